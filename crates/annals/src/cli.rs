@@ -1,0 +1,228 @@
+//! The command tree.
+
+use std::path::PathBuf;
+
+use annals_model::ObjectType;
+use clap::{Args, Parser, Subcommand};
+
+use crate::output::Format;
+
+/// Access history of identity systems: who had access to what, when, why, and as known when.
+#[derive(Debug, Parser)]
+#[command(name = "annals", version, max_term_width = 120, propagate_version = true)]
+pub struct Cli {
+    /// What applies to every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What applies to every command.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// Configuration directory, holding annals.yaml
+    #[arg(long, short = 'c', global = true, env = "ANNALS_CONFIG", default_value = ".", value_name = "DIR")]
+    pub config: PathBuf,
+    /// Form of the data on stdout
+    #[arg(long, short = 'o', global = true, value_enum, default_value_t = Format::Table)]
+    pub output: Format,
+    /// IANA time zone in which instants are shown and read [default: timeZone of annals.yaml]
+    #[arg(long = "tz", global = true, value_name = "ZONE")]
+    pub time_zone: Option<String>,
+    /// No progress on stderr
+    #[arg(long, short = 'q', global = true)]
+    pub quiet: bool,
+    /// Log filter, e.g. debug or annals_writer=trace [default: log.filter of annals.yaml]
+    #[arg(long, global = true, env = "ANNALS_LOG", value_name = "FILTER")]
+    pub log: Option<String>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Try Annals on a generated identity system: make it, run, let days pass, ask
+    Demo(DemoArgs),
+    /// Write a ready-made configuration into a directory
+    Init(InitArgs),
+    /// Check the configuration and find every error at once
+    Check,
+    /// Bring the history database up to date
+    Migrate(MigrateArgs),
+    /// Execute a task now
+    Run(RunArgs),
+    /// Look at runs
+    Runs {
+        /// Which.
+        #[command(subcommand)]
+        command: RunsCommand,
+    },
+    /// Show what a run would select, without reading or writing anything else
+    Plan(TaskArg),
+    /// Show the image that would be made of one object now
+    Transform(ObjectArgs),
+    /// Capture one object now
+    Capture(ObjectArgs),
+    /// Show an object as it was at an instant
+    AsOf(AsOfArgs),
+    /// Show the events of an object
+    Timeline(TimelineArgs),
+}
+
+/// Arguments of `demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// A part of the demo alone.
+    #[command(subcommand)]
+    pub part: Option<DemoPart>,
+    /// How it is made.
+    #[command(flatten)]
+    pub world: WorldArgs,
+    /// Directory for the demo's configuration and databases
+    #[arg(long, default_value = "annals-demo", value_name = "DIR")]
+    pub dir: PathBuf,
+    /// Days that pass, with a run after each
+    #[arg(long, default_value_t = 5, value_name = "N")]
+    pub days: u32,
+}
+
+/// How a generated identity system is made.
+#[derive(Debug, Clone, Args)]
+pub struct WorldArgs {
+    /// Number of identities
+    #[arg(long, default_value_t = 2_000, value_name = "N")]
+    pub identities: u32,
+    /// The same seed makes the same identity system
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub seed: u64,
+}
+
+/// Parts of the demo.
+#[derive(Debug, Subcommand)]
+pub enum DemoPart {
+    /// Make an identity system of the shape of IdentityIQ's database, for trials and benchmarks
+    Source {
+        /// How it is made.
+        #[command(flatten)]
+        world: WorldArgs,
+        /// Empty database: sqlite:, postgres:, mysql:
+        #[arg(long, value_name = "URL")]
+        url: String,
+    },
+    /// Let days pass in a generated identity system
+    Days {
+        /// Its database
+        #[arg(long, value_name = "URL")]
+        url: String,
+        /// How many days
+        #[arg(long, default_value_t = 1, value_name = "N")]
+        days: u32,
+        /// Append what was done, one JSON document a line
+        #[arg(long, value_name = "FILE")]
+        deeds: Option<PathBuf>,
+    },
+}
+
+/// Arguments of `init`.
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// Directory; files that are there stay as they are unless --force is given
+    #[arg(default_value = ".", value_name = "DIR")]
+    pub dir: PathBuf,
+    /// Source profile to refer to
+    #[arg(long, default_value = "identityiq", value_name = "PROFILE")]
+    pub profile: String,
+    /// Write over files that are there
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// Arguments of `migrate`.
+#[derive(Debug, Args)]
+pub struct MigrateArgs {
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// The task of a command.
+#[derive(Debug, Clone, Args)]
+pub struct TaskArg {
+    /// Task name [default: the only task there is, or "Dispatch Access History"]
+    #[arg(value_name = "TASK")]
+    pub task: Option<String>,
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The task.
+    #[command(flatten)]
+    pub task: TaskArg,
+}
+
+/// Commands on runs.
+#[derive(Debug, Subcommand)]
+pub enum RunsCommand {
+    /// List runs, newest first
+    List {
+        /// Only runs of this task
+        #[arg(long, value_name = "TASK")]
+        task: Option<String>,
+        /// At most so many
+        #[arg(long, default_value_t = 20, value_name = "N")]
+        limit: u32,
+        /// Only runs before this one
+        #[arg(long, value_name = "RUN")]
+        before: Option<i64>,
+    },
+    /// Show one run: results, totals by object type, attribute statistics, messages, failures
+    Show {
+        /// Number of the run [default: the newest]
+        #[arg(value_name = "RUN")]
+        run: Option<i64>,
+    },
+}
+
+/// One object.
+#[derive(Debug, Clone, Args)]
+pub struct ObjectArgs {
+    /// Object type, e.g. identity, account, role
+    #[arg(value_name = "TYPE")]
+    pub object_type: ObjectType,
+    /// Its name, or its id
+    #[arg(value_name = "NAME")]
+    pub name: String,
+}
+
+/// Arguments of `as-of`.
+#[derive(Debug, Args)]
+pub struct AsOfArgs {
+    /// The object.
+    #[command(flatten)]
+    pub object: ObjectArgs,
+    /// The instant: 2026-03-01 (its end), 2026-03-01 14:30, RFC 3339, now, or a span before now such as 3d
+    #[arg(long, default_value = "now", value_name = "INSTANT")]
+    pub at: String,
+    /// Only what history knew at this instant
+    #[arg(long, value_name = "INSTANT")]
+    pub known_as_of: Option<String>,
+}
+
+/// Arguments of `timeline`.
+#[derive(Debug, Args)]
+pub struct TimelineArgs {
+    /// The object.
+    #[command(flatten)]
+    pub object: ObjectArgs,
+    /// Events from this instant on
+    #[arg(long, value_name = "INSTANT")]
+    pub from: Option<String>,
+    /// Events up to this instant
+    #[arg(long, value_name = "INSTANT")]
+    pub to: Option<String>,
+    /// At most so many
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    pub limit: u32,
+}

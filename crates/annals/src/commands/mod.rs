@@ -1,0 +1,49 @@
+//! The commands, one file each.
+
+mod as_of;
+mod capture;
+mod check;
+mod demo;
+mod init;
+mod migrate;
+mod plan;
+mod run;
+mod runs;
+mod timeline;
+mod transform;
+
+use annals_config::Config;
+
+use crate::cli::{Cli, Command, Global, RunsCommand};
+use crate::context::load_config;
+use crate::exit::{Exit, Failure};
+
+/// Executes a command.
+///
+/// # Errors
+/// What went wrong, with the exit code and the way out.
+pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
+    let Cli { global, command } = cli;
+    match command {
+        Command::Demo(arguments) => demo::execute(&global, &arguments).await,
+        Command::Init(arguments) => init::execute(&arguments),
+        Command::Check => check::execute(&global),
+        Command::Migrate(arguments) => migrate::execute(&global, &config(&global)?, &arguments).await,
+        Command::Run(arguments) => run::execute(&global, config(&global)?, &arguments).await,
+        Command::Runs { command } => match command {
+            RunsCommand::List { task, limit, before } => {
+                runs::list(&global, &config(&global)?, task.as_deref(), limit, before).await
+            }
+            RunsCommand::Show { run } => runs::show(&global, &config(&global)?, run).await,
+        },
+        Command::Plan(arguments) => plan::execute(&global, &config(&global)?, &arguments).await,
+        Command::Transform(arguments) => transform::execute(&config(&global)?, &arguments).await,
+        Command::Capture(arguments) => capture::execute(&global, config(&global)?, &arguments).await,
+        Command::AsOf(arguments) => as_of::execute(&global, &config(&global)?, &arguments).await,
+        Command::Timeline(arguments) => timeline::execute(&global, &config(&global)?, &arguments).await,
+    }
+}
+
+fn config(global: &Global) -> Result<Config, Failure> {
+    load_config(&global.config)
+}

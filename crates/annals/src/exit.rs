@@ -1,0 +1,83 @@
+//! Exit codes, and what the operator is told.
+
+use std::fmt;
+
+/// What the process tells its caller; supervisors and scripts rely on these numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+#[expect(missing_docs, reason = "the names say it; the numbers are documented in docs/command-line.md")]
+pub enum Exit {
+    Ok = 0,
+    Unexpected = 1,
+    Usage = 2,
+    ObjectFailures = 3,
+    RunFailed = 4,
+    NotFound = 5,
+    LockHeld = 7,
+    SourceUnreachable = 8,
+    HistoryUnreachable = 9,
+    VerificationFailed = 10,
+    Interrupted = 130,
+}
+
+/// A failure on its way out: the exit code, the error, what to do next.
+#[derive(Debug)]
+pub struct Failure {
+    /// Exit code.
+    pub exit: Exit,
+    /// What went wrong, with its causes.
+    pub error: anyhow::Error,
+    /// The way out, as a sentence.
+    pub help: Option<String>,
+}
+
+impl Failure {
+    /// A failure with a way out.
+    pub fn new(exit: Exit, error: impl Into<anyhow::Error>, help: impl Into<String>) -> Self {
+        Self { exit, error: error.into(), help: Some(help.into()) }
+    }
+
+    /// Nothing of this name.
+    pub fn not_found(what: impl fmt::Display, help: impl Into<String>) -> Self {
+        Self::new(Exit::NotFound, anyhow::anyhow!("{what} was not found"), help)
+    }
+
+    /// A wrong argument.
+    pub fn usage(what: impl fmt::Display, help: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, anyhow::anyhow!("{what}"), help)
+    }
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        let error = error.into();
+        let (exit, help) = classify(&error);
+        Self { exit, error, help }
+    }
+}
+
+/// Finds out from the causes what happened and what helps.
+fn classify(error: &anyhow::Error) -> (Exit, Option<String>) {
+    let Some(sql) = error.chain().find_map(|cause| cause.downcast_ref::<annals_sql::Error>()) else {
+        return (Exit::Unexpected, None);
+    };
+    let of_source = error.chain().any(|cause| cause.is::<annals_source::Error>());
+    let (exit, name) = if of_source {
+        (Exit::SourceUnreachable, "source")
+    } else {
+        (Exit::HistoryUnreachable, "history")
+    };
+    match sql.kind() {
+        annals_sql::ErrorKind::Unreachable => (
+            exit,
+            Some(format!("See that the {name} database runs and that `{name}.url` in annals.yaml names it.")),
+        ),
+        annals_sql::ErrorKind::Denied => {
+            (exit, Some(format!("See that the user in `{name}.url` has the rights that docs/databases.md lists.")))
+        }
+        annals_sql::ErrorKind::Missing if !of_source => {
+            (Exit::HistoryUnreachable, Some("Bring the history database up to date: `annals migrate`.".to_owned()))
+        }
+        _ => (Exit::Unexpected, None),
+    }
+}

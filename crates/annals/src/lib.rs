@@ -1,0 +1,12 @@
+//! Composition: the command tree and what its commands put together. The rules are in the other crates.
+
+pub mod cli;
+mod commands;
+pub mod context;
+pub mod exit;
+pub mod output;
+pub mod pipeline;
+mod progress;
+pub mod times;
+
+pub use commands::execute;

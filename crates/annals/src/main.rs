@@ -1,0 +1,50 @@
+//! The `annals` program: reads the command line, executes, tells the exit code.
+
+use std::process::ExitCode;
+
+use annals::cli::Cli;
+use annals::exit::{Exit, Failure};
+use clap::Parser as _;
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    log(&cli);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: the runtime cannot be started: {error}");
+            return ExitCode::from(Exit::Unexpected as u8);
+        }
+    };
+    match runtime.block_on(annals::execute(cli)) {
+        Ok(exit) => ExitCode::from(exit as u8),
+        Err(failure) => {
+            report(&failure);
+            ExitCode::from(failure.exit as u8)
+        }
+    }
+}
+
+/// Messages go to stderr: data alone stands on stdout.
+fn log(cli: &Cli) {
+    let filter = cli.global.log.clone().unwrap_or_else(|| "warn,annals=info".to_owned());
+    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+}
+
+fn report(failure: &Failure) {
+    eprintln!("error: {}", failure.error);
+    let mut before = failure.error.to_string();
+    for cause in failure.error.chain().skip(1) {
+        let cause = cause.to_string();
+        // A cause whose text its parent repeats says nothing new.
+        if !before.ends_with(&cause) {
+            eprintln!("  because: {cause}");
+        }
+        before = cause;
+    }
+    if let Some(help) = &failure.help {
+        eprintln!("help: {help}");
+    }
+}

@@ -1,0 +1,144 @@
+//! Data on stdout: as a table, as JSON, as CSV.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use clap::ValueEnum;
+use comfy_table::{ContentArrangement, Table, presets};
+use serde_json::{Map, Value, json};
+
+/// Form of the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Default)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Table,
+    /// One document; the same shape for 0, 1 or n rows.
+    Json,
+    /// RFC 4180, with a heading.
+    Csv,
+}
+
+/// Rows to print.
+#[derive(Debug, Clone, Default)]
+pub struct Listing {
+    /// Column names; in JSON they are the members.
+    pub columns: Vec<&'static str>,
+    /// Cells in the order of the columns.
+    pub rows: Vec<Vec<Value>>,
+    /// There are more rows than these; the sentence says how to see them.
+    pub cut: Option<String>,
+    /// Members of the JSON document beside `items`.
+    pub more: Map<String, Value>,
+}
+
+impl Listing {
+    /// A listing with these columns and no rows.
+    #[must_use]
+    pub fn new(columns: &[&'static str]) -> Self {
+        Self { columns: columns.to_vec(), ..Self::default() }
+    }
+
+    /// Adds a row.
+    pub fn push(&mut self, row: Vec<Value>) {
+        self.rows.push(row);
+    }
+
+    /// Prints it; a cut is said on stderr where the form has no place for it.
+    ///
+    /// # Errors
+    /// When stdout is closed.
+    pub fn print(&self, format: Format) -> anyhow::Result<()> {
+        let mut out = anstream::stdout().lock();
+        match format {
+            Format::Table => writeln!(out, "{}", self.table())?,
+            Format::Json => writeln!(out, "{}", serde_json::to_string_pretty(&self.json())?)?,
+            Format::Csv => {
+                let mut writer = csv::Writer::from_writer(Vec::new());
+                writer.write_record(&self.columns)?;
+                for row in &self.rows {
+                    writer.write_record(row.iter().map(plain))?;
+                }
+                out.write_all(&writer.into_inner()?)?;
+            }
+        }
+        if let (Some(cut), true) = (&self.cut, format != Format::Json) {
+            writeln!(anstream::stderr(), "{cut}")?;
+        }
+        Ok(())
+    }
+
+    /// The listing as one JSON document.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        let items: Vec<Value> = self
+            .rows
+            .iter()
+            .map(|row| {
+                Value::Object(
+                    self.columns.iter().map(|column| camel(column)).zip(row.iter().cloned()).collect(),
+                )
+            })
+            .collect();
+        let mut document = self.more.clone();
+        document.insert("items".to_owned(), Value::Array(items));
+        document.insert("cut".to_owned(), json!(self.cut.is_some()));
+        Value::Object(document)
+    }
+
+    fn table(&self) -> Table {
+        let mut table = Table::new();
+        table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+        if !std::io::stdout().is_terminal() {
+            // Wide enough that nothing is folded where a program reads it.
+            table.set_width(400);
+        }
+        table.set_header(&self.columns);
+        for row in &self.rows {
+            table.add_row(row.iter().map(plain));
+        }
+        table
+    }
+}
+
+/// Prints one JSON document, for commands whose answer is no list.
+///
+/// # Errors
+/// When stdout is closed.
+pub fn print_json(document: &Value) -> anyhow::Result<()> {
+    writeln!(anstream::stdout(), "{}", serde_json::to_string_pretty(document)?)?;
+    Ok(())
+}
+
+/// A cell as people read it.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// A column name as a JSON member: `object type` becomes `objectType`.
+fn camel(column: &str) -> String {
+    let mut words = column.split(' ');
+    let mut name = words.next().unwrap_or_default().to_owned();
+    for word in words {
+        let mut letters = word.chars();
+        name.extend(letters.next().map(|letter| letter.to_ascii_uppercase()));
+        name.extend(letters);
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_has_one_shape_for_any_number_of_rows() {
+        let mut listing = Listing::new(&["object type", "name"]);
+        assert_eq!(listing.json(), json!({"items": [], "cut": false}));
+        listing.push(vec![json!("role"), Value::Null]);
+        assert_eq!(listing.json(), json!({"items": [{"objectType": "role", "name": null}], "cut": false}));
+    }
+}

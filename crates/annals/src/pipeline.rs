@@ -1,0 +1,217 @@
+//! One run from beginning to end in this process: dispatcher, extract workers, queue, writers.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use annals_config::Config;
+use annals_config::banner::run_banners;
+use annals_config::extract::ExtractedObject;
+use annals_config::task::Task;
+use annals_dispatcher::{Begun, Dispatch, Finished, Scope, begin, finish};
+use annals_extract::{ExtractSettings, Extractor, ImagePlan, Stop};
+use annals_model::{Clock, ObjectType, error_chain};
+use annals_queue::{Lane, Queue, in_process};
+use annals_runs::{Trigger, tasks};
+use annals_source::Source;
+use annals_sql::{Db, Engine};
+use annals_writer::{Writer, WriterSettings};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// How often the run says that it is alive.
+const RENEW_EVERY: Duration = Duration::from_secs(10);
+
+/// What runs are executed with.
+#[derive(Clone)]
+pub struct Pipeline {
+    /// Configuration in force.
+    pub config: Arc<Config>,
+    /// The history database.
+    pub history: Db,
+    /// The identity system.
+    pub source: Arc<Source>,
+    /// Time for what is recorded.
+    pub clock: Arc<dyn Clock>,
+    /// Name of this host.
+    pub host: String,
+    /// Asks workers to stop after the batch in hand.
+    pub stop: Stop,
+}
+
+/// How far a run has come.
+#[derive(Debug, Default)]
+pub struct Done {
+    /// Objects that the run has to go through; 0 until that is known.
+    pub total: AtomicU64,
+    /// Objects whose messages are written.
+    pub written: AtomicU64,
+}
+
+/// A run that has ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// Its number.
+    pub run_id: i64,
+    /// Its status and counters; `None` where it ended before it had any.
+    pub finished: Option<Finished>,
+}
+
+impl Pipeline {
+    /// Executes a task, or captures single objects by it.
+    ///
+    /// # Errors
+    /// Where the run could not even be recorded. A run that fails is an outcome.
+    pub async fn execute(
+        &self,
+        task: &Task,
+        trigger: Trigger,
+        scope: Scope<'_>,
+        done: Arc<Done>,
+    ) -> anyhow::Result<Outcome> {
+        let dispatch = Dispatch {
+            history: &self.history,
+            source: &self.source,
+            config: &self.config,
+            task,
+            worker_slots: self.config.service.worker_slots,
+            host: &self.host,
+            trigger,
+            scope,
+        };
+        let (run_id, objects) = match begin(dispatch).await? {
+            Begun::Ended(run_id) => return Ok(Outcome { run_id, finished: None }),
+            Begun::Running { run_id, objects, .. } => (run_id, objects),
+        };
+        done.total.store(objects, Ordering::Relaxed);
+        let (ended, alive) = watch::channel(());
+        let renewal = tokio::spawn(renew(self.history.clone(), task.name.clone(), run_id, alive));
+        let problem = if objects == 0 { None } else { self.work(task, run_id, done).await };
+        drop(ended);
+        renewal.await?;
+        let finished = finish(&self.history, task, run_id, scope, problem).await?;
+        Ok(Outcome { run_id, finished: Some(finished) })
+    }
+
+    /// Works on all partitions; what stopped the workers, if anything did.
+    async fn work(&self, task: &Task, run_id: i64, done: Arc<Done>) -> Option<String> {
+        let settings = &self.config.service.queue;
+        let slots = self.config.service.worker_slots.max(1);
+        // SQLite has one writer; more of them would only wait for each other.
+        let writers = if self.history.engine() == Engine::Sqlite { 1 } else { slots as usize };
+        let (queue, lanes) = in_process(writers, settings.capacity as usize, settings.message_bytes_max);
+        let mut writing = JoinSet::new();
+        for lane in lanes {
+            writing.spawn(write(lane, self.writer(), self.history.clone(), Arc::clone(&done)));
+        }
+        let mut extracting = JoinSet::new();
+        for slot in 0..slots {
+            let extractor = self.extractor(task, queue.clone());
+            let history = self.history.clone();
+            let worker = format!("{}/{slot}", self.host);
+            extracting.spawn(async move { extractor.work(&history, run_id, &worker).await });
+        }
+        drop(queue);
+        let mut problem = None;
+        while let Some(joined) = extracting.join_next().await {
+            let failure = match joined {
+                Ok(Ok(_)) => continue,
+                Ok(Err(error)) => error_chain(&error),
+                Err(error) => format!("a worker was lost: {error}"),
+            };
+            tracing::error!(run = run_id, "{failure}");
+            problem.get_or_insert(failure);
+        }
+        while let Some(joined) = writing.join_next().await {
+            if let Err(error) = joined {
+                problem.get_or_insert(format!("a writer was lost: {error}"));
+            }
+        }
+        if problem.is_none() && self.stop.asked() {
+            problem = Some("The run was interrupted; what it had done is saved.".to_owned());
+        }
+        problem
+    }
+
+    fn writer(&self) -> Writer {
+        let capture = &self.config.service.capture;
+        let settings = WriterSettings {
+            json_format: capture.json_format,
+            max_allowed_patches: capture.max_allowed_patches,
+            capture_max_age_days: capture.capture_max_age_days,
+        };
+        Writer::new(settings, Arc::clone(&self.clock))
+    }
+
+    fn extractor(&self, task: &Task, queue: Queue) -> Extractor {
+        let service = &self.config.service;
+        let banners = run_banners(&self.config, task);
+        let transform = banners.transform.map_or("", |transform| transform.name.as_str());
+        Extractor {
+            source: Arc::clone(&self.source),
+            source_name: Arc::from(self.config.profile().name.as_str()),
+            transform: Arc::from(transform),
+            plans: Arc::new(image_plans(&self.config, task)),
+            queue,
+            settings: ExtractSettings {
+                batch_objects_max: service.queue.batch_objects_max,
+                batch_bytes_max: service.queue.batch_bytes_max,
+                document_bytes_max: service.limits.document_bytes_max,
+                nesting_max: service.limits.nesting_max,
+                lease_ms: annals_runs::state::LEASE_MS,
+            },
+            stop: self.stop.clone(),
+        }
+    }
+}
+
+/// How the images of a task are made, by object type.
+#[must_use]
+pub fn image_plans(config: &Config, task: &Task) -> BTreeMap<ObjectType, ImagePlan> {
+    let banners = run_banners(config, task);
+    let (Some(extract), Some(transform)) = (banners.extract, banners.transform) else { return BTreeMap::new() };
+    let all = ExtractedObject::default();
+    banners
+        .objects
+        .iter()
+        .filter_map(|object_type| {
+            let profile = config.profile().object_types.get(object_type)?;
+            let image = transform.images.get(object_type)?;
+            let extracted = extract.objects.get(object_type).unwrap_or(&all);
+            Some((*object_type, ImagePlan::new(*object_type, profile, image, extracted)))
+        })
+        .collect()
+}
+
+/// Writes what arrives on a lane until every sender is gone.
+async fn write(mut lane: Lane, writer: Writer, history: Db, done: Arc<Done>) {
+    while let Some(received) = lane.next().await {
+        let (delivery, answer) = received.into_parts();
+        let messages = delivery.messages.len() as u64;
+        match writer.write(&history, delivery).await {
+            Ok(_) => {
+                done.written.fetch_add(messages, Ordering::Relaxed);
+                answer.acknowledge();
+            }
+            Err(error) => answer.refuse(error_chain(&error)),
+        }
+    }
+}
+
+/// Renews the task's lock until the run has ended, which it learns between two calls, never within one.
+async fn renew(history: Db, task: String, run_id: i64, mut alive: watch::Receiver<()>) {
+    while tokio::time::timeout(RENEW_EVERY, alive.changed()).await.is_err() {
+        let renewed = async {
+            let mut tx = history.begin().await?;
+            let held = tasks::renew(&mut tx, &task, run_id).await?;
+            tx.commit().await?;
+            Ok::<bool, annals_runs::Error>(held)
+        };
+        match renewed.await {
+            Ok(true) => {}
+            Ok(false) => tracing::error!(run = run_id, "the lock of task `{task}` was taken over by another run"),
+            Err(error) => tracing::warn!(run = run_id, "renewing the lock of task `{task}`: {}", error_chain(&error)),
+        }
+    }
+}

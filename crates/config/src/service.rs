@@ -1,0 +1,107 @@
+//! The service configuration (`annals.yaml`).
+
+use std::path::PathBuf;
+
+use annals_model::JsonFormat;
+
+/// The service configuration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Service {
+    /// `accessHistoryEnabled` (IIQ-13, IIQ-38): false as shipped.
+    pub access_history_enabled: bool,
+    /// The identity system that is read.
+    pub source: SourceDb,
+    /// The history database.
+    pub history: HistoryDb,
+    /// How many partitions this host works on at a time.
+    pub worker_slots: u32,
+    /// What the writer stores and how.
+    pub capture: CaptureSettings,
+    /// The transport from extract to writer.
+    pub queue: QueueSettings,
+    /// Caps on input.
+    pub limits: Limits,
+    /// IANA time zone in which times are shown and schedules are meant by default.
+    pub time_zone: String,
+    /// Key of the hash that tells a changed secret from an unchanged one.
+    pub secret_hash_key: String,
+    /// Log filter and form.
+    pub log: LogSettings,
+}
+
+/// The database of the identity system.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SourceDb {
+    /// Name of the profile.
+    pub profile: String,
+    /// Database URL: `sqlite:`, `postgres:`, `mysql:`.
+    pub url: String,
+    /// How far behind the source's clock the horizon stays, so that late commits are seen; milliseconds.
+    pub overlap_ms: i64,
+}
+
+/// The history database.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HistoryDb {
+    /// Database URL: `sqlite:` or `postgres:`.
+    pub url: String,
+    /// Which indexes it has.
+    pub indexes: HistoryIndexes,
+}
+
+/// `historyIndexes`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HistoryIndexes {
+    /// Those that a documented search needs.
+    Needed,
+    /// All that the reference has.
+    Reference,
+}
+
+/// What the writer stores and how (IIQ-39 to IIQ-42, IIQ-60).
+#[derive(Debug, Clone, PartialEq)]
+pub struct CaptureSettings {
+    /// `jsonFormat`, default `ZIPPED`.
+    pub json_format: JsonFormat,
+    /// `maxAllowedPatches`, default 0: full captures only.
+    pub max_allowed_patches: u32,
+    /// `captureMaxAgeInDays`; `None`: no limit.
+    pub capture_max_age_days: Option<u32>,
+    /// `createDiscardedMessageEvent`, default false.
+    pub create_discarded_message_event: bool,
+}
+
+/// The transport.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QueueSettings {
+    /// Deliveries that wait in memory at most.
+    pub capacity: u32,
+    /// A larger message is refused and counts as failed to publish.
+    pub message_bytes_max: usize,
+    /// A batch for the writer is cut at so many objects.
+    pub batch_objects_max: usize,
+    /// A batch for the writer is cut at so many bytes of documents.
+    pub batch_bytes_max: usize,
+}
+
+/// Caps on input; an object past one is a named failure.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limits {
+    /// Bytes of one attribute column.
+    pub attribute_bytes_max: usize,
+    /// Bytes of one image.
+    pub document_bytes_max: usize,
+    /// Depth of an attribute value or image.
+    pub nesting_max: usize,
+}
+
+/// Log settings.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogSettings {
+    /// `tracing` filter, default `info`.
+    pub filter: String,
+    /// JSON lines instead of text.
+    pub json: bool,
+    /// File of the discarded-messages log; default beside the configuration.
+    pub discarded_messages: Option<PathBuf>,
+}

@@ -1,0 +1,27 @@
+//! Tasks (`tasks/*.yaml`).
+
+use annals_model::TaskArguments;
+
+/// A named, configured job (IIQ-20, IIQ-21).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Task {
+    /// Unique name, e.g. `Dispatch Access History`.
+    pub name: String,
+    /// One line for people.
+    pub description: String,
+    /// When it runs; `None`: on request only.
+    pub schedule: Option<Schedule>,
+    /// Name of the extract configuration; default `AccessHistoryExportConfig`.
+    pub extract_configuration: String,
+    /// The seven arguments.
+    pub arguments: TaskArguments,
+}
+
+/// When a task runs (IIQ-02, IIQ-36).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Schedule {
+    /// Five-field cron line, e.g. `0 0 * * *`.
+    pub cron: String,
+    /// IANA time zone in which the line is meant.
+    pub time_zone: String,
+}

@@ -1,0 +1,15 @@
+//! The banners that come from a run's failures, word for word (IIQ-52 to IIQ-54).
+
+/// IIQ-52: objects of a partition failed.
+pub(crate) fn partition_failures(partition: i32) -> String {
+    format!(
+        "The processor of partition {partition} had failures. The list of failed objects is written to the task's NamedTimestamp object."
+    )
+}
+
+/// IIQ-53: more newly failed objects than a threshold allows.
+pub(crate) const THRESHOLD_BREACHED: &str = "The task will fail with an error, and the NamedTimestamp will not be updated (neither the date nor the list of failures).";
+
+/// IIQ-54: failures below the thresholds.
+pub(crate) const BELOW_THRESHOLD: &str =
+    "The NamedTimestamp will be updated with both the date and the list of failed objects.";

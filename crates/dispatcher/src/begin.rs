@@ -1,0 +1,185 @@
+//! The beginning of a run: lock, banners, horizon, qualified objects shared out.
+
+use std::collections::BTreeSet;
+
+use annals_config::banner::{self, Banner};
+use annals_config::task::Task;
+use annals_config::{Config, extract::ExtractConfig};
+use annals_model::{Counters, ObjectType, TaskStatus, error_chain};
+use annals_runs::{NewRun, RunMessage, RunState, Trigger, config_version, run, tasks, timestamp};
+use annals_source::Source;
+use annals_sql::{Db, Tx};
+
+use crate::Error;
+use crate::finish::{by_type, end};
+use crate::qualify::share_out;
+
+/// A lock that was not renewed for so long belongs to a run that is dead.
+const LOCK_STALE_MS: i64 = 60_000;
+
+/// A task about to be executed.
+#[derive(Clone, Copy)]
+pub struct Dispatch<'d> {
+    /// The history database.
+    pub history: &'d Db,
+    /// The identity system.
+    pub source: &'d Source,
+    /// The configuration in force; the run keeps it to its end (TRAP-17).
+    pub config: &'d Config,
+    /// The task.
+    pub task: &'d Task,
+    /// Worker slots of all hosts.
+    pub worker_slots: u32,
+    /// This host.
+    pub host: &'d str,
+    /// What made the run start.
+    pub trigger: Trigger,
+    /// What it reads.
+    pub scope: Scope<'d>,
+}
+
+/// What a run reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope<'d> {
+    /// Everything that qualifies for its task; the task's named timestamp moves.
+    Task,
+    /// These objects, changed or not, of a type that the task is configured for; the named timestamp stays.
+    Objects(ObjectType, &'d [String]),
+}
+
+/// What became of the beginning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Begun {
+    /// There is nothing to do, or nothing can be done: the run has ended.
+    Ended(i64),
+    /// Partitions wait to be claimed.
+    Running {
+        /// The run.
+        run_id: i64,
+        /// Objects in its partitions.
+        objects: u64,
+        /// Number of partitions.
+        partitions: usize,
+    },
+}
+
+impl Begun {
+    /// Number of the run.
+    #[must_use]
+    pub const fn run_id(&self) -> i64 {
+        match self {
+            Self::Ended(run_id) | Self::Running { run_id, .. } => *run_id,
+        }
+    }
+}
+
+/// Begins a run of a task. Its partitions and chunks are stored together with its change of state, or not at all.
+///
+/// # Errors
+/// From the source or the history database; a run that was recorded then has ended in error, with the reason among its
+/// messages.
+pub async fn begin(dispatch: Dispatch<'_>) -> Result<Begun, Error> {
+    let horizon_ms = dispatch.source.horizon_ms(dispatch.config.service.source.overlap_ms).await?;
+    let (run_id, since_ms) = match record(dispatch, horizon_ms).await? {
+        Recorded::Locked(run_id) => return Ok(Begun::Ended(run_id)),
+        Recorded::Begun { run_id, since_ms } => (run_id, since_ms),
+    };
+    match dispatch_objects(dispatch, run_id, since_ms).await {
+        Ok(begun) => Ok(begun),
+        Err(error) => {
+            let message = RunMessage { status: TaskStatus::Error, text: error_chain(&error) };
+            let mut tx = dispatch.history.begin().await?;
+            run::add_messages(&mut tx, run_id, &[message]).await?;
+            let counters = Counters::default();
+            end(&mut tx, dispatch.task, run_id, TaskStatus::Error, &counters, &serde_json::Value::Null).await?;
+            tx.commit().await?;
+            Err(error)
+        }
+    }
+}
+
+enum Recorded {
+    Locked(i64),
+    Begun { run_id: i64, since_ms: Option<i64> },
+}
+
+/// Records the run and takes the task's lock; without the lock the run ends at once.
+async fn record(dispatch: Dispatch<'_>, horizon_ms: i64) -> Result<Recorded, Error> {
+    let task = dispatch.task;
+    let mut tx = dispatch.history.begin().await?;
+    tasks::ensure(&mut tx, &task.name, &task.extract_configuration).await?;
+    let since_ms = timestamp::get(&mut tx, &task.name).await?;
+    let new = NewRun {
+        task: task.name.clone(),
+        trigger: dispatch.trigger,
+        host: dispatch.host.to_owned(),
+        config_version: config_version::record(&mut tx, &dispatch.config.snapshot).await?,
+        since_ms,
+        horizon_ms,
+    };
+    let run_id = run::begin(&mut tx, &new).await?;
+    let holder = tasks::holder(&mut tx, &task.name).await?;
+    let locked = tasks::lock(&mut tx, &task.name, run_id, LOCK_STALE_MS).await?;
+    if !locked {
+        let holder = holder.map_or_else(String::new, |holder| format!(" by run {}", holder.run_id));
+        let text = format!("Task `{}` is being executed{holder}; try again when it has ended.", task.name);
+        run::add_messages(&mut tx, run_id, &[RunMessage { status: TaskStatus::Error, text }]).await?;
+        let nothing = serde_json::Value::Null;
+        run::end(&mut tx, run_id, TaskStatus::Error, "LockTimeout", &Counters::default(), &nothing).await?;
+        tx.commit().await?;
+        return Ok(Recorded::Locked(run_id));
+    }
+    if let Some(dead) = holder {
+        give_up_dead_run(&mut tx, dead.run_id).await?;
+    }
+    tx.commit().await?;
+    Ok(Recorded::Begun { run_id, since_ms })
+}
+
+/// Ends a run whose host vanished; its named timestamp has not moved, so this run reads everything that it would have.
+async fn give_up_dead_run(tx: &mut Tx, run_id: i64) -> Result<(), Error> {
+    let text = "The host that dispatched this run has vanished. The next run reads its objects again.".to_owned();
+    run::add_messages(tx, run_id, &[RunMessage { status: TaskStatus::Error, text }]).await?;
+    let counters = run::get(tx, run_id).await?.counters;
+    run::end(tx, run_id, TaskStatus::Terminated, "Failure", &counters, &serde_json::Value::Null).await?;
+    Ok(())
+}
+
+async fn dispatch_objects(
+    dispatch: Dispatch<'_>,
+    run_id: i64,
+    since_ms: Option<i64>,
+) -> Result<Begun, Error> {
+    let banners = banner::run_banners(dispatch.config, dispatch.task);
+    let messages: Vec<RunMessage> = banners.banners.iter().map(message).collect();
+    let empty = ExtractConfig::default();
+    let extract = dispatch.config.extracts.get(&dispatch.task.extract_configuration).unwrap_or(&empty);
+    let wanted = |object_type: &ObjectType| match dispatch.scope {
+        Scope::Task => true,
+        Scope::Objects(only, _) => only == *object_type,
+    };
+    let types: BTreeSet<ObjectType> = banners.objects.iter().copied().filter(wanted).collect();
+    let mut tx = dispatch.history.begin().await?;
+    run::add_messages(&mut tx, run_id, &messages).await?;
+    if types.is_empty() {
+        let status = messages.iter().map(|message| message.status).max().unwrap_or(TaskStatus::Success);
+        let nothing = serde_json::Value::Null;
+        end(&mut tx, dispatch.task, run_id, status, &Counters::default(), &nothing).await?;
+        tx.commit().await?;
+        return Ok(Begun::Ended(run_id));
+    }
+    let shared = share_out(&mut tx, dispatch, run_id, since_ms, extract, &types).await?;
+    if shared.partitions.is_empty() {
+        run::advance(&mut tx, run_id, RunState::Finishing, &shared.counters).await?;
+    } else {
+        run::advance(&mut tx, run_id, RunState::Running, &shared.counters).await?;
+    }
+    let totals = by_type(&mut tx, run_id).await?;
+    tx.commit().await?;
+    tracing::info!(run = run_id, by_type = %totals, "{} objects qualified", shared.counters.total_object_messages);
+    Ok(Begun::Running { run_id, objects: shared.partitions.iter().sum(), partitions: shared.partitions.len() })
+}
+
+fn message(banner: &Banner) -> RunMessage {
+    RunMessage { status: banner.status, text: banner.text.clone() }
+}

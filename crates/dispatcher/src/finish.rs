@@ -1,0 +1,175 @@
+//! The end of a run: sums, invariants, thresholds, named timestamp and failures together or neither.
+
+use std::collections::{BTreeMap, HashMap};
+
+use annals_config::task::Task;
+use annals_model::{Counters, ObjectFailure, ObjectType, TaskStatus, settle_failures, thresholds_breached};
+use annals_runs::{ChunkKind, FailedObject, RunMessage, failures, partitions, run, state, tasks, timestamp, writes};
+use annals_sql::{Db, Tx};
+use serde_json::{Value, json};
+
+use crate::banner::{BELOW_THRESHOLD, THRESHOLD_BREACHED, partition_failures};
+use crate::{Error, Scope};
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finished {
+    /// Its status.
+    pub status: TaskStatus,
+    /// Its results.
+    pub counters: Counters,
+}
+
+/// Ends a run whose partitions have all ended, or none of whose workers is left. `problem` says what stopped the
+/// workers, if anything did: then the named timestamp stays where it is, as it does after a run that read single
+/// objects.
+///
+/// # Errors
+/// From the database; nothing is saved then.
+pub async fn finish(
+    history: &Db,
+    task: &Task,
+    run_id: i64,
+    scope: Scope<'_>,
+    problem: Option<String>,
+) -> Result<Finished, Error> {
+    let mut tx = history.begin().await?;
+    let run = run::get(&mut tx, run_id).await?;
+    if let Some(status) = run.status {
+        // Another host has ended it.
+        return Ok(Finished { status, counters: run.counters });
+    }
+    let mut counters = run.counters;
+    for state in state::of_run(&mut tx, run_id).await? {
+        counters.add_partition(&state.counters);
+    }
+    counters.total_unseen_objects = counters.total_object_messages.saturating_sub(counters.total_seen_objects);
+    let failed = failures::of_run(&mut tx, run_id).await?;
+    let before = failures::of_task(&mut tx, &task.name).await?;
+    let attempts: HashMap<(ObjectType, &str), &FailedObject> = before
+        .iter()
+        .map(|object| ((object.failure.object_type, object.failure.object_id.as_str()), object))
+        .collect();
+    let earlier = |failure: &ObjectFailure| attempts.get(&(failure.object_type, failure.object_id.as_str())).copied();
+    let newly_failed = failed.iter().filter(|failure| earlier(failure).is_none()).count() as u64;
+    let breached = thresholds_breached(newly_failed, counters.total_object_messages, &task.arguments);
+
+    let mut messages: Vec<RunMessage> = Vec::new();
+    if !failed.is_empty() {
+        for partition in failed_partitions(&mut tx, run_id).await? {
+            messages.push(warning(partition_failures(partition)));
+        }
+        messages.push(warning(if breached { THRESHOLD_BREACHED } else { BELOW_THRESHOLD }.to_owned()));
+    }
+    let unfinished = partitions::open(&mut tx, run_id).await?;
+    if problem.is_none() && unfinished > 0 {
+        messages.push(error(format!("{unfinished} partitions were left unfinished.")));
+    }
+    messages.extend(problem.map(error));
+    messages.extend(counters.violated_invariants().into_iter().map(error));
+    let failed_run = breached || messages.iter().any(|message| message.status == TaskStatus::Error);
+    if !failed_run && scope == Scope::Task {
+        let settled = settle_failures(
+            &failed,
+            |failure| earlier(failure).map_or(0, |object| object.attempts),
+            task.arguments.max_object_attempts,
+        );
+        counters.total_dropped_objects = settled.dropped;
+        let now_ms = run.horizon_ms;
+        let mut list: Vec<FailedObject> = settled
+            .kept
+            .into_iter()
+            .map(|(failure, attempts)| FailedObject {
+                failure: failure.clone(),
+                attempts,
+                first_failed_ms: earlier(failure).map_or(now_ms, |object| object.first_failed_ms),
+                last_failed_ms: now_ms,
+                run_id,
+            })
+            .collect();
+        list.extend(not_attempted(&mut tx, run_id, &before).await?);
+        failures::replace(&mut tx, &task.name, &list).await?;
+        timestamp::set(&mut tx, &task.name, run.horizon_ms, run_id).await?;
+    }
+    run::add_messages(&mut tx, run_id, &messages).await?;
+    let stored = run::messages(&mut tx, run_id).await?;
+    let status = if failed_run {
+        TaskStatus::Error
+    } else {
+        stored.iter().map(|message| message.status).max().unwrap_or(TaskStatus::Success)
+    };
+    let totals = by_type(&mut tx, run_id).await?;
+    end(&mut tx, task, run_id, status, &counters, &totals).await?;
+    tx.commit().await?;
+    Ok(Finished { status, counters })
+}
+
+/// Objects on the list whose type this run did not read: they stay.
+async fn not_attempted(
+    tx: &mut Tx,
+    run_id: i64,
+    before: &[FailedObject],
+) -> Result<Vec<FailedObject>, Error> {
+    let read: Vec<ObjectType> =
+        partitions::by_type(tx, run_id).await?.into_iter().map(|(object_type, _, _)| object_type).collect();
+    Ok(before.iter().filter(|object| !read.contains(&object.failure.object_type)).cloned().collect())
+}
+
+async fn failed_partitions(tx: &mut Tx, run_id: i64) -> Result<Vec<i32>, Error> {
+    Ok(failures::partitions_of_run(tx, run_id).await?)
+}
+
+/// Ends a run and gives the task's lock back.
+pub(crate) async fn end(
+    tx: &mut Tx,
+    task: &Task,
+    run_id: i64,
+    status: TaskStatus,
+    counters: &Counters,
+    by_type: &Value,
+) -> Result<(), Error> {
+    let result = result(status, counters);
+    if run::end(tx, run_id, status, result, counters, by_type).await? {
+        tasks::unlock(tx, &task.name, run_id).await?;
+    }
+    Ok(())
+}
+
+/// The result beside the status (BRV-14).
+fn result(status: TaskStatus, counters: &Counters) -> &'static str {
+    let failed = counters.total_extracted_objects_failed + counters.total_publishing_fails;
+    if status >= TaskStatus::Error || failed > 0 && counters.total_extracted_objects_published == 0 {
+        "Failure"
+    } else if failed > 0 {
+        "Partial"
+    } else {
+        "Success"
+    }
+}
+
+/// Totals by object type: what qualified, and what the writer made of it.
+pub(crate) async fn by_type(tx: &mut Tx, run_id: i64) -> Result<Value, Error> {
+    let mut totals: BTreeMap<ObjectType, serde_json::Map<String, Value>> = BTreeMap::new();
+    for (object_type, kind, objects) in partitions::by_type(tx, run_id).await? {
+        let name = match kind {
+            ChunkKind::Modified => "qualifiedByChange",
+            ChunkKind::Reattempt => "qualifiedByReattempt",
+            ChunkKind::Deleted => "deletions",
+        };
+        totals.entry(object_type).or_default().insert(name.to_owned(), json!(objects));
+    }
+    for (object_type, counts) in writes::of_run(tx, run_id).await? {
+        if let Ok(Value::Object(counts)) = serde_json::to_value(counts) {
+            totals.entry(object_type).or_default().extend(counts);
+        }
+    }
+    Ok(totals.into_iter().map(|(object_type, counts)| (object_type.as_str().to_owned(), Value::Object(counts))).collect())
+}
+
+fn warning(text: String) -> RunMessage {
+    RunMessage { status: TaskStatus::Warning, text }
+}
+
+fn error(text: String) -> RunMessage {
+    RunMessage { status: TaskStatus::Error, text }
+}

@@ -1,0 +1,12 @@
+//! Begin, qualify, partition, finish: everything about a run but the work itself.
+
+mod banner;
+mod begin;
+mod deletions;
+mod error;
+mod finish;
+mod qualify;
+
+pub use begin::{Begun, Dispatch, Scope, begin};
+pub use error::Error;
+pub use finish::{Finished, finish};

@@ -1,0 +1,382 @@
+//! The partition worker.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use annals_model::{
+    CapturedImage, Counters, Delivery, Message, ObjectFailure, ObjectKey, ObjectType, Operation, PartitionLease,
+    RequestState, Stage,
+};
+use annals_queue::{Queue, Receipt};
+use annals_runs::{Chunk, ChunkKind, Claimed, Objects, partitions};
+use annals_source::{Loaded, LoadedBatch, Selection, Source};
+use annals_sql::{Db, Tx};
+
+use crate::{Error, ImagePlan};
+
+/// How a worker cuts its work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExtractSettings {
+    /// Objects loaded and published at a time, at most.
+    pub batch_objects_max: usize,
+    /// Bytes of documents published at a time; a batch is cut when it has reached this.
+    pub batch_bytes_max: usize,
+    /// Bytes of one image.
+    pub document_bytes_max: usize,
+    /// Depth of an image.
+    pub nesting_max: usize,
+    /// How long a claim lasts without a sign of life, milliseconds of the database's clock.
+    pub lease_ms: i64,
+}
+
+/// Asks workers to stop after the batch in hand.
+#[derive(Debug, Clone, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Asks.
+    pub fn ask(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether somebody asked.
+    #[must_use]
+    pub fn asked(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Works on the partitions of runs; one for each worker slot, or one shared by all.
+#[derive(Clone)]
+pub struct Extractor {
+    /// The identity system.
+    pub source: Arc<Source>,
+    /// Name of the source profile, the first part of every object key.
+    pub source_name: Arc<str>,
+    /// Name of the transform configuration.
+    pub transform: Arc<str>,
+    /// How images are made, by object type.
+    pub plans: Arc<BTreeMap<ObjectType, ImagePlan>>,
+    /// The way to the writer.
+    pub queue: Queue,
+    /// How the work is cut.
+    pub settings: ExtractSettings,
+    /// Asks it to stop.
+    pub stop: Stop,
+}
+
+impl Extractor {
+    /// Claims and works on partitions of a run until there is none left, or until it is asked to stop. The number of
+    /// partitions that it ended.
+    ///
+    /// # Errors
+    /// The first failure that ends a partition; the partition is then marked as failed, unless it has another owner.
+    pub async fn work(&self, history: &Db, run_id: i64, worker: &str) -> Result<u32, Error> {
+        let mut ended = 0;
+        while !self.stop.asked() {
+            let claim_error = |source| Error::Claim { run_id, source };
+            let mut tx = history.begin().await.map_err(|e| claim_error(e.into()))?;
+            let claimed =
+                partitions::claim(&mut tx, run_id, worker, self.settings.lease_ms).await.map_err(claim_error)?;
+            tx.commit().await.map_err(|e| claim_error(e.into()))?;
+            let Some(claimed) = claimed else { break };
+            let lease = claimed.lease.clone();
+            tracing::info!(
+                run = run_id,
+                partition = lease.partition,
+                epoch = lease.epoch,
+                worker,
+                "partition {} claimed, {} chunks done before",
+                lease.partition,
+                claimed.state.chunks_done
+            );
+            match self.work_on(history, claimed).await {
+                Ok(true) => ended += 1,
+                Ok(false) => self.release(history, &lease, false).await?,
+                Err(error) => {
+                    // What it says is reported by the caller; a lease that was taken over is nobody's to release.
+                    drop(self.release(history, &lease, true).await);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(ended)
+    }
+
+    async fn release(&self, history: &Db, lease: &PartitionLease, failed: bool) -> Result<(), Error> {
+        let error = |source| runs_error(lease, source);
+        let mut tx = history.begin().await.map_err(|e| error(e.into()))?;
+        partitions::release(&mut tx, lease, failed).await.map_err(error)?;
+        tx.commit().await.map_err(|e| error(e.into()))
+    }
+
+    /// Works on one partition from its last saved chunk on; `false` if it was asked to stop before the end.
+    async fn work_on(&self, history: &Db, claimed: Claimed) -> Result<bool, Error> {
+        let lease = claimed.lease;
+        let mut progress = Progress { state: claimed.state, receipts: VecDeque::new() };
+        let chunks = {
+            let mut tx = read(history, &lease).await?;
+            partitions::chunks(&mut tx, &lease, progress.state.chunks_done)
+                .await
+                .map_err(|source| runs_error(&lease, source))?
+        };
+        for chunk in chunks {
+            if self.stop.asked() {
+                progress.all_written(&lease).await?;
+                return Ok(false);
+            }
+            let objects = {
+                let mut tx = read(history, &lease).await?;
+                partitions::chunk_objects(&mut tx, &lease, chunk.number)
+                    .await
+                    .map_err(|source| runs_error(&lease, source))?
+            };
+            // The chunk before must be on its way only so far: what is in memory stays bounded, and the writer never
+            // waits for the source.
+            progress.written_up_to_last(&lease).await?;
+            self.work_on_chunk(&lease, chunk, objects, &mut progress).await?;
+        }
+        progress.all_written(&lease).await?;
+        Ok(true)
+    }
+
+    async fn work_on_chunk(
+        &self,
+        lease: &PartitionLease,
+        chunk: Chunk,
+        objects: Objects,
+        progress: &mut Progress,
+    ) -> Result<(), Error> {
+        let mut outbox = Outbox::new(self, lease);
+        match objects {
+            Objects::Deleted(deleted) => {
+                let observed_ms =
+                    self.source.now_ms().await.map_err(|source| source_error(lease, source))?;
+                for object in deleted {
+                    let message = Message {
+                        key: self.key(chunk.object_type, object.id.clone()),
+                        name: object.id,
+                        identity: None,
+                        occurred_ms: object.at,
+                        observed_ms,
+                        transform: Arc::clone(&self.transform),
+                        operation: Operation::Delete,
+                    };
+                    if outbox.put(message, progress).await? {
+                        progress.state.counters.total_deletion_extracted_objects_dispatched += 1;
+                    }
+                }
+            }
+            Objects::Ids(ids) => {
+                let Some(plan) = self.plans.get(&chunk.object_type) else {
+                    return Err(Error::NoImage { run_id: lease.run_id, partition: lease.partition, object_type: chunk.object_type });
+                };
+                let selection = Selection::Properties(plan.properties().clone());
+                for ids in ids.chunks(self.settings.batch_objects_max.max(1)) {
+                    let batch = self
+                        .source
+                        .load(chunk.object_type, ids, &selection)
+                        .await
+                        .map_err(|source| source_error(lease, source))?;
+                    self.publish_batch(chunk, plan, batch, &mut outbox, progress).await?;
+                }
+            }
+        }
+        debug_assert!(chunk.kind != ChunkKind::Deleted || outbox.failures.is_empty());
+        outbox.close(progress).await
+    }
+
+    async fn publish_batch(
+        &self,
+        chunk: Chunk,
+        plan: &ImagePlan,
+        batch: LoadedBatch,
+        outbox: &mut Outbox<'_>,
+        progress: &mut Progress,
+    ) -> Result<(), Error> {
+        let counters = &mut progress.state.counters;
+        let loaded = batch.objects.len() + batch.missing.len() + batch.failed.len();
+        counters.total_seen_objects += loaded as u64;
+        counters.total_extracted_objects_not_found += batch.missing.len() as u64;
+        for (object_id, error) in batch.failed {
+            outbox.fail(chunk.object_type, object_id, Stage::Load, error, counters);
+        }
+        let observed_ms = batch.observed_ms;
+        for object in batch.objects {
+            match self.message(chunk.object_type, plan, object, observed_ms) {
+                Ok(message) => {
+                    progress.state.counters.total_extracted_objects += 1;
+                    if outbox.put(message, progress).await? {
+                        progress.state.counters.total_extracted_objects_published += 1;
+                    }
+                }
+                Err((object_id, error)) => {
+                    outbox.fail(
+                        chunk.object_type,
+                        object_id,
+                        Stage::Transform,
+                        error,
+                        &mut progress.state.counters,
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn message(
+        &self,
+        object_type: ObjectType,
+        plan: &ImagePlan,
+        object: Loaded,
+        observed_ms: i64,
+    ) -> Result<Message, (String, String)> {
+        let made = plan
+            .make(
+                &object.id,
+                &object.properties,
+                self.source.secrets(),
+                self.settings.document_bytes_max,
+                self.settings.nesting_max,
+            )
+            .map_err(|error| (object.id.clone(), error.to_string()))?;
+        Ok(Message {
+            key: self.key(object_type, object.id),
+            name: object.name,
+            identity: object.identity,
+            occurred_ms: object.occurred_ms,
+            observed_ms,
+            transform: Arc::clone(&self.transform),
+            operation: Operation::Capture(CapturedImage {
+                image: made.image,
+                bytes: made.bytes,
+                hashes: made.hashes,
+                schema: Arc::clone(plan.schema()),
+            }),
+        })
+    }
+
+    fn key(&self, object_type: ObjectType, object_id: String) -> ObjectKey {
+        ObjectKey { source: Arc::clone(&self.source_name), object_type, object_id }
+    }
+}
+
+/// What a partition has done, and what is still on its way to the database.
+struct Progress {
+    state: RequestState,
+    receipts: VecDeque<Receipt>,
+}
+
+impl Progress {
+    /// Waits for all receipts but the newest one.
+    async fn written_up_to_last(&mut self, lease: &PartitionLease) -> Result<(), Error> {
+        while self.receipts.len() > 1 {
+            self.next_written(lease).await?;
+        }
+        Ok(())
+    }
+
+    async fn all_written(&mut self, lease: &PartitionLease) -> Result<(), Error> {
+        while !self.receipts.is_empty() {
+            self.next_written(lease).await?;
+        }
+        Ok(())
+    }
+
+    async fn next_written(&mut self, lease: &PartitionLease) -> Result<(), Error> {
+        match self.receipts.pop_front() {
+            Some(receipt) => receipt.written().await.map_err(|source| queue_error(lease, source)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Messages of a chunk on their way out, cut by count and by bytes.
+struct Outbox<'e> {
+    extractor: &'e Extractor,
+    lease: &'e PartitionLease,
+    messages: Vec<Message>,
+    bytes: usize,
+    failures: Vec<ObjectFailure>,
+}
+
+impl<'e> Outbox<'e> {
+    fn new(extractor: &'e Extractor, lease: &'e PartitionLease) -> Self {
+        Self { extractor, lease, messages: Vec::new(), bytes: 0, failures: Vec::new() }
+    }
+
+    /// Puts a message in, sending what is there when it is enough. `false` if the queue does not take the message.
+    async fn put(&mut self, message: Message, progress: &mut Progress) -> Result<bool, Error> {
+        if let Err(error) = self.extractor.queue.admit(&message) {
+            let ObjectKey { object_type, object_id, .. } = message.key;
+            progress.state.counters.total_publishing_fails += 1;
+            self.failures.push(ObjectFailure {
+                object_type,
+                object_id,
+                stage: Stage::Publish,
+                error: error.to_string(),
+            });
+            return Ok(false);
+        }
+        if let Operation::Capture(captured) = &message.operation {
+            self.bytes += captured.bytes.len();
+        }
+        self.messages.push(message);
+        let settings = &self.extractor.settings;
+        if self.messages.len() >= settings.batch_objects_max || self.bytes >= settings.batch_bytes_max {
+            self.send(None, progress).await?;
+        }
+        Ok(true)
+    }
+
+    fn fail(
+        &mut self,
+        object_type: ObjectType,
+        object_id: String,
+        stage: Stage,
+        error: String,
+        counters: &mut Counters,
+    ) {
+        counters.total_extracted_objects_failed += 1;
+        self.failures.push(ObjectFailure { object_type, object_id, stage, error });
+    }
+
+    /// Ends the chunk: the rest of the messages goes out with the state to save.
+    async fn close(mut self, progress: &mut Progress) -> Result<(), Error> {
+        progress.state.chunks_done += 1;
+        let failures = std::mem::take(&mut self.failures);
+        let checkpoint = RequestState { failures, ..progress.state.clone() };
+        self.send(Some(checkpoint), progress).await
+    }
+
+    async fn send(&mut self, checkpoint: Option<RequestState>, progress: &mut Progress) -> Result<(), Error> {
+        self.bytes = 0;
+        let delivery =
+            Delivery { lease: self.lease.clone(), messages: std::mem::take(&mut self.messages), checkpoint };
+        let receipt = self
+            .extractor
+            .queue
+            .publish(delivery)
+            .await
+            .map_err(|source| queue_error(self.lease, source))?;
+        progress.receipts.push_back(receipt);
+        Ok(())
+    }
+}
+
+async fn read(history: &Db, lease: &PartitionLease) -> Result<Tx, Error> {
+    history.begin_read().await.map_err(|source| runs_error(lease, source.into()))
+}
+
+fn runs_error(lease: &PartitionLease, source: annals_runs::Error) -> Error {
+    Error::Runs { run_id: lease.run_id, partition: lease.partition, source }
+}
+
+fn source_error(lease: &PartitionLease, source: annals_source::Error) -> Error {
+    Error::Source { run_id: lease.run_id, partition: lease.partition, source }
+}
+
+fn queue_error(lease: &PartitionLease, source: annals_queue::Error) -> Error {
+    Error::Queue { run_id: lease.run_id, partition: lease.partition, source }
+}

@@ -1,0 +1,123 @@
+//! What is known of each object type's captures: tables, columns, and the statements on them.
+
+use std::sync::LazyLock;
+
+use annals_model::ObjectType;
+use annals_sql::Stmt;
+
+use crate::columns::{CaptureTable, capture_table};
+use crate::schema::{self, TableDef};
+
+/// The most patches that may lie between a capture and the last full one: `maxAllowedPatches` must not be greater.
+pub const PATCHES_MAX: u32 = 1_000;
+
+/// One object type's captures.
+#[derive(Debug)]
+pub(crate) struct Layout {
+    /// Which columns are filled from what.
+    pub(crate) mapping: &'static CaptureTable,
+    /// Table of the captures.
+    pub(crate) table: &'static TableDef,
+    /// Texts that must not be null and that a deletion does not tell: the owner, a hash. Taken from the capture
+    /// before.
+    pub(crate) inherited: Vec<&'static str>,
+    /// The newest values of those, for a list of object ids.
+    pub(crate) inherit: Stmt,
+    /// For a list of capture ids each with all captures that it is a patch of, up to the full one.
+    pub(crate) chains: Stmt,
+    /// The capture that was in force at an instant, as known at another.
+    pub(crate) at: Stmt,
+    /// Captures of a list of objects with a list of effective dates.
+    pub(crate) kept: Stmt,
+    /// An object's captures, in the order in which they were recorded.
+    pub(crate) list: Stmt,
+}
+
+static LAYOUTS: LazyLock<Vec<(ObjectType, Layout)>> =
+    LazyLock::new(|| ObjectType::ALL.into_iter().map(|object_type| (object_type, build(object_type))).collect());
+
+/// An object type's layout.
+pub(crate) fn layout(object_type: ObjectType) -> &'static Layout {
+    let position = ObjectType::ALL.iter().position(|known| *known == object_type).unwrap_or_default();
+    &LAYOUTS[position].1
+}
+
+/// All statements of all layouts.
+#[cfg(test)]
+pub(crate) fn statements() -> Vec<&'static Stmt> {
+    LAYOUTS
+        .iter()
+        .flat_map(|(_, layout)| [&layout.inherit, &layout.chains, &layout.at, &layout.kept, &layout.list])
+        .collect()
+}
+
+fn build(object_type: ObjectType) -> Layout {
+    let mapping = capture_table(object_type);
+    let own_entity_table = mapping.entity.as_ref().is_some_and(|entity| entity.table == mapping.table);
+    // The reference keeps the newest state of a certification only; its past is kept in a table of ours.
+    let table = schema::table(if own_entity_table { schema::CERTIFICATION_CAPTURE } else { mapping.table });
+    let (name, object_id) = (table.name, mapping.object_id);
+    let inherited: Vec<&'static str> = table
+        .columns
+        .iter()
+        .filter(|column| !column.nullable && !FILLED.contains(&column.name))
+        .map(|column| column.name)
+        .filter(|column| *column != object_id && Some(*column) != mapping.object_name)
+        .collect();
+    let stmt = |verb: &str, text: String| Stmt::built(format!("history.{verb} {name}"), text);
+    let mut selected = vec![object_id];
+    selected.extend(&inherited);
+    let selected = selected.join(", ");
+    Layout {
+        mapping,
+        table,
+        inherited,
+        inherit: stmt(
+            "inherit",
+            format!(
+                "select {selected} from (select {selected}, row_number() over (partition by {object_id}
+                    order by effective_date desc, created desc, id desc) as age
+                 from {name} where {object_id} {{in}}) newest where age = 1"
+            ),
+        ),
+        chains: stmt(
+            "chains",
+            format!(
+                "with recursive chain (head, id, parent, depth) as (
+                    select id, id, patch_doc_parent, 0 from {name} where id {{in}}
+                    union all
+                    select chain.head, c.id, c.patch_doc_parent, chain.depth + 1
+                    from chain join {name} c on c.id = chain.parent where chain.depth <= {PATCHES_MAX})
+                 select chain.head, c.id, c.{object_id}, c.patch_doc_parent, c.json, c.json_format, c.full_hash
+                 from chain join {name} c on c.id = chain.id order by chain.head, chain.depth"
+            ),
+        ),
+        at: stmt(
+            "at",
+            format!(
+                "select id, effective_date, extended_to_date, created, transform_type, json_format from {name}
+                 where {object_id} = ? and effective_date <= ? and created <= ?
+                 order by effective_date desc, created desc, id desc limit 1"
+            ),
+        ),
+        kept: stmt(
+            "kept",
+            format!(
+                "select {object_id}, effective_date, coalesce(full_hash, '') from {name}
+                 where {object_id} {{in}} and effective_date {{in}}"
+            ),
+        ),
+        list: stmt(
+            "list",
+            format!(
+                "select id, created, effective_date, extended_to_date, transform_type, json_format, full_hash,
+                    smart_hash, patch_doc_parent, length(json),
+                    case when full_hash is null and patch_doc_parent is null then json end
+                 from {name} where {object_id} = ? and (created, id) > (?, ?) order by created, id limit ?"
+            ),
+        ),
+    }
+}
+
+/// Columns that every capture fills by itself.
+const FILLED: [&str; 4] = ["id", "created", "transform_type", "effective_date"];

@@ -1,0 +1,60 @@
+//! The history store: the `spt_hist_*` tables and our own beside them.
+//!
+//! Writing goes through [`Writes`], which gathers what one transaction adds and writes it with one statement a table.
+//! Reading answers by effective time and, where asked, by what was known at an instant; a capture is rebuilt from the
+//! last full one and its patches and compared with the hash that was recorded, so that a wrong answer is an error.
+//!
+//! Object ids are taken to be unique within an object type: the history tables, unlike [`heads`], have no column for
+//! the source.
+
+mod at;
+mod captures;
+mod columns;
+mod document;
+mod entity;
+mod error;
+mod event;
+mod fields;
+mod growth;
+mod head;
+mod layout;
+mod living;
+mod page;
+mod rebuild;
+mod rows;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod text;
+mod timeline;
+mod write;
+
+pub use at::{AsOf, FoundObject, as_of, find_objects};
+pub use captures::{CaptureSummary, KeptState, captures, kept};
+pub use document::{DOCUMENT_BYTES_MAX, IMAGE_DEPTH_MAX, event_id, full_document};
+pub use error::{Error, Fault, RebuildError};
+pub use growth::{DayGrowth, TableGrowth, growth};
+pub use head::{head_images, heads};
+pub use layout::PATCHES_MAX;
+pub use living::{living, living_page};
+pub use page::{Page, PageRequest, Position};
+pub use schema::{create_reference_indexes, migrations, open};
+pub use timeline::{EventRow, TimelineRange, timeline};
+pub use write::{FlushSummary, NewCapture, NewDocument, Writes};
+
+/// Every statement of this crate, for the test that prepares them on each engine.
+#[cfg(test)]
+fn statements() -> Vec<&'static annals_sql::Stmt> {
+    let mut statements = vec![
+        &at::FIND,
+        &head::HEADS,
+        &living::LIVING,
+        &living::LIVING_PAGE,
+        &schema::DATABASE_VERSION,
+        &write::NO_LONGER_LATEST,
+    ];
+    statements.extend(layout::statements());
+    statements.extend(timeline::statements());
+    statements.extend(growth::statements());
+    statements
+}

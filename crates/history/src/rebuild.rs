@@ -1,0 +1,148 @@
+//! Reading a capture back: the last full capture before it, and the patches since.
+
+use std::collections::HashMap;
+
+use annals_model::{Image, ObjectType, canonical_bytes, hash_bytes};
+use annals_sql::{Row, Tx, Value as Param};
+use json_patch::PatchOperation;
+use serde::Deserialize as _;
+use serde_json::Value;
+
+use crate::document::{decode, event_id};
+use crate::error::Fault;
+use crate::layout::{Layout, PATCHES_MAX, layout};
+use crate::{Error, RebuildError};
+
+/// A capture and all that it is a patch of, itself first.
+#[derive(Debug, Default)]
+pub(crate) struct Chain {
+    links: Vec<Link>,
+}
+
+#[derive(Debug)]
+struct Link {
+    capture_id: String,
+    object_id: String,
+    parent: Option<String>,
+    json: Option<Vec<u8>>,
+    format: String,
+    full_hash: Option<String>,
+}
+
+/// A document as it was written, and where it came from.
+#[derive(Debug)]
+pub(crate) struct Document {
+    table: &'static str,
+    capture_id: String,
+    /// The JSON.
+    pub(crate) value: Value,
+}
+
+/// The chains of these captures of one object type, by capture id: one query.
+pub(crate) async fn chains(
+    tx: &mut Tx,
+    object_type: ObjectType,
+    capture_ids: Vec<String>,
+) -> Result<HashMap<String, Chain>, Error> {
+    let mut chains: HashMap<String, Chain> = HashMap::with_capacity(capture_ids.len());
+    for row in tx.fetch_all(&layout(object_type).chains, vec![Param::from(capture_ids)]).await? {
+        let link = Link::read(&row)?;
+        chains.entry(row.required_text(0)?.to_owned()).or_default().links.push(link);
+    }
+    Ok(chains)
+}
+
+impl Link {
+    fn read(row: &Row) -> Result<Self, annals_sql::Error> {
+        Ok(Self {
+            capture_id: row.required_text(1)?.to_owned(),
+            object_id: row.text(2)?.unwrap_or_default().to_owned(),
+            parent: row.text(3)?.map(str::to_owned),
+            json: row.bytes(4)?.map(<[u8]>::to_vec),
+            format: row.text(5)?.unwrap_or_default().to_owned(),
+            full_hash: row.text(6)?.map(str::to_owned),
+        })
+    }
+
+    fn json(&self) -> Result<Vec<u8>, Fault> {
+        decode(self.json.as_deref().ok_or(Fault::NoDocument)?, &self.format)
+    }
+}
+
+impl Chain {
+    /// The document of the capture that the chain begins with, rebuilt and compared with its recorded hash.
+    pub(crate) fn document(self, object_type: ObjectType, capture_id: &str) -> Result<Document, RebuildError> {
+        let Layout { table, .. } = layout(object_type);
+        let blame = |capture_id: &str, fault| RebuildError {
+            table: table.name,
+            capture_id: capture_id.to_owned(),
+            fault,
+        };
+        let Some((full, head)) = self.links.last().zip(self.links.first()) else {
+            return Err(blame(capture_id, Fault::Missing));
+        };
+        if let Some(parent) = &full.parent {
+            let reached = u32::try_from(self.links.len()).unwrap_or(u32::MAX) > PATCHES_MAX + 1;
+            let fault =
+                if reached { Fault::TooManyPatches } else { Fault::ParentMissing { parent: parent.clone() } };
+            return Err(blame(&full.capture_id, fault));
+        }
+        if let Some([patch, other]) = self.links.array_windows().find(|[one, two]| one.object_id != two.object_id) {
+            return Err(blame(&patch.capture_id, Fault::OtherObject { parent: other.capture_id.clone() }));
+        }
+        let parsed = full.json().and_then(|json| serde_json::from_slice(&json).map_err(Fault::Json));
+        let mut value: Value = parsed.map_err(|fault| blame(&full.capture_id, fault))?;
+        for patch in self.links.iter().rev().skip(1) {
+            apply(&mut value, patch).map_err(|fault| blame(&patch.capture_id, fault))?;
+        }
+        match &mut value {
+            // Not patched: it is always the row's own id.
+            Value::Object(members) => members.insert("eventId".to_owned(), event_id(&head.capture_id).into()),
+            _ => return Err(blame(&head.capture_id, Fault::NoImage)),
+        };
+        check_hash(&value, head).map_err(|fault| blame(&head.capture_id, fault))?;
+        Ok(Document { table: table.name, capture_id: head.capture_id.clone(), value })
+    }
+}
+
+fn apply(document: &mut Value, patch: &Link) -> Result<(), Fault> {
+    let operations: Vec<PatchOperation> = serde_json::from_slice(&patch.json()?).map_err(Fault::Json)?;
+    // Without undoing: a document that could not be patched is dropped.
+    json_patch::patch_unsafe(document, &operations).map_err(Fault::Patch)
+}
+
+/// A tombstone has no image and nothing to compare; nor has a capture that was written with hashes switched off.
+fn check_hash(document: &Value, capture: &Link) -> Result<(), Fault> {
+    match (document.get("eventImage"), &capture.full_hash) {
+        (None, _) if is_tombstone(document) => Ok(()),
+        (None, _) => Err(Fault::NoImage),
+        (Some(image), Some(hash)) if hash_bytes(&canonical_bytes(image)) != *hash => Err(Fault::Hash),
+        (Some(_), _) => Ok(()),
+    }
+}
+
+pub(crate) fn is_tombstone(document: &Value) -> bool {
+    document.get("operation").and_then(Value::as_str) == Some("delete")
+}
+
+impl Document {
+    /// The image in it; none in a tombstone's.
+    pub(crate) fn image(&self) -> Result<Option<Image>, RebuildError> {
+        let image = self.value.get("eventImage").map(Image::deserialize).transpose();
+        image.map_err(|error| self.blame(Fault::Json(error)))
+    }
+
+    /// The image that must be in it.
+    pub(crate) fn into_image(mut self) -> Result<Image, RebuildError> {
+        let image = self.value.get_mut("eventImage").map(Value::take);
+        match image.map(Image::deserialize) {
+            Some(Ok(image)) => Ok(image),
+            Some(Err(error)) => Err(self.blame(Fault::Json(error))),
+            None => Err(self.blame(Fault::NoImage)),
+        }
+    }
+
+    fn blame(&self, fault: Fault) -> RebuildError {
+        RebuildError { table: self.table, capture_id: self.capture_id.clone(), fault }
+    }
+}

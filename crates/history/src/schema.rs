@@ -1,0 +1,220 @@
+//! The tables as they are, from the list that the migrations were rendered from, and the migrations.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use annals_sql::{Db, Engine, Migration, Stmt, Tx};
+
+use crate::Error;
+
+/// Table, position, column, type, length, nullable, generated, key, references.
+const COLUMNS: &str = include_str!("../../../migrations/history_columns.csv");
+
+/// Table with the captures of certifications, of which the reference keeps the newest state only.
+pub(crate) const CERTIFICATION_CAPTURE: &str = "annals_certification_capture";
+
+/// Its columns, in the same form.
+const OUR_COLUMNS: &str = "table
+annals_certification_capture,1,id,varchar,32,NO,,Y,
+annals_certification_capture,2,created,bigint,,NO,,N,
+annals_certification_capture,3,patch_doc_parent,varchar,32,YES,,N,
+annals_certification_capture,4,cert_id,varchar,32,NO,,N,
+annals_certification_capture,5,cert_name,varchar,128,YES,,N,
+annals_certification_capture,6,transform_type,varchar,10,NO,,N,
+annals_certification_capture,7,effective_date,bigint,,NO,,N,
+annals_certification_capture,8,extended_to_date,bigint,,YES,,N,
+annals_certification_capture,9,json,clob,100000000,YES,,N,
+annals_certification_capture,10,json_format,varchar,255,YES,,N,
+annals_certification_capture,11,smart_hash,varchar,40,YES,,N,
+annals_certification_capture,12,full_hash,varchar,40,YES,,N,
+annals_certification_capture,13,deleted,smallint,,YES,,N,
+";
+
+/// Our own tables whose growth is reported with the history tables.
+pub(crate) const OUR_TABLES: [&str; 16] = [
+    "annals_head",
+    CERTIFICATION_CAPTURE,
+    "annals_config_version",
+    "annals_task",
+    "annals_run",
+    "annals_run_message",
+    "annals_partition",
+    "annals_partition_chunk",
+    "annals_request_state",
+    "annals_run_failure",
+    "annals_named_timestamp",
+    "annals_failed_object",
+    "annals_run_write",
+    "annals_run_attribute",
+    "annals_dead_letter",
+    "annals_migration",
+];
+
+/// A table.
+#[derive(Debug)]
+pub(crate) struct TableDef {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// Its columns, generated ones left out.
+    pub(crate) columns: Vec<ColumnDef>,
+    positions: HashMap<&'static str, usize>,
+}
+
+/// A column.
+#[derive(Debug)]
+pub(crate) struct ColumnDef {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// What it holds.
+    pub(crate) kind: ColumnType,
+    /// It may be null.
+    pub(crate) nullable: bool,
+}
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ColumnType {
+    /// Text, cut to so many characters.
+    Text(usize),
+    /// An object's or capture's id of up to 32 characters, or the digest of a longer one: never cut.
+    Id,
+    /// Whole numbers of any width; booleans too.
+    Int,
+    /// A document.
+    Bytes,
+}
+
+impl TableDef {
+    /// Where a column stands among [`TableDef::columns`].
+    pub(crate) fn position(&self, column: &str) -> Option<usize> {
+        self.positions.get(column).copied()
+    }
+
+    /// The table has this column.
+    pub(crate) fn has(&self, column: &str) -> bool {
+        self.positions.contains_key(column)
+    }
+}
+
+static TABLES: LazyLock<HashMap<&'static str, TableDef>> = LazyLock::new(|| {
+    let mut tables: HashMap<&'static str, TableDef> = HashMap::new();
+    for line in COLUMNS.lines().skip(1).chain(OUR_COLUMNS.lines().skip(1)) {
+        let fields: Vec<&'static str> = line.split(',').collect();
+        let [table, _, name, kind, length, nullable, generated, ..] = fields[..] else { continue };
+        if !generated.is_empty() {
+            continue;
+        }
+        let def = tables
+            .entry(table)
+            .or_insert_with(|| TableDef { name: table, columns: Vec::new(), positions: HashMap::new() });
+        // The lists of a capture are 255 wide, but what they hold is ids, to be joined with columns of 32.
+        let child = def.has("idx") && def.columns.len() >= 2;
+        let kind = match (kind, length) {
+            ("varchar", "32") => ColumnType::Id,
+            ("varchar", _) if child && name.ends_with("_id") => ColumnType::Id,
+            ("varchar", length) => ColumnType::Text(length.parse().unwrap_or(usize::MAX)),
+            ("clob", _) if name == "json" => ColumnType::Bytes,
+            ("clob", _) => ColumnType::Text(usize::MAX),
+            _ => ColumnType::Int,
+        };
+        def.positions.insert(name, def.columns.len());
+        def.columns.push(ColumnDef { name, kind, nullable: nullable == "YES" });
+    }
+    tables
+});
+
+/// No columns: stands in for a table that is not listed, which a test rules out.
+static NO_TABLE: LazyLock<TableDef> =
+    LazyLock::new(|| TableDef { name: "", columns: Vec::new(), positions: HashMap::new() });
+
+/// A table by name.
+pub(crate) fn table(name: &str) -> &'static TableDef {
+    TABLES.get(name).unwrap_or(&NO_TABLE)
+}
+
+/// All tables of the reference and the capture table of ours, by name.
+pub(crate) fn tables() -> Vec<&'static TableDef> {
+    let mut tables: Vec<&'static TableDef> = TABLES.values().collect();
+    tables.sort_by_key(|table| table.name);
+    tables
+}
+
+const SQLITE: [Migration; 2] = [
+    Migration {
+        version: 1,
+        name: "history tables",
+        sql: include_str!("../../../migrations/sqlite/0001_history_tables.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "control tables",
+        sql: include_str!("../../../migrations/sqlite/0002_control_tables.sql"),
+    },
+];
+
+const POSTGRES: [Migration; 2] = [
+    Migration {
+        version: 1,
+        name: "history tables",
+        sql: include_str!("../../../migrations/postgres/0001_history_tables.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "control tables",
+        sql: include_str!("../../../migrations/postgres/0002_control_tables.sql"),
+    },
+];
+
+/// The migrations of a history database, in order; none for an engine that history is not kept on.
+#[must_use]
+pub fn migrations(engine: Engine) -> &'static [Migration] {
+    match engine {
+        Engine::Sqlite => &SQLITE,
+        Engine::Postgres => &POSTGRES,
+        Engine::MySql => &[],
+    }
+}
+
+pub(crate) const DATABASE_VERSION: Stmt = Stmt::new(
+    "history.database_version",
+    "select schema_version from spt_hist_database_version where name = 'main'",
+);
+
+/// Makes sure that a database is a history database of this version (IIQ-16).
+///
+/// # Errors
+/// `Schema` where migrations are missing, `Newer` where it is ahead of this program.
+pub async fn open(db: &Db) -> Result<(), Error> {
+    let known = migrations(db.engine());
+    let applied = db.applied_migrations().await?;
+    let has = |version| applied.iter().any(|migration| migration.version == version);
+    if let Some(unknown) = applied.iter().find(|applied| known.iter().all(|k| k.version != applied.version)) {
+        return Err(Error::Newer { version: unknown.version });
+    }
+    let missing: Vec<&str> =
+        known.iter().filter(|migration| !has(migration.version)).map(|migration| migration.name).collect();
+    if !missing.is_empty() {
+        return Err(Error::Schema { missing: missing.join(" and ") });
+    }
+    let mut tx = db.begin_read().await?;
+    let version = tx.fetch_optional(&DATABASE_VERSION, Vec::new()).await?;
+    tx.rollback().await?;
+    match version {
+        Some(_) => Ok(()),
+        None => Err(Error::Schema { missing: "the row `main` of spt_hist_database_version".to_owned() }),
+    }
+}
+
+/// Creates those indexes of the reference that are not there yet: `historyIndexes: reference`. Any number of times.
+///
+/// # Errors
+/// As any call.
+pub async fn create_reference_indexes(tx: &mut Tx) -> Result<(), Error> {
+    let script = match tx.engine() {
+        Engine::Sqlite => include_str!("../../../migrations/sqlite/reference_indexes.sql"),
+        Engine::Postgres => include_str!("../../../migrations/postgres/reference_indexes.sql"),
+        Engine::MySql => return Ok(()),
+    };
+    tx.execute_script("history.reference_indexes", script).await?;
+    Ok(())
+}

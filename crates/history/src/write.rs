@@ -1,0 +1,332 @@
+//! Bulk writes: all that one transaction adds to history, gathered column by column.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use annals_model::{
+    EventTable, Head, Image, ImageHashes, JsonFormat, NewEvent, ObjectKey, ObjectType, Reference, TransformType,
+};
+use annals_sql::{Batch, Column, ColumnData, OnConflict, Stmt, Tx, Value as Param};
+
+use crate::document::{DOCUMENT_BYTES_MAX, Encoder, full_document, tombstone_document};
+use crate::entity::Entities;
+use crate::layout::{Layout, layout};
+use crate::rows::Rows;
+use crate::text::stored_id;
+use crate::{Error, event, fields, head};
+
+/// A capture to be written.
+#[derive(Debug, Clone)]
+pub struct NewCapture<'i> {
+    /// Its id, 32 hex digits.
+    pub id: String,
+    /// Of which object.
+    pub key: ObjectKey,
+    /// The object's name.
+    pub name: String,
+    /// The identity that the object belongs to. Where it must be known and is not, the capture before tells.
+    pub identity: Option<Reference>,
+    /// Name of the transform configuration that made the image.
+    pub transform: Arc<str>,
+    /// When history learns of it, epoch milliseconds (`created`).
+    pub recorded_ms: i64,
+    /// When the state began in the identity system (`effective_date`).
+    pub effective_ms: i64,
+    /// The latest instant at which it was seen, where that is later (`extended_to_date`).
+    pub extended_to_ms: Option<i64>,
+    /// What is stored.
+    pub document: NewDocument,
+    /// Hashes of the image; none for a tombstone, or where hashes are switched off.
+    pub hashes: Option<ImageHashes>,
+    /// The image, for the columns and child rows, patched or not; none for a tombstone.
+    pub image: Option<&'i Image>,
+    /// It is the object's newest capture, and the entity row says what it says.
+    pub latest: bool,
+}
+
+/// What is stored of a capture (IIQ-41).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NewDocument {
+    /// The whole document, minified JSON; [`full_document`] makes it.
+    Full(Vec<u8>),
+    /// The difference from the capture before.
+    Patch {
+        /// That capture's id.
+        parent: String,
+        /// RFC 6902 operations on its whole document, minified JSON.
+        operations: Vec<u8>,
+    },
+    /// The object is gone.
+    Tombstone,
+}
+
+/// What a flush wrote, in rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FlushSummary {
+    /// Captures.
+    pub captures: usize,
+    /// Child rows of captures.
+    pub child_rows: usize,
+    /// Entity rows, added or brought up to date.
+    pub entities: usize,
+    /// Events.
+    pub events: usize,
+    /// Captures whose state was seen again.
+    pub extended: usize,
+    /// Heads.
+    pub heads: usize,
+}
+
+/// All that one transaction adds to history: one statement a table, whatever the number of objects.
+#[derive(Debug)]
+pub struct Writes {
+    encoder: Encoder,
+    captures: BTreeMap<ObjectType, Captures>,
+    entities: Entities,
+    events: BTreeMap<EventTable, Rows>,
+    extended: BTreeMap<ObjectType, BTreeMap<String, i64>>,
+    heads: BTreeMap<ObjectKey, Head>,
+}
+
+/// The captures of one object type.
+#[derive(Debug)]
+struct Captures {
+    layout: &'static Layout,
+    rows: Rows,
+    children: Vec<Rows>,
+    /// Rows that lack a text which must not be null.
+    incomplete: Vec<usize>,
+    /// The newest row of each object, where the table marks it.
+    newest: HashMap<String, usize>,
+}
+
+/// Only identity captures are marked.
+pub(crate) const NO_LONGER_LATEST: Stmt = Stmt::new(
+    "history.no_longer_latest",
+    "update spt_hist_identity_capture set latest = 0 where identity_id {in} and latest = 1",
+);
+
+impl Writes {
+    /// No rows yet; documents will be stored in this format.
+    #[must_use]
+    pub fn new(format: JsonFormat) -> Self {
+        Self {
+            encoder: Encoder::new(format),
+            captures: BTreeMap::new(),
+            entities: Entities::default(),
+            events: BTreeMap::new(),
+            extended: BTreeMap::new(),
+            heads: BTreeMap::new(),
+        }
+    }
+
+    /// Nothing to write.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.captures.is_empty() && self.events.is_empty() && self.extended.is_empty() && self.heads.is_empty()
+    }
+
+    /// Adds a capture, its child rows, and what it says of its entity row. An object's captures in their order.
+    ///
+    /// # Errors
+    /// `TooLarge`, or `NotJson` for a document or patch that is to be laid out readably and is no JSON.
+    pub fn capture(&mut self, capture: NewCapture<'_>) -> Result<(), Error> {
+        let (kind, parent, json) = match capture.document {
+            NewDocument::Full(json) => (TransformType::Full, None, json),
+            NewDocument::Patch { parent, operations } => (TransformType::Patch, Some(parent), operations),
+            NewDocument::Tombstone => {
+                (TransformType::Full, None, tombstone_document(&capture.transform, &capture.id))
+            }
+        };
+        let stored = encode(&mut self.encoder, &capture.key, json)?;
+        let gone = capture.image.is_none();
+        if capture.latest {
+            let own_document = |image: &Image| {
+                let image = serde_json::to_value(image).map_err(|source| Error::NotJson {
+                    key: capture.key.clone(),
+                    source,
+                })?;
+                let image = annals_model::canonical_bytes(&image);
+                let document = full_document(&capture.transform, &capture.id, &image);
+                encode(&mut self.encoder, &capture.key, document)
+            };
+            self.entities.note(&capture.key, capture.image, own_document, |entity| {
+                entity.row_id.clone_from(&capture.id);
+                entity.name.clone_from(&capture.name);
+                entity.recorded_ms = capture.recorded_ms;
+                entity.effective_ms = capture.effective_ms;
+            })?;
+        }
+
+        let captures = self
+            .captures
+            .entry(capture.key.object_type)
+            .or_insert_with(|| Captures::new(layout(capture.key.object_type)));
+        let mapping = captures.layout.mapping;
+        let rows = &mut captures.rows;
+        let row = rows.push();
+        rows.text("id", Some(&capture.id));
+        rows.int("created", Some(capture.recorded_ms));
+        rows.text("patch_doc_parent", parent.as_deref());
+        rows.text(mapping.object_id, Some(&capture.key.object_id));
+        if let Some(column) = mapping.object_name {
+            rows.text(column, Some(&capture.name));
+        }
+        if mapping.identity {
+            rows.text("identity_id", capture.identity.as_ref().map(|identity| identity.id.as_str()));
+            rows.text("identity_name", capture.identity.as_ref().map(|identity| identity.name.as_str()));
+        }
+        rows.text("transform_type", Some(kind.as_str()));
+        rows.int("effective_date", Some(capture.effective_ms));
+        rows.int("extended_to_date", capture.extended_to_ms);
+        rows.bytes("json", stored);
+        rows.text("json_format", Some(self.encoder.format().as_str()));
+        rows.text("smart_hash", capture.hashes.as_ref().map(|hashes| hashes.smart.as_str()));
+        rows.text("full_hash", capture.hashes.as_ref().map(|hashes| hashes.full.as_str()));
+        rows.int("deleted", Some(gone.into()));
+        if let Some(image) = capture.image {
+            fields::fill(rows, mapping.columns, &image.image_fields);
+            captures.add_children(&capture.id, image);
+        }
+        captures.mark(row, &capture.key.object_id, capture.latest);
+        Ok(())
+    }
+
+    /// Adds an event.
+    pub fn event(&mut self, event: NewEvent) {
+        let rows = self.events.entry(event.table).or_insert_with(|| Rows::new(event::table(event.table)));
+        event::push(rows, event);
+    }
+
+    /// Sets an object's head.
+    pub fn head(&mut self, key: ObjectKey, head: Head) {
+        self.heads.insert(key, head);
+    }
+
+    /// Notes that a capture's state was still seen at a later instant.
+    pub fn extend(&mut self, object_type: ObjectType, capture_id: String, extended_to_ms: i64) {
+        self.extended.entry(object_type).or_default().insert(capture_id, extended_to_ms);
+    }
+
+    /// Writes everything; nothing lasts until the transaction is committed.
+    ///
+    /// # Errors
+    /// As any call; the transaction is then to be rolled back.
+    pub async fn flush(self, tx: &mut Tx) -> Result<FlushSummary, Error> {
+        let mut summary = FlushSummary::default();
+        for (object_type, mut captures) in self.captures {
+            summary.captures += captures.rows.len();
+            captures.inherit(tx).await?;
+            if object_type == ObjectType::Identity && !captures.newest.is_empty() {
+                let identities: Vec<String> = captures.newest.into_keys().collect();
+                tx.execute(&NO_LONGER_LATEST, vec![Param::from(identities)]).await?;
+            }
+            insert(tx, captures.rows).await?;
+            for children in captures.children {
+                summary.child_rows += children.len();
+                insert(tx, children).await?;
+            }
+        }
+        summary.entities = self.entities.write(tx).await?;
+        for rows in self.events.into_values() {
+            summary.events += rows.len();
+            insert(tx, rows).await?;
+        }
+        for (object_type, extended) in self.extended {
+            summary.extended += extended.len();
+            let (ids, instants) = extended.into_iter().map(|(id, at)| (Some(id), Some(at))).unzip();
+            let columns = vec![
+                Column { name: "id", data: ColumnData::Text(ids) },
+                Column { name: "extended_to_date", data: ColumnData::Int(instants) },
+            ];
+            tx.update(layout(object_type).table.name, "id", Batch::new(columns)).await?;
+        }
+        summary.heads = self.heads.len();
+        head::write(tx, self.heads).await?;
+        Ok(summary)
+    }
+}
+
+fn encode(encoder: &mut Encoder, key: &ObjectKey, json: Vec<u8>) -> Result<Vec<u8>, Error> {
+    if json.len() > DOCUMENT_BYTES_MAX {
+        return Err(Error::TooLarge { key: key.clone(), bytes: json.len() });
+    }
+    encoder.encode(json).map_err(|source| Error::NotJson { key: key.clone(), source })
+}
+
+async fn insert(tx: &mut Tx, rows: Rows) -> Result<(), Error> {
+    let table = rows.table().name;
+    tx.insert(table, rows.into_batch(), OnConflict::Fail).await?;
+    Ok(())
+}
+
+impl Captures {
+    fn new(layout: &'static Layout) -> Self {
+        let children =
+            layout.mapping.children.iter().map(|child| Rows::new(crate::schema::table(child.table))).collect();
+        let rows = Rows::new(layout.table);
+        Self { layout, rows, children, incomplete: Vec::new(), newest: HashMap::new() }
+    }
+
+    fn add_children(&mut self, capture_id: &str, image: &Image) {
+        for (child, rows) in self.layout.mapping.children.iter().zip(&mut self.children) {
+            let elements = image.image_fields.get(child.field).and_then(|field| field.as_array());
+            for (element, idx) in elements.into_iter().flatten().zip(0_i64..) {
+                rows.push();
+                rows.text(child.parent, Some(capture_id));
+                rows.int("idx", Some(idx));
+                fields::fill_element(rows, child.columns, element);
+            }
+        }
+    }
+
+    /// Remembers what is wanting of a row, and whether it is its object's newest.
+    fn mark(&mut self, row: usize, object_id: &str, latest: bool) {
+        if self.layout.inherited.iter().any(|column| self.rows.text_of(row, column).is_none()) {
+            self.incomplete.push(row);
+        }
+        if self.layout.table.has("latest") {
+            self.rows.int_at(row, "latest", Some(latest.into()));
+            if latest && let Some(before) = self.newest.insert(stored_id(object_id).into_owned(), row) {
+                self.rows.int_at(before, "latest", Some(0));
+            }
+        }
+    }
+
+    /// Gives the incomplete rows what they lack from the capture before, in these rows or in the table: a deletion
+    /// does not tell whose the object was. Where no capture tells it, it is empty, for null is not allowed.
+    async fn inherit(&mut self, tx: &mut Tx) -> Result<(), Error> {
+        if self.incomplete.is_empty() {
+            return Ok(());
+        }
+        let object_id = self.layout.mapping.object_id;
+        let id_of = |rows: &Rows, row| rows.text_of(row, object_id).unwrap_or_default().to_owned();
+        let mut wanted: Vec<String> = self.incomplete.iter().map(|row| id_of(&self.rows, *row)).collect();
+        wanted.sort();
+        wanted.dedup();
+        let mut known: HashMap<String, Vec<Option<String>>> = HashMap::with_capacity(wanted.len());
+        for row in tx.fetch_all(&self.layout.inherit, vec![Param::from(wanted)]).await? {
+            let values = (1..=self.layout.inherited.len())
+                .map(|index| row.text(index).map(|value| value.map(str::to_owned)))
+                .collect::<Result<_, _>>()?;
+            known.insert(row.required_text(0)?.to_owned(), values);
+        }
+        let mut incomplete = self.incomplete.drain(..).peekable();
+        for row in 0..self.rows.len() {
+            let id = id_of(&self.rows, row);
+            if incomplete.next_if_eq(&row).is_some() {
+                let before = known.get(&id);
+                for (index, column) in self.layout.inherited.iter().enumerate() {
+                    if self.rows.text_of(row, column).is_none() {
+                        let value = before.and_then(|values| values[index].as_deref());
+                        self.rows.text_at(row, column, Some(value.unwrap_or_default()));
+                    }
+                }
+            }
+            let values =
+                self.layout.inherited.iter().map(|column| self.rows.text_of(row, column).map(str::to_owned));
+            known.insert(id, values.collect());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,81 @@
+//! Captures: how they are stored, and what history remembers of an object's newest one.
+
+use serde::{Deserialize, Serialize};
+
+/// How a capture's document is stored (IIQ-40).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum JsonFormat {
+    /// zlib, raw bytes.
+    #[default]
+    Zipped,
+    /// Without white space.
+    Minified,
+    /// Indented.
+    Pretty,
+}
+
+impl JsonFormat {
+    /// As it stands in `json_format`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Zipped => "ZIPPED",
+            Self::Minified => "MINIFIED",
+            Self::Pretty => "PRETTY",
+        }
+    }
+
+    /// Reads a `json_format` column.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Zipped, Self::Minified, Self::Pretty].into_iter().find(|format| format.as_str() == word)
+    }
+}
+
+/// Whether a capture holds a whole document or the differences from the capture before (IIQ-41).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransformType {
+    /// The whole document.
+    Full,
+    /// An RFC 6902 patch of the previous capture's document.
+    Patch,
+}
+
+impl TransformType {
+    /// As it stands in `transform_type`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Patch => "patch",
+        }
+    }
+}
+
+/// What history remembers of an object's newest capture (one row of `annals_head`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// Id of the newest capture (a tombstone if `deleted`).
+    pub capture_id: String,
+    /// When that state began in the identity system.
+    pub effective_ms: i64,
+    /// The latest instant at which that state was still seen.
+    pub extended_to_ms: i64,
+    /// The source's time when that state was last read; a message read earlier is late.
+    pub observed_ms: i64,
+    /// Hash of the whole image; of nothing for a tombstone.
+    pub full_hash: String,
+    /// Hash of the image without insignificant fields.
+    pub smart_hash: String,
+    /// Patch captures since the last full one.
+    pub patches_since_full: u32,
+    /// The last full capture.
+    pub full_capture_id: String,
+    /// Its effective date.
+    pub full_effective_ms: i64,
+    /// The object is gone.
+    pub deleted: bool,
+    /// The object's name when it was last captured.
+    pub name: String,
+}

@@ -1,0 +1,31 @@
+//! The nouns and the pure rules of Annals: no I/O, no SQL, no async, no ambient clock.
+
+mod capture;
+mod clock;
+mod decision;
+mod diff;
+mod error_chain;
+mod event;
+mod events;
+mod image;
+mod message;
+mod object;
+mod partition;
+mod results;
+mod run;
+mod task;
+
+pub use capture::{Head, JsonFormat, TransformType};
+pub use clock::Clock;
+pub use decision::{Decision, Facts, PatchPolicy, Verdict, decide};
+pub use diff::{ATTRIBUTES, Difference, ElementChanges, PropertyChange, diff};
+pub use error_chain::error_chain;
+pub use event::{AccountColumns, EventTable, NewEvent};
+pub use events::{CHANGE_CAPTURE, DELETE_CAPTURE, INITIAL_CAPTURE, Subject, Transition, derive_events};
+pub use image::{Collection, Image, ImageHashes, ImageSchema, canonical_bytes, hash_bytes};
+pub use message::{CapturedImage, Delivery, Message, Operation, PartitionLease};
+pub use object::{ObjectKey, ObjectType, Reference, UnknownObjectType};
+pub use partition::{Deal, Dealer, partition_count};
+pub use results::{Settled, ShownResult, settle_failures, thresholds_breached};
+pub use run::{Counters, ObjectFailure, RequestState, Stage, TaskStatus};
+pub use task::TaskArguments;

@@ -1,0 +1,43 @@
+//! Tasks, runs, partitions, request state, named timestamps, failed objects: the control tables.
+//!
+//! They live in the history database, so that one transaction can hold progress and product (IIQ-08). Every function
+//! works in the caller's transaction.
+
+pub mod attributes;
+pub mod config_version;
+pub mod dead;
+mod error;
+pub mod failures;
+pub mod partitions;
+pub mod run;
+pub mod state;
+pub mod tasks;
+pub mod timestamp;
+pub mod writes;
+
+pub use error::Error;
+pub use failures::FailedObject;
+pub use partitions::{Chunk, ChunkKind, Claimed, DeletedObject, NewChunk, Objects};
+pub use run::{NewRun, Run, RunMessage, RunState, Trigger};
+pub use writes::WriteCounts;
+
+/// Result of a call of this crate.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Every fixed statement of this crate: a test lets each engine prepare each of them.
+#[must_use]
+pub fn statements() -> Vec<annals_sql::Stmt> {
+    [
+        attributes::STATEMENTS,
+        config_version::STATEMENTS,
+        dead::STATEMENTS,
+        failures::STATEMENTS,
+        partitions::STATEMENTS,
+        run::STATEMENTS,
+        state::STATEMENTS,
+        tasks::STATEMENTS,
+        timestamp::STATEMENTS,
+        writes::STATEMENTS,
+    ]
+    .concat()
+}

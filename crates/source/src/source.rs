@@ -1,0 +1,190 @@
+//! An identity system, opened for reading.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use annals_config::filter::Expr;
+use annals_config::profile::{Format, Profile};
+use annals_model::{Collection, ImageSchema, ObjectType};
+use annals_sql::{Db, Stmt, Tx};
+
+use crate::attribute_xml::Limits;
+use crate::catalogue::{Catalogue, Survey};
+use crate::column::{ColumnPlan, id_text};
+use crate::condition;
+use crate::deletion::DeletesPlan;
+use crate::error::{Error, Mismatch, Result};
+use crate::fragment::Fragment;
+use crate::plan::TypePlan;
+use crate::scope::Scope;
+use crate::secret::SecretPolicy;
+
+/// What the service configuration says about reading.
+#[derive(Debug, Clone)]
+pub struct SourceSettings {
+    /// Caps on one column's text; an object past one is a named failure.
+    pub limits: Limits,
+    /// Key of the hash in masks of secrets, at least [`crate::secret::KEY_BYTES_MIN`] bytes.
+    pub secret_key: Vec<u8>,
+}
+
+/// An identity system, opened for reading. Cheap to share: put it in an `Arc`.
+#[derive(Debug)]
+pub struct Source {
+    pub(crate) db: Db,
+    pub(crate) profile: Arc<Profile>,
+    pub(crate) limits: Limits,
+    pub(crate) secrets: SecretPolicy,
+    pub(crate) plans: BTreeMap<ObjectType, TypePlan>,
+    pub(crate) deletes: Option<DeletesPlan>,
+    release: Option<String>,
+    pub(crate) given_now_ms: Option<i64>,
+}
+
+impl Source {
+    /// Compares the profile with the database's catalogue and plans how each object type is read. A column or table
+    /// with a `since` later than the system's release may be missing: it is null then.
+    ///
+    /// # Errors
+    /// [`Error::Profile`] with everything that the profile names and the database does not have (TRAP-18), or has in a
+    /// type that cannot be meant; [`Error::Key`]; [`Error::Database`].
+    pub async fn open(db: Db, profile: Arc<Profile>, settings: SourceSettings) -> Result<Self> {
+        let secrets = SecretPolicy::new(&profile.secrets, &settings.secret_key)?;
+        let mut tx = db.begin_read().await?;
+        let mut catalogue = Catalogue::read(&mut tx, &profile).await?;
+        let (release, mut mismatches) = read_release(&mut tx, &catalogue, &profile).await?;
+        tx.rollback().await?;
+        catalogue.release = release;
+
+        let mut survey = Survey::new(&catalogue);
+        let deletes = DeletesPlan::new(&mut survey, &profile);
+        let mut plans = BTreeMap::new();
+        for (object_type, type_profile) in &profile.object_types {
+            plans.extend(
+                TypePlan::new(&mut survey, *object_type, type_profile).map(|plan| (*object_type, plan)),
+            );
+        }
+        mismatches.append(&mut survey.mismatches);
+        if !mismatches.is_empty() {
+            return Err(Error::Profile { profile: profile.name.clone(), mismatches });
+        }
+        let release = catalogue.release;
+        Ok(Self { db, profile, limits: settings.limits, secrets, plans, deletes, release, given_now_ms: None })
+    }
+
+    /// The profile it is read by.
+    #[must_use]
+    pub fn profile(&self) -> &Arc<Profile> {
+        &self.profile
+    }
+
+    /// The release of the system, as it calls it; `None` where the profile does not say where it stands, or no row does.
+    #[must_use]
+    pub fn release(&self) -> Option<&str> {
+        self.release.as_deref()
+    }
+
+    /// Gives the source another time than its clock's, epoch milliseconds: a generated identity system lives through
+    /// days of its own.
+    #[must_use]
+    pub fn with_time(mut self, now_ms: i64) -> Self {
+        self.given_now_ms = Some(now_ms);
+        self
+    }
+
+    /// Masks secrets as values of this source are masked.
+    #[must_use]
+    pub fn secrets(&self) -> &SecretPolicy {
+        &self.secrets
+    }
+
+    /// The source's time, epoch milliseconds.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn now_ms(&self) -> Result<i64> {
+        match self.given_now_ms {
+            Some(now_ms) => Ok(now_ms),
+            None => Ok(self.db.now_ms().await?),
+        }
+    }
+
+    /// The instant up to which a run that begins now has surely seen everything, epoch milliseconds: the source's time
+    /// less the overlap, which leaves transactions that are under way time to commit (TRAP-04).
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn horizon_ms(&self, overlap_ms: i64) -> Result<i64> {
+        // The start of the oldest open transaction, where the source can be asked for it, will narrow this further.
+        Ok(self.now_ms().await?.saturating_sub(overlap_ms))
+    }
+
+    /// The collections of an object type by property name, with the members that tell their elements apart and
+    /// whether their order means something.
+    ///
+    /// # Errors
+    /// [`Error::NoObjectType`].
+    pub fn schema(&self, object_type: ObjectType) -> Result<ImageSchema> {
+        let of_profile = self.profile.object_types.get(&object_type);
+        let of_profile = of_profile.ok_or_else(|| self.no_object_type(object_type))?;
+        let collections = of_profile.collections.iter().map(|(name, collection)| {
+            (name.clone(), Collection { key: collection.key.clone(), ordered: collection.order.is_some() })
+        });
+        Ok(ImageSchema { collections: collections.collect(), ..ImageSchema::default() })
+    }
+
+    /// Whether the filter of an extract configuration can be put to this source.
+    ///
+    /// # Errors
+    /// [`Error::Filter`] with all its problems; [`Error::NoObjectType`].
+    pub fn check_filter(&self, object_type: ObjectType, filter: &Expr) -> Result<()> {
+        self.plan(object_type)?.task_filter(filter, &self.secrets).map(drop)
+    }
+
+    pub(crate) fn plan(&self, object_type: ObjectType) -> Result<&TypePlan> {
+        self.plans.get(&object_type).ok_or_else(|| self.no_object_type(object_type))
+    }
+
+    fn no_object_type(&self, object_type: ObjectType) -> Error {
+        Error::NoObjectType { profile: self.profile.name.clone(), object_type }
+    }
+}
+
+async fn read_release(
+    tx: &mut Tx,
+    catalogue: &Catalogue,
+    profile: &Profile,
+) -> Result<(Option<String>, Vec<Mismatch>)> {
+    let Some(release) = &profile.release else { return Ok((None, Vec::new())) };
+    let mut survey = Survey::new(catalogue);
+    let scope = survey.note("release", Scope::new(catalogue, &release.table, &BTreeMap::new()));
+    let Some(scope) = scope else { return Ok((None, survey.mismatches)) };
+    let path = annals_config::profile::ColumnPath { alias: None, column: release.column.clone() };
+    let column = survey.note("release.column", ColumnPlan::new(&scope, &path, Format::Text));
+    let filter =
+        release.filter.as_ref().map(|filter| condition::compile_in(&scope, catalogue.engine, filter));
+    let filter = match filter {
+        Some(Err(lacks)) => {
+            for lack in lacks {
+                survey.note::<()>("release.filter", Err(lack));
+            }
+            None
+        }
+        Some(Ok(condition)) => Some(condition),
+        None => None,
+    };
+    let (Some(column), true) = (column, survey.mismatches.is_empty()) else {
+        return Ok((None, survey.mismatches));
+    };
+    let mut query = Fragment::new(format!("select {}", column.select(catalogue.engine)));
+    query.append(&scope.from(&Default::default()));
+    if let Some(filter) = &filter {
+        query.push(" where ").append(filter);
+    }
+    let row = tx.fetch_optional(&Stmt::built("source.release", query.text), query.params).await?;
+    let release = match &row {
+        Some(row) => id_text(row.cell(0)?).map(std::borrow::Cow::into_owned),
+        None => None,
+    };
+    Ok((release, Vec::new()))
+}

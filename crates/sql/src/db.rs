@@ -1,0 +1,484 @@
+//! A database and its transactions.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
+use futures::{StreamExt as _, TryStreamExt as _};
+use sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlPoolOptions};
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{
+    SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{
+    Arguments, AssertSqlSafe, ConnectOptions as _, MySql, Pool, Postgres, SqlSafeStr as _, Sqlite,
+    Transaction,
+};
+
+use crate::{Engine, Error, ErrorKind, Result, Row, Stmt, Value};
+
+/// What a database is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Reading only: the identity system's database, ever.
+    ReadOnly,
+    /// Reading and writing; a SQLite file that is not there is created.
+    ReadWrite,
+}
+
+/// How long a connection attempt, or the wait for a free connection, may last.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long SQLite waits for the lock of another process.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Connections for reading in each pool.
+const READERS_MAX: u32 = 8;
+
+/// A database: pools of connections.
+#[derive(Debug, Clone)]
+pub struct Db {
+    pools: Pools,
+}
+
+#[derive(Debug, Clone)]
+enum Pools {
+    /// SQLite has one writer: a pool of one, and readers beside it.
+    Sqlite {
+        write: Option<Pool<Sqlite>>,
+        read: Pool<Sqlite>,
+    },
+    Postgres(Pool<Postgres>),
+    MySql(Pool<MySql>),
+}
+
+/// A transaction; rolled back when dropped without [`Tx::commit`].
+#[derive(Debug)]
+pub struct Tx {
+    pub(crate) inner: TxInner,
+}
+
+#[derive(Debug)]
+pub(crate) enum TxInner {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+    MySql(Transaction<'static, MySql>),
+}
+
+/// Rows as they arrive.
+pub type RowStream<'t> = BoxStream<'t, Result<Row>>;
+
+impl Db {
+    /// Opens a database by URL: `sqlite:path`, `postgres://...`, `mysql://...` (also for MariaDB). The first
+    /// connection is made at once.
+    ///
+    /// # Errors
+    /// `Configuration` for a URL that names no supported engine; `Unreachable`, `Denied`, `Missing` from the server.
+    pub async fn open(url: &str, access: Access) -> Result<Self> {
+        let pools = match url.split_once(':').map(|(scheme, _)| scheme) {
+            Some("sqlite") => open_sqlite(url, access).await?,
+            Some("postgres" | "postgresql") => open_postgres(url, access).await?,
+            Some("mysql" | "mariadb") => open_mysql(url, access).await?,
+            _ => {
+                return Err(Error::new(
+                    "the database URL must begin with sqlite:, postgres: or mysql:",
+                    ErrorKind::Configuration,
+                ));
+            }
+        };
+        Ok(Self { pools })
+    }
+
+    /// Which engine it is.
+    #[must_use]
+    pub fn engine(&self) -> Engine {
+        match self.pools {
+            Pools::Sqlite { .. } => Engine::Sqlite,
+            Pools::Postgres(_) => Engine::Postgres,
+            Pools::MySql(_) => Engine::MySql,
+        }
+    }
+
+    /// Begins a transaction that may write. On SQLite it takes the write lock at once.
+    ///
+    /// # Errors
+    /// `Unreachable` when no connection can be had in time; `Configuration` on a database opened for reading.
+    pub async fn begin(&self) -> Result<Tx> {
+        let inner = match &self.pools {
+            Pools::Sqlite { write: Some(write), .. } => {
+                TxInner::Sqlite(write.begin_with("begin immediate").await.map_err(begin_error)?)
+            }
+            Pools::Sqlite { write: None, .. } => {
+                return Err(Error::new(
+                    "begin: the database was opened for reading only",
+                    ErrorKind::Configuration,
+                ));
+            }
+            Pools::Postgres(pool) => TxInner::Postgres(pool.begin().await.map_err(begin_error)?),
+            Pools::MySql(pool) => TxInner::MySql(pool.begin().await.map_err(begin_error)?),
+        };
+        Ok(Tx { inner })
+    }
+
+    /// Begins a transaction that only reads and sees one state of the database.
+    ///
+    /// # Errors
+    /// `Unreachable` when no connection can be had in time.
+    pub async fn begin_read(&self) -> Result<Tx> {
+        let inner = match &self.pools {
+            Pools::Sqlite { read, .. } => TxInner::Sqlite(read.begin().await.map_err(begin_error)?),
+            Pools::Postgres(pool) => TxInner::Postgres(
+                pool.begin_with("begin isolation level repeatable read read only")
+                    .await
+                    .map_err(begin_error)?,
+            ),
+            Pools::MySql(pool) => {
+                TxInner::MySql(pool.begin_with("start transaction read only").await.map_err(begin_error)?)
+            }
+        };
+        Ok(Tx { inner })
+    }
+
+    /// The database's clock, epoch milliseconds.
+    ///
+    /// # Errors
+    /// As any call.
+    pub async fn now_ms(&self) -> Result<i64> {
+        const NOW: Stmt = Stmt::new("sql.now", "select {now_ms}");
+        let mut tx = self.begin_read().await?;
+        let row = tx.fetch_one(&NOW, Vec::new()).await?;
+        row.required_int(0)
+    }
+
+    /// Closes all connections; what is under way ends first.
+    pub async fn close(&self) {
+        match &self.pools {
+            Pools::Sqlite { write, read } => {
+                read.close().await;
+                if let Some(write) = write {
+                    write.close().await;
+                }
+            }
+            Pools::Postgres(pool) => pool.close().await,
+            Pools::MySql(pool) => pool.close().await,
+        }
+    }
+}
+
+fn begin_error(error: sqlx::Error) -> Error {
+    Error::from_sqlx("begin", error)
+}
+
+fn url_error(error: sqlx::Error) -> Error {
+    Error::from_sqlx("reading the database URL", error)
+}
+
+async fn open_sqlite(url: &str, access: Access) -> Result<Pools> {
+    let options = SqliteConnectOptions::from_str(url)
+        .map_err(url_error)?
+        .busy_timeout(BUSY_TIMEOUT)
+        .foreign_keys(true)
+        .disable_statement_logging();
+    let pool =
+        || SqlitePoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).idle_timeout(None).max_lifetime(None);
+    let connect_error = |error| Error::from_sqlx("connect to the SQLite database", error);
+    let write = match access {
+        Access::ReadOnly => None,
+        Access::ReadWrite => {
+            let options = options
+                .clone()
+                .create_if_missing(true)
+                .journal_mode(SqliteJournalMode::Wal)
+                .synchronous(SqliteSynchronous::Normal)
+                .pragma("cache_size", "-65536")
+                .pragma("temp_store", "memory");
+            Some(pool().max_connections(1).connect_with(options).await.map_err(connect_error)?)
+        }
+    };
+    let read = pool()
+        .max_connections(READERS_MAX)
+        .connect_with(options.pragma("query_only", "on"))
+        .await
+        .map_err(connect_error)?;
+    Ok(Pools::Sqlite { write, read })
+}
+
+async fn open_postgres(url: &str, access: Access) -> Result<Pools> {
+    let mut options = PgConnectOptions::from_str(url)
+        .map_err(url_error)?
+        .application_name("annals")
+        // Times are epoch milliseconds; the server's zone must not matter where a source column has one.
+        .options([("timezone", "UTC")])
+        .disable_statement_logging();
+    if access == Access::ReadOnly {
+        options = options.options([("default_transaction_read_only", "on")]);
+    }
+    let pool = PgPoolOptions::new()
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .max_connections(READERS_MAX)
+        .connect_with(options)
+        .await
+        .map_err(|error| Error::from_sqlx("connect to the PostgreSQL database", error))?;
+    Ok(Pools::Postgres(pool))
+}
+
+async fn open_mysql(url: &str, access: Access) -> Result<Pools> {
+    let url = url.replacen("mariadb:", "mysql:", 1);
+    let options = MySqlConnectOptions::from_str(&url)
+        .map_err(url_error)?
+        .timezone(Some("+00:00".to_owned()))
+        .charset("utf8mb4")
+        .disable_statement_logging();
+    let pool = MySqlPoolOptions::new()
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .max_connections(READERS_MAX)
+        .after_connect(move |connection, _| {
+            let read_only: BoxFuture<'_, std::result::Result<(), sqlx::Error>> = Box::pin(async move {
+                if access == Access::ReadOnly {
+                    sqlx::raw_sql("set session transaction read only").execute(connection).await?;
+                }
+                Ok(())
+            });
+            read_only
+        })
+        .connect_with(options)
+        .await
+        .map_err(|error| Error::from_sqlx("connect to the MySQL/MariaDB database", error))?;
+    Ok(Pools::MySql(pool))
+}
+
+/// Runs `$body` with the driver's connection and arguments for the transaction's engine. The one place where statement
+/// text is declared safe: it comes from [`Stmt`] and holds no values.
+macro_rules! with_driver {
+    ($tx:expr, $stmt:expr, $params:expr, |$query:ident, $connection:ident, $row:ident| $body:expr) => {
+        match &mut $tx.inner {
+            TxInner::Sqlite(tx) => {
+                let text = Engine::Sqlite.render(&$stmt.text, &$params);
+                let arguments = arguments::<SqliteArguments>($params)?;
+                let $query = sqlx::query_with::<Sqlite, _>(AssertSqlSafe(text).into_sql_str(), arguments);
+                let $connection = &mut **tx;
+                let $row = Row::Sqlite;
+                $body
+            }
+            TxInner::Postgres(tx) => {
+                let text = Engine::Postgres.render(&$stmt.text, &$params);
+                let arguments = postgres_arguments($params)?;
+                let $query = sqlx::query_with::<Postgres, _>(AssertSqlSafe(text).into_sql_str(), arguments);
+                let $connection = &mut **tx;
+                let $row = Row::Postgres;
+                $body
+            }
+            TxInner::MySql(tx) => {
+                let text = Engine::MySql.render(&$stmt.text, &$params);
+                let arguments = arguments::<MySqlArguments>($params)?;
+                let $query = sqlx::query_with::<MySql, _>(AssertSqlSafe(text).into_sql_str(), arguments);
+                let $connection = &mut **tx;
+                let $row = Row::MySql;
+                $body
+            }
+        }
+    };
+}
+
+impl Tx {
+    /// Which engine it runs on.
+    #[must_use]
+    pub fn engine(&self) -> Engine {
+        match self.inner {
+            TxInner::Sqlite(_) => Engine::Sqlite,
+            TxInner::Postgres(_) => Engine::Postgres,
+            TxInner::MySql(_) => Engine::MySql,
+        }
+    }
+
+    /// Makes everything done in it last.
+    ///
+    /// # Errors
+    /// As any call; then it is unknown whether it lasted only if the connection broke.
+    pub async fn commit(self) -> Result<()> {
+        match self.inner {
+            TxInner::Sqlite(tx) => tx.commit().await,
+            TxInner::Postgres(tx) => tx.commit().await,
+            TxInner::MySql(tx) => tx.commit().await,
+        }
+        .map_err(|error| Error::from_sqlx("commit", error))
+    }
+
+    /// Undoes everything done in it.
+    ///
+    /// # Errors
+    /// As any call; the server undoes it anyhow when the connection is gone.
+    pub async fn rollback(self) -> Result<()> {
+        match self.inner {
+            TxInner::Sqlite(tx) => tx.rollback().await,
+            TxInner::Postgres(tx) => tx.rollback().await,
+            TxInner::MySql(tx) => tx.rollback().await,
+        }
+        .map_err(|error| Error::from_sqlx("rollback", error))
+    }
+
+    /// All rows of a statement.
+    ///
+    /// # Errors
+    /// From the engine, named after the statement.
+    pub async fn fetch_all(&mut self, stmt: &Stmt, params: Vec<Value>) -> Result<Vec<Row>> {
+        self.fetch(stmt, params)?.try_collect().await
+    }
+
+    /// The first row of a statement, if any.
+    ///
+    /// # Errors
+    /// From the engine, named after the statement.
+    pub async fn fetch_optional(&mut self, stmt: &Stmt, params: Vec<Value>) -> Result<Option<Row>> {
+        self.fetch(stmt, params)?.try_next().await
+    }
+
+    /// The first row of a statement.
+    ///
+    /// # Errors
+    /// From the engine; `Missing` if there is none.
+    pub async fn fetch_one(&mut self, stmt: &Stmt, params: Vec<Value>) -> Result<Row> {
+        self.fetch_optional(stmt, params)
+            .await?
+            .ok_or_else(|| Error::new(format!("{}: no row", stmt.name), ErrorKind::Missing))
+    }
+
+    /// Rows as they arrive.
+    ///
+    /// # Errors
+    /// `Data` for a parameter that cannot be sent; what the engine says arrives in the stream.
+    pub fn fetch<'t>(&'t mut self, stmt: &Stmt, params: Vec<Value>) -> Result<RowStream<'t>> {
+        let name = stmt.name.clone();
+        Ok(with_driver!(self, stmt, params, |query, connection, row| {
+            query
+                .fetch(connection)
+                .map(move |fetched| fetched.map(row).map_err(|error| Error::from_sqlx(&name, error)))
+                .boxed()
+        }))
+    }
+
+    /// Runs a statement; the number of rows it touched (on MySQL, those it changed).
+    ///
+    /// # Errors
+    /// From the engine, named after the statement.
+    pub async fn execute(&mut self, stmt: &Stmt, params: Vec<Value>) -> Result<u64> {
+        with_driver!(self, stmt, params, |query, connection, _row| {
+            query.execute(connection).await.map(|done| done.rows_affected())
+        })
+        .map_err(|error| Error::from_sqlx(&stmt.name, error))
+    }
+
+    /// Lets the engine parse a statement without running it.
+    ///
+    /// # Errors
+    /// From the engine, named after the statement.
+    pub async fn prepare(&mut self, stmt: &Stmt) -> Result<()> {
+        use sqlx::Executor as _;
+        let engine = self.engine();
+        let text = AssertSqlSafe(engine.render(&stmt.text, &[])).into_sql_str();
+        match &mut self.inner {
+            TxInner::Sqlite(tx) => tx.prepare(text).await.map(drop),
+            TxInner::Postgres(tx) => tx.prepare(text).await.map(drop),
+            TxInner::MySql(tx) => tx.prepare(text).await.map(drop),
+        }
+        .map_err(|error| Error::from_sqlx(&stmt.name, error))
+    }
+
+    /// Runs several statements without parameters: DDL.
+    ///
+    /// # Errors
+    /// From the engine, named as given.
+    pub async fn execute_script(&mut self, name: &str, script: &str) -> Result<()> {
+        let text = AssertSqlSafe(script.to_owned()).into_sql_str();
+        match &mut self.inner {
+            TxInner::Sqlite(tx) => sqlx::raw_sql(text).execute(&mut **tx).await.map(drop),
+            TxInner::Postgres(tx) => sqlx::raw_sql(text).execute(&mut **tx).await.map(drop),
+            TxInner::MySql(tx) => sqlx::raw_sql(text).execute(&mut **tx).await.map(drop),
+        }
+        .map_err(|error| Error::from_sqlx(name, error))
+    }
+}
+
+fn argument_error(error: sqlx::error::BoxDynError) -> Error {
+    Error::from_sqlx("sending a parameter", sqlx::Error::Encode(error))
+}
+
+/// Parameters for SQLite and MySQL; a list is one JSON text for SQLite and several parameters for MySQL.
+fn arguments<A>(params: Vec<Value>) -> Result<A>
+where
+    A: ListArguments,
+{
+    let mut arguments = A::default();
+    for param in params {
+        arguments.add_value(param).map_err(argument_error)?;
+    }
+    Ok(arguments)
+}
+
+/// How an engine's arguments take a [`Value`].
+trait ListArguments: Arguments {
+    fn add_value(&mut self, value: Value) -> std::result::Result<(), sqlx::error::BoxDynError>;
+}
+
+impl ListArguments for SqliteArguments {
+    fn add_value(&mut self, value: Value) -> std::result::Result<(), sqlx::error::BoxDynError> {
+        match value {
+            Value::Int(value) => self.add(value),
+            Value::Float(value) => self.add(value),
+            Value::Bool(value) => self.add(value),
+            Value::Text(value) => self.add(value),
+            Value::Bytes(value) => self.add(value),
+            Value::TextList(list) => self.add(serde_json::to_string(&list)?),
+            Value::IntList(list) => self.add(serde_json::to_string(&list)?),
+        }
+    }
+}
+
+impl ListArguments for MySqlArguments {
+    fn add_value(&mut self, value: Value) -> std::result::Result<(), sqlx::error::BoxDynError> {
+        match value {
+            Value::Int(value) => self.add(value),
+            Value::Float(value) => self.add(value),
+            Value::Bool(value) => self.add(value),
+            Value::Text(value) => self.add(value),
+            Value::Bytes(value) => self.add(value),
+            Value::TextList(list) => list.into_iter().try_for_each(|item| self.add(item)),
+            Value::IntList(list) => list.into_iter().try_for_each(|item| self.add(item)),
+        }
+    }
+}
+
+fn postgres_arguments(params: Vec<Value>) -> Result<PgArguments> {
+    let mut arguments = PgArguments::default();
+    for param in params {
+        match param {
+            Value::Int(value) => arguments.add(value),
+            Value::Float(value) => arguments.add(value),
+            Value::Bool(value) => arguments.add(value),
+            Value::Text(value) => arguments.add(value),
+            Value::Bytes(value) => arguments.add(value),
+            Value::TextList(list) => arguments.add(list),
+            Value::IntList(list) => arguments.add(list),
+        }
+        .map_err(argument_error)?;
+    }
+    Ok(arguments)
+}
+
+/// The pool that migrations run on.
+pub(crate) enum Pooled<'d> {
+    Sqlite(&'d Pool<Sqlite>),
+    Postgres(&'d Pool<Postgres>),
+    MySql,
+    ReadOnly,
+}
+
+impl Db {
+    pub(crate) fn pooled(&self) -> Pooled<'_> {
+        match &self.pools {
+            Pools::Sqlite { write: Some(write), .. } => Pooled::Sqlite(write),
+            Pools::Sqlite { write: None, .. } => Pooled::ReadOnly,
+            Pools::Postgres(pool) => Pooled::Postgres(pool),
+            Pools::MySql(_) => Pooled::MySql,
+        }
+    }
+}

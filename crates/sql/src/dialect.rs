@@ -1,0 +1,294 @@
+//! Where engines differ, the difference is a token in a statement or a function here.
+
+use std::borrow::Cow;
+
+use crate::Value;
+
+/// A database engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Engine {
+    /// SQLite 3.
+    Sqlite,
+    /// PostgreSQL.
+    Postgres,
+    /// MySQL and MariaDB.
+    MySql,
+}
+
+/// A statement: a name for logs and errors, and its text.
+///
+/// In the text `?` is a parameter. Tokens: `{in}` compares with a list parameter (`id {in}`, the list is the next
+/// parameter), `{now_ms}` is the database's clock in epoch milliseconds, `{skip_locked}` locks the selected rows and
+/// passes over those that others hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stmt {
+    /// `crate.verb`, e.g. `runs.claim`.
+    pub name: Cow<'static, str>,
+    /// The text.
+    pub text: Cow<'static, str>,
+}
+
+impl Stmt {
+    /// A statement known when the program is built.
+    #[must_use]
+    pub const fn new(name: &'static str, text: &'static str) -> Self {
+        Self { name: Cow::Borrowed(name), text: Cow::Borrowed(text) }
+    }
+
+    /// A statement put together at run time out of quoted identifiers and parameters, never out of values.
+    #[must_use]
+    pub fn built(name: impl Into<Cow<'static, str>>, text: String) -> Self {
+        Self { name: name.into(), text: Cow::Owned(text) }
+    }
+}
+
+impl Engine {
+    /// As messages name it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sqlite => "SQLite",
+            Self::Postgres => "PostgreSQL",
+            Self::MySql => "MySQL/MariaDB",
+        }
+    }
+
+    /// An identifier in quotes.
+    #[must_use]
+    pub fn quote(self, identifier: &str) -> String {
+        match self {
+            Self::MySql => format!("`{}`", identifier.replace('`', "``")),
+            Self::Sqlite | Self::Postgres => format!("\"{}\"", identifier.replace('"', "\"\"")),
+        }
+    }
+
+    /// An expression as text: for keys that are numbers in the source.
+    #[must_use]
+    pub fn as_text(self, expression: &str) -> String {
+        match self {
+            Self::MySql => format!("cast({expression} as char)"),
+            Self::Sqlite | Self::Postgres => format!("cast({expression} as text)"),
+        }
+    }
+
+    /// An expression as a 64-bit whole number: for numbers that are kept as text or as decimals.
+    #[must_use]
+    pub fn as_integer(self, expression: &str) -> String {
+        match self {
+            Self::Sqlite => format!("cast({expression} as integer)"),
+            Self::Postgres => format!("cast({expression} as bigint)"),
+            Self::MySql => format!("cast({expression} as signed)"),
+        }
+    }
+
+    /// A text column for comparing with a parameter by `=` and `{in}`: case counts, whatever the column's collation.
+    #[must_use]
+    pub fn exact_text(self, expression: &str) -> String {
+        match self {
+            Self::Sqlite => format!("{expression} collate binary"),
+            Self::Postgres => expression.to_owned(),
+            Self::MySql => format!("cast(convert({expression} using utf8mb4) as binary)"),
+        }
+    }
+
+    /// A text column for comparing with a parameter by `<` and its like: in the order of its bytes.
+    #[must_use]
+    pub fn byte_ordered(self, expression: &str) -> String {
+        match self {
+            Self::Postgres => format!("{expression} collate \"C\""),
+            Self::Sqlite | Self::MySql => self.exact_text(expression),
+        }
+    }
+
+    /// An instant column as epoch milliseconds, from a date-time column or text `YYYY-MM-DD HH:MM:SS[.fff]` in UTC.
+    #[must_use]
+    pub fn date_time_as_millis(self, expression: &str) -> String {
+        match self {
+            Self::Sqlite => {
+                format!("cast(round((julianday({expression}) - 2440587.5) * 86400000.0) as integer)")
+            }
+            Self::Postgres => {
+                format!("cast(extract(epoch from cast({expression} as timestamp)) * 1000 as bigint)")
+            }
+            Self::MySql => {
+                format!(
+                    "cast(timestampdiff(microsecond, '1970-01-01 00:00:00', {expression}) div 1000 as signed)"
+                )
+            }
+        }
+    }
+
+    /// `prefix` matching of an expression with a pattern parameter (made by [`Engine::like_pattern`]), with case.
+    #[must_use]
+    pub fn like(self, expression: &str) -> String {
+        match self {
+            // SQLite's `like` ignores case; `glob` does not.
+            Self::Sqlite => format!("{expression} glob ?"),
+            Self::Postgres => format!("{expression} like ? escape '!'"),
+            Self::MySql => format!("{expression} like binary ? escape '!'"),
+        }
+    }
+
+    /// The pattern for [`Engine::like`]: `text` between optional wildcards.
+    #[must_use]
+    pub fn like_pattern(self, anything_before: bool, text: &str, anything_after: bool) -> String {
+        let (any, escaped) = match self {
+            Self::Sqlite => {
+                let escaped = text.chars().fold(String::new(), |mut escaped, c| {
+                    match c {
+                        '*' | '?' | '[' => escaped.extend(['[', c, ']']),
+                        _ => escaped.push(c),
+                    }
+                    escaped
+                });
+                ('*', escaped)
+            }
+            Self::Postgres | Self::MySql => {
+                let escaped = text.chars().fold(String::new(), |mut escaped, c| {
+                    if matches!(c, '%' | '_' | '!') {
+                        escaped.push('!');
+                    }
+                    escaped.push(c);
+                    escaped
+                });
+                ('%', escaped)
+            }
+        };
+        let mut pattern = String::with_capacity(escaped.len() + 2);
+        if anything_before {
+            pattern.push(any);
+        }
+        pattern.push_str(&escaped);
+        if anything_after {
+            pattern.push(any);
+        }
+        pattern
+    }
+
+    /// The statement's text for this engine. Parameters are needed because MySQL has no list parameter: there a list
+    /// of n becomes n parameters.
+    #[must_use]
+    pub(crate) fn render(self, text: &str, params: &[Value]) -> String {
+        let mut sql = String::with_capacity(text.len() + 32);
+        let mut number = 0;
+        let mut quote = None;
+        let mut rest = text.chars();
+        while let Some(c) = rest.next() {
+            match (quote, c) {
+                (Some(open), _) if c == open => {
+                    quote = None;
+                    sql.push(c);
+                }
+                (Some(_), _) => sql.push(c),
+                (None, '\'' | '"' | '`') => {
+                    quote = Some(c);
+                    sql.push(c);
+                }
+                (None, '?') => {
+                    number += 1;
+                    self.placeholder(&mut sql, number);
+                }
+                (None, '{') => {
+                    let token: String = rest.by_ref().take_while(|c| *c != '}').collect();
+                    match token.as_str() {
+                        "in" => {
+                            number += 1;
+                            self.in_list(&mut sql, number, params.get(number - 1));
+                        }
+                        "now_ms" => sql.push_str(self.now_ms()),
+                        "skip_locked" => sql.push_str(self.skip_locked()),
+                        other => {
+                            sql.push('{');
+                            sql.push_str(other);
+                            sql.push('}');
+                        }
+                    }
+                }
+                (None, _) => sql.push(c),
+            }
+        }
+        sql
+    }
+
+    fn placeholder(self, sql: &mut String, number: usize) {
+        if self == Self::Postgres {
+            sql.push('$');
+            sql.push_str(&number.to_string());
+        } else {
+            sql.push('?');
+        }
+    }
+
+    fn in_list(self, sql: &mut String, number: usize, list: Option<&Value>) {
+        match self {
+            Self::Postgres => {
+                sql.push_str("= any($");
+                sql.push_str(&number.to_string());
+                sql.push(')');
+            }
+            // The list arrives as one JSON text.
+            Self::Sqlite => sql.push_str("in (select value from json_each(?))"),
+            Self::MySql => {
+                let length = match list {
+                    Some(Value::TextList(list)) => list.len(),
+                    Some(Value::IntList(list)) => list.len(),
+                    _ => 1,
+                };
+                if length == 0 {
+                    sql.push_str("in (null)");
+                } else {
+                    sql.push_str("in (?");
+                    sql.push_str(&", ?".repeat(length - 1));
+                    sql.push(')');
+                }
+            }
+        }
+    }
+
+    const fn now_ms(self) -> &'static str {
+        match self {
+            Self::Sqlite => "cast(round((julianday('now') - 2440587.5) * 86400000.0) as integer)",
+            Self::Postgres => "cast(extract(epoch from clock_timestamp()) * 1000 as bigint)",
+            Self::MySql => {
+                "cast(timestampdiff(microsecond, '1970-01-01', utc_timestamp(3)) div 1000 as signed)"
+            }
+        }
+    }
+
+    const fn skip_locked(self) -> &'static str {
+        match self {
+            // One writer at a time: an immediate transaction holds the whole database.
+            Self::Sqlite => "",
+            Self::Postgres | Self::MySql => "for update skip locked",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_and_tokens_are_rendered_for_each_engine() {
+        let text = "select '?{in}' from t where a = ? and id {in} {skip_locked}";
+        let params = [Value::from(1_i64), Value::from(vec!["x".to_owned(), "y".to_owned()])];
+        assert_eq!(
+            Engine::Postgres.render(text, &params),
+            "select '?{in}' from t where a = $1 and id = any($2) for update skip locked"
+        );
+        assert_eq!(
+            Engine::Sqlite.render(text, &params),
+            "select '?{in}' from t where a = ? and id in (select value from json_each(?)) "
+        );
+        assert_eq!(
+            Engine::MySql.render(text, &params),
+            "select '?{in}' from t where a = ? and id in (?, ?) for update skip locked"
+        );
+    }
+
+    #[test]
+    fn wildcards_in_a_text_match_only_themselves() {
+        assert_eq!(Engine::Sqlite.like_pattern(false, "a*[", true), "a[*][[]*");
+        assert_eq!(Engine::Postgres.like_pattern(true, "50%_!", false), "%50!%!_!!");
+    }
+}

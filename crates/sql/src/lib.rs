@@ -1,0 +1,26 @@
+//! The database engines: connection, transaction, statements by name, dialects, bulk writes, migrations.
+//!
+//! The only crate that names an engine. Everything else writes a statement once, with `?` for parameters and a few
+//! tokens where engines differ ([`Engine::render`]), and reads rows through [`Row`].
+
+mod bulk;
+mod catalog;
+mod db;
+mod dialect;
+mod error;
+mod migrate;
+mod row;
+mod size;
+mod value;
+
+pub use bulk::{Batch, Column, ColumnData, OnConflict};
+pub use catalog::{CatalogColumn, CatalogTable, ColumnKind};
+pub use db::{Access, Db, RowStream, Tx};
+pub use dialect::{Engine, Stmt};
+pub use error::{Error, ErrorKind};
+pub use migrate::{AppliedMigration, Migration};
+pub use row::{Cell, Row};
+pub use value::Value;
+
+/// Result of a database call.
+pub type Result<T> = std::result::Result<T, Error>;

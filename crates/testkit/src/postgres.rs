@@ -1,0 +1,119 @@
+//! A throw-away PostgreSQL server.
+
+use std::process::Child;
+
+use crate::account::ServerAccount;
+use crate::server::{self, ServerFolder};
+use crate::{TestkitError, program};
+
+/// A PostgreSQL server of its own, on a free port of 127.0.0.1, whose data lasts as long as this value. The server
+/// also ends when the thread that started it ends, however that happens.
+#[derive(Debug)]
+pub struct Postgres {
+    child: Child,
+    account: ServerAccount,
+    folder: ServerFolder,
+    admin_url: String,
+}
+
+/// The superuser that `initdb` makes; it has no password, for the server listens on 127.0.0.1 alone.
+const SUPERUSER: &str = "annals";
+
+/// Settings for tests: nothing needs to survive a power cut, and two cores are shared with the tests themselves.
+const SETTINGS: [&str; 14] = [
+    "listen_addresses=127.0.0.1",
+    "unix_socket_directories=",
+    "fsync=off",
+    "synchronous_commit=off",
+    "full_page_writes=off",
+    "wal_level=minimal",
+    "max_wal_senders=0",
+    "max_connections=200",
+    "shared_buffers=128MB",
+    "max_parallel_workers_per_gather=0",
+    "jit=off",
+    "timezone=UTC",
+    "log_timezone=UTC",
+    "lc_messages=C",
+];
+
+impl Postgres {
+    /// Makes and starts a server and waits until it takes connections: about a second.
+    ///
+    /// # Errors
+    /// When PostgreSQL's programs are missing or the server does not become ready.
+    pub fn start() -> Result<Self, TestkitError> {
+        let account = ServerAccount::for_server("postgres")?;
+        let folder = ServerFolder::make("annals-postgres-", account)?;
+        let data = folder.join("data");
+        let mut initdb = account.command(&program::find_postgres("initdb")?, "KILL")?;
+        initdb.arg("--pgdata").arg(&data).args(["--username", SUPERUSER, "--auth=trust", "--no-sync"]);
+        initdb.args(["--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions"]).current_dir("/");
+        program::run(&mut initdb, "")?;
+
+        let program = program::find_postgres("postgres")?;
+        let command = |port: u16| {
+            let mut postgres = account.command(&program, "QUIT")?;
+            postgres.arg("-D").arg(&data).args(["-p", &port.to_string()]).current_dir("/");
+            for setting in SETTINGS {
+                postgres.args(["-c", setting]);
+            }
+            Ok(postgres)
+        };
+        let ready = "database system is ready to accept connections";
+        let (child, port) = server::start("PostgreSQL", command, &folder.join("server.log"), ready)?;
+        Ok(Self {
+            child,
+            account,
+            folder,
+            admin_url: format!("postgres://{SUPERUSER}@127.0.0.1:{port}/postgres"),
+        })
+    }
+
+    /// URL of the administrator's database, for [`POSTGRES_VARIABLE`](crate::POSTGRES_VARIABLE).
+    pub fn admin_url(&self) -> &str {
+        &self.admin_url
+    }
+
+    /// Stops the server without waiting for its clients.
+    fn stop(&mut self) -> Result<(), TestkitError> {
+        let mut pg_ctl = self.account.command(&program::find_postgres("pg_ctl")?, "KILL")?;
+        pg_ctl.arg("stop").arg("--pgdata").arg(self.folder.join("data")).args(["--mode=immediate", "--wait"]);
+        program::run(pg_ctl.current_dir("/"), "")?;
+        Ok(())
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        // A killed postmaster leaves a shared-memory segment behind, hence the better-mannered way first.
+        if self.stop().is_err() {
+            self.child.kill().unwrap_or_default();
+        }
+        self.child.wait().map(|_| ()).unwrap_or_default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+
+    use url::Url;
+
+    use super::*;
+
+    /// The server answers while the value lives; when it is dropped, the port and the folder are gone.
+    #[test]
+    fn a_server_lives_as_long_as_its_value() {
+        let server = Postgres::start().unwrap();
+        let port = Url::parse(server.admin_url()).unwrap().port().unwrap();
+        let folder = server.folder.join("");
+        TcpStream::connect(("127.0.0.1", port)).unwrap();
+        assert!(folder.exists());
+
+        drop(server);
+
+        assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
+        assert!(!folder.exists());
+    }
+}

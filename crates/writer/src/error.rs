@@ -1,0 +1,57 @@
+//! What can go wrong while writing, and what to do about it.
+
+use annals_sql::ErrorKind;
+
+/// A delivery that was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// History could not be read or written.
+    #[error("writing to history")]
+    History(#[from] annals_history::Error),
+    /// The control tables could not be read or written, or the lease was taken over.
+    #[error("writing to the control tables")]
+    Runs(#[from] annals_runs::Error),
+    /// The transaction could not be begun or ended.
+    #[error("transaction on the history database")]
+    Transaction(#[from] annals_sql::Error),
+    /// A message that was given up could not be kept.
+    #[error("the dead letter of {0} cannot be composed")]
+    Letter(annals_model::ObjectKey, #[source] serde_json::Error),
+}
+
+/// What to do about a failed delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Treatment {
+    /// The same delivery may be written when tried again.
+    Again,
+    /// One of the messages cannot be written; the others can.
+    PartMessages,
+    /// Possibly one of the messages, possibly something else: the messages tell, tried one by one.
+    TryApart,
+    /// Nothing that the writer could do.
+    GiveUp,
+}
+
+impl Error {
+    /// What to do about it.
+    #[must_use]
+    pub fn treatment(&self) -> Treatment {
+        let sql = match self {
+            Self::Transaction(error)
+            | Self::History(annals_history::Error::Sql(error))
+            | Self::Runs(annals_runs::Error::Sql(error)) => error,
+            Self::History(annals_history::Error::TooLarge { .. } | annals_history::Error::NotJson { .. }) => {
+                return Treatment::PartMessages;
+            }
+            _ => return Treatment::GiveUp,
+        };
+        match sql.kind() {
+            ErrorKind::Conflict | ErrorKind::Unreachable => Treatment::Again,
+            ErrorKind::Data | ErrorKind::Constraint => Treatment::PartMessages,
+            ErrorKind::Other | ErrorKind::Timeout => Treatment::TryApart,
+            ErrorKind::Denied | ErrorKind::Missing | ErrorKind::Migration | ErrorKind::Configuration => {
+                Treatment::GiveUp
+            }
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! What becomes of each message of a delivery, in order: heads move on in memory as the messages go by.
+
+use std::collections::{HashMap, HashSet};
+
+use annals_history::KeptState;
+use annals_model::{Decision, Facts, Head, Message, ObjectKey, Operation, Verdict, decide};
+
+/// Hash of a tombstone: it has no image.
+const NO_HASH: &str = "";
+
+/// The states that may have to be looked for in history before anything can be decided.
+pub(crate) fn questions(heads: &HashMap<ObjectKey, Head>, messages: &[Message]) -> Vec<KeptState> {
+    let mut seen = HashSet::with_capacity(messages.len());
+    let mut states = Vec::new();
+    for message in messages {
+        // Behind another message of the same object, the head in question is not known yet.
+        let again = !seen.insert(&message.key);
+        let verdict = decide(heads.get(&message.key), Facts::from(message));
+        if heads.contains_key(&message.key) && (again || matches!(verdict, Verdict::UnlessKept(_))) {
+            states.extend(states_of(message));
+        }
+    }
+    states
+}
+
+/// The states in which history would keep a message: effective when it occurred or, where the source's time did not
+/// tell that it changed, when it was read.
+fn states_of(message: &Message) -> [KeptState; 2] {
+    let state = |effective_ms| (message.key.clone(), effective_ms, full_hash(message).to_owned());
+    [state(message.occurred_ms), state(message.observed_ms)]
+}
+
+fn full_hash(message: &Message) -> &str {
+    match &message.operation {
+        Operation::Capture(captured) => &captured.hashes.full,
+        Operation::Delete => NO_HASH,
+    }
+}
+
+/// Decides on all messages.
+pub(crate) fn decisions(
+    heads: &HashMap<ObjectKey, Head>,
+    mut kept: HashSet<KeptState>,
+    messages: &[Message],
+) -> Vec<Decision> {
+    let mut moved: HashMap<&ObjectKey, Head> = HashMap::new();
+    let mut decisions = Vec::with_capacity(messages.len());
+    for message in messages {
+        let head = moved.get(&message.key).or_else(|| heads.get(&message.key));
+        let is_kept = states_of(message).iter().any(|state| kept.contains(state));
+        let decision = decide(head, Facts::from(message)).settle(is_kept);
+        if let Some(head) = follow(head, message, decision, String::new) {
+            kept.insert((message.key.clone(), head.effective_ms, head.full_hash.clone()));
+            moved.insert(&message.key, head);
+        }
+        decisions.push(decision);
+    }
+    decisions
+}
+
+/// The head after a decision, if it is another one; `capture_id` names a new capture, counted as a full one.
+pub(crate) fn follow(
+    head: Option<&Head>,
+    message: &Message,
+    decision: Decision,
+    capture_id: impl FnOnce() -> String,
+) -> Option<Head> {
+    let effective_ms = match decision {
+        Decision::Duplicate | Decision::Late => return None,
+        Decision::Unchanged { extended_to_ms } => {
+            let head = head.filter(|head| head.extended_to_ms < extended_to_ms)?.clone();
+            let observed_ms = head.observed_ms.max(message.observed_ms);
+            return Some(Head { extended_to_ms, observed_ms, ..head });
+        }
+        Decision::First => message.occurred_ms,
+        Decision::Recreate { effective_ms } | Decision::Change { effective_ms } | Decision::Delete { effective_ms } => {
+            effective_ms
+        }
+    };
+    let hashes = match &message.operation {
+        Operation::Capture(captured) => (captured.hashes.full.clone(), captured.hashes.smart.clone()),
+        Operation::Delete => (NO_HASH.to_owned(), NO_HASH.to_owned()),
+    };
+    let capture_id = capture_id();
+    Some(Head {
+        full_capture_id: capture_id.clone(),
+        capture_id,
+        effective_ms,
+        extended_to_ms: effective_ms.max(message.occurred_ms),
+        observed_ms: message.observed_ms,
+        full_hash: hashes.0,
+        smart_hash: hashes.1,
+        patches_since_full: 0,
+        full_effective_ms: effective_ms,
+        deleted: matches!(message.operation, Operation::Delete),
+        name: name(head, message).to_owned(),
+    })
+}
+
+/// The object's name: a deletion often knows no more than the id, and history knows better.
+pub(crate) fn name<'n>(head: Option<&'n Head>, message: &'n Message) -> &'n str {
+    match (head, &message.operation) {
+        (Some(head), Operation::Delete) if message.name == message.key.object_id => &head.name,
+        _ => &message.name,
+    }
+}
+
+/// The objects whose head's image the changes will be compared with.
+pub(crate) fn compared<'m>(
+    heads: &'m HashMap<ObjectKey, Head>,
+    messages: &'m [Message],
+    decisions: &[Decision],
+) -> Vec<(&'m ObjectKey, &'m Head)> {
+    let mut replaced = HashSet::with_capacity(messages.len());
+    let mut compared = Vec::new();
+    for (message, decision) in messages.iter().zip(decisions) {
+        let is_change = matches!(decision, Decision::Change { .. });
+        let is_capture = is_change
+            || matches!(decision, Decision::First | Decision::Recreate { .. } | Decision::Delete { .. });
+        if is_capture
+            && replaced.insert(&message.key)
+            && is_change
+            && let Some(head) = heads.get(&message.key)
+        {
+            compared.push((&message.key, head));
+        }
+    }
+    compared
+}
