@@ -29,7 +29,7 @@ create table spt_hist_certification (
     json bytea
 );
 alter table spt_hist_certification alter column json set storage external;
--- one row an object: what the writer looks up when it brings the row up to date
+-- One row an object, found by its id whenever the writer brings it up to date.
 create unique index spt_hist_certification_object on spt_hist_certification (cert_id);
 
 create table spt_hist_cert_remediation_capture (
@@ -86,17 +86,17 @@ create table spt_hist_identity (
     firstname varchar(128),
     email varchar(128)
 );
--- one row an object: what the writer looks up when it brings the row up to date
+-- One row an object, found by its id whenever the writer brings it up to date.
 create unique index spt_hist_identity_object on spt_hist_identity (identity_id);
--- search by what people call it, without case
+-- People search by what they call it, without case; one row an object, so it stays small.
 create index spt_hist_identity_name on spt_hist_identity (upper(name));
--- search by what people call it, without case
+-- People search by what they call it, without case; one row an object, so it stays small.
 create index spt_hist_identity_display_name on spt_hist_identity (upper(display_name));
--- search by what people call it, without case
+-- People search by what they call it, without case; one row an object, so it stays small.
 create index spt_hist_identity_lastname on spt_hist_identity (upper(lastname));
--- search by what people call it, without case
+-- People search by what they call it, without case; one row an object, so it stays small.
 create index spt_hist_identity_firstname on spt_hist_identity (upper(firstname));
--- search by what people call it, without case
+-- People search by what they call it, without case; one row an object, so it stays small.
 create index spt_hist_identity_email on spt_hist_identity (upper(email));
 
 create table spt_hist_identity_event (
@@ -137,13 +137,13 @@ create table spt_hist_identity_event (
     qry_property9 varchar(255),
     qry_property10 varchar(255)
 );
--- the timeline of an object, paged by when it was recorded
+-- The timeline of an object, paged by when an event was recorded.
 create index spt_hist_identity_event_timeline on spt_hist_identity_event (entity_id, created, id);
--- the timeline of an account: accounts have no event table of their own; most events have none, hence partial
+-- The timeline of an account, which has no event table of its own. Partial: most events concern none.
 create index spt_hist_identity_event_account on spt_hist_identity_event (account_id, created, id) where account_id is not null;
--- the timeline of an entitlement, likewise
+-- The timeline of an entitlement, likewise.
 create index spt_hist_identity_event_entitlement on spt_hist_identity_event (identity_entitlement_id, created, id) where identity_entitlement_id is not null;
--- what an access request brought about; its items are found among these
+-- What an access request brought about; what its items did is found among these.
 create index spt_hist_identity_event_request on spt_hist_identity_event (identity_request_id, created, id) where identity_request_id is not null;
 
 create table spt_hist_identity_capture (
@@ -251,9 +251,9 @@ create table spt_hist_mattr (
     display_name varchar(128),
     deleted smallint
 );
--- one row an object: what the writer looks up when it brings the row up to date
+-- One row an object, found by its id whenever the writer brings it up to date.
 create unique index spt_hist_mattr_object on spt_hist_mattr (mattr_id);
--- search by what people call it, without case
+-- People search by what they call it, without case; one row an object, so it stays small.
 create index spt_hist_mattr_display_name on spt_hist_mattr (upper(display_name));
 
 create table spt_hist_mattr_capture (
@@ -314,7 +314,7 @@ create table spt_hist_mattr_event (
     qry_property9 varchar(255),
     qry_property10 varchar(255)
 );
--- the timeline of an object, paged by when it was recorded
+-- The timeline of an object, paged by when an event was recorded.
 create index spt_hist_mattr_event_timeline on spt_hist_mattr_event (entity_id, created, id);
 
 create table spt_hist_role (
@@ -327,9 +327,9 @@ create table spt_hist_role (
     display_name varchar(128),
     deleted smallint
 );
--- one row an object: what the writer looks up when it brings the row up to date
+-- One row an object, found by its id whenever the writer brings it up to date.
 create unique index spt_hist_role_object on spt_hist_role (role_id);
--- search by what people call it, without case
+-- People search by what they call it, without case; one row an object, so it stays small.
 create index spt_hist_role_name on spt_hist_role (upper(name));
 
 create table spt_hist_role_capture (
@@ -365,7 +365,7 @@ create table spt_hist_capability (
     display_name varchar(128),
     deleted smallint
 );
--- one row an object: what the writer looks up when it brings the row up to date
+-- One row an object, found by its id whenever the writer brings it up to date.
 create unique index spt_hist_capability_object on spt_hist_capability (capability_id);
 
 create table spt_hist_capability_capture (
@@ -416,7 +416,7 @@ create table spt_hist_role_event (
     qry_property9 varchar(255),
     qry_property10 varchar(255)
 );
--- the timeline of an object, paged by when it was recorded
+-- The timeline of an object, paged by when an event was recorded.
 create index spt_hist_role_event_timeline on spt_hist_role_event (entity_id, created, id);
 
 create table spt_hist_assigned_roles (
@@ -487,9 +487,9 @@ create table spt_hist_workgroup (
     deleted smallint,
     email varchar(128)
 );
--- one row an object: what the writer looks up when it brings the row up to date
+-- One row an object, found by its id whenever the writer brings it up to date.
 create unique index spt_hist_workgroup_object on spt_hist_workgroup (workgroup_id);
--- search by what people call it, without case
+-- People search by what they call it, without case; one row an object, so it stays small.
 create index spt_hist_workgroup_name on spt_hist_workgroup (upper(name));
 
 create table spt_hist_policy_violations (
@@ -652,7 +652,7 @@ create table spt_hist_workgroup_event (
     qry_property9 varchar(255),
     qry_property10 varchar(255)
 );
--- the timeline of an object, paged by when it was recorded
+-- The timeline of an object, paged by when an event was recorded.
 create index spt_hist_workgroup_event_timeline on spt_hist_workgroup_event (entity_id, created, id);
 
 create table spt_hist_object_config_capture (

@@ -28,7 +28,7 @@ create table spt_hist_certification (
     signed integer,
     json blob
 ) strict;
--- one row an object: what the writer looks up when it brings the row up to date
+-- One row an object, found by its id whenever the writer brings it up to date.
 create unique index spt_hist_certification_object on spt_hist_certification (cert_id);
 
 create table spt_hist_cert_remediation_capture (
@@ -84,17 +84,17 @@ create table spt_hist_identity (
     firstname text,
     email text
 ) strict;
--- one row an object: what the writer looks up when it brings the row up to date
+-- One row an object, found by its id whenever the writer brings it up to date.
 create unique index spt_hist_identity_object on spt_hist_identity (identity_id);
--- search by what people call it, without case
+-- People search by what they call it, without case; one row an object, so it stays small.
 create index spt_hist_identity_name on spt_hist_identity (upper(name));
--- search by what people call it, without case
+-- People search by what they call it, without case; one row an object, so it stays small.
 create index spt_hist_identity_display_name on spt_hist_identity (upper(display_name));
--- search by what people call it, without case
+-- People search by what they call it, without case; one row an object, so it stays small.
 create index spt_hist_identity_lastname on spt_hist_identity (upper(lastname));
--- search by what people call it, without case
+-- People search by what they call it, without case; one row an object, so it stays small.
 create index spt_hist_identity_firstname on spt_hist_identity (upper(firstname));
--- search by what people call it, without case
+-- People search by what they call it, without case; one row an object, so it stays small.
 create index spt_hist_identity_email on spt_hist_identity (upper(email));
 
 create table spt_hist_identity_event (
@@ -135,13 +135,13 @@ create table spt_hist_identity_event (
     qry_property9 text,
     qry_property10 text
 ) strict;
--- the timeline of an object, paged by when it was recorded
+-- The timeline of an object, paged by when an event was recorded.
 create index spt_hist_identity_event_timeline on spt_hist_identity_event (entity_id, created, id);
--- the timeline of an account: accounts have no event table of their own; most events have none, hence partial
+-- The timeline of an account, which has no event table of its own. Partial: most events concern none.
 create index spt_hist_identity_event_account on spt_hist_identity_event (account_id, created, id) where account_id is not null;
--- the timeline of an entitlement, likewise
+-- The timeline of an entitlement, likewise.
 create index spt_hist_identity_event_entitlement on spt_hist_identity_event (identity_entitlement_id, created, id) where identity_entitlement_id is not null;
--- what an access request brought about; its items are found among these
+-- What an access request brought about; what its items did is found among these.
 create index spt_hist_identity_event_request on spt_hist_identity_event (identity_request_id, created, id) where identity_request_id is not null;
 
 create table spt_hist_identity_capture (
@@ -246,9 +246,9 @@ create table spt_hist_mattr (
     display_name text,
     deleted integer
 ) strict;
--- one row an object: what the writer looks up when it brings the row up to date
+-- One row an object, found by its id whenever the writer brings it up to date.
 create unique index spt_hist_mattr_object on spt_hist_mattr (mattr_id);
--- search by what people call it, without case
+-- People search by what they call it, without case; one row an object, so it stays small.
 create index spt_hist_mattr_display_name on spt_hist_mattr (upper(display_name));
 
 create table spt_hist_mattr_capture (
@@ -308,7 +308,7 @@ create table spt_hist_mattr_event (
     qry_property9 text,
     qry_property10 text
 ) strict;
--- the timeline of an object, paged by when it was recorded
+-- The timeline of an object, paged by when an event was recorded.
 create index spt_hist_mattr_event_timeline on spt_hist_mattr_event (entity_id, created, id);
 
 create table spt_hist_role (
@@ -321,9 +321,9 @@ create table spt_hist_role (
     display_name text,
     deleted integer
 ) strict;
--- one row an object: what the writer looks up when it brings the row up to date
+-- One row an object, found by its id whenever the writer brings it up to date.
 create unique index spt_hist_role_object on spt_hist_role (role_id);
--- search by what people call it, without case
+-- People search by what they call it, without case; one row an object, so it stays small.
 create index spt_hist_role_name on spt_hist_role (upper(name));
 
 create table spt_hist_role_capture (
@@ -358,7 +358,7 @@ create table spt_hist_capability (
     display_name text,
     deleted integer
 ) strict;
--- one row an object: what the writer looks up when it brings the row up to date
+-- One row an object, found by its id whenever the writer brings it up to date.
 create unique index spt_hist_capability_object on spt_hist_capability (capability_id);
 
 create table spt_hist_capability_capture (
@@ -408,7 +408,7 @@ create table spt_hist_role_event (
     qry_property9 text,
     qry_property10 text
 ) strict;
--- the timeline of an object, paged by when it was recorded
+-- The timeline of an object, paged by when an event was recorded.
 create index spt_hist_role_event_timeline on spt_hist_role_event (entity_id, created, id);
 
 create table spt_hist_assigned_roles (
@@ -478,9 +478,9 @@ create table spt_hist_workgroup (
     deleted integer,
     email text
 ) strict;
--- one row an object: what the writer looks up when it brings the row up to date
+-- One row an object, found by its id whenever the writer brings it up to date.
 create unique index spt_hist_workgroup_object on spt_hist_workgroup (workgroup_id);
--- search by what people call it, without case
+-- People search by what they call it, without case; one row an object, so it stays small.
 create index spt_hist_workgroup_name on spt_hist_workgroup (upper(name));
 
 create table spt_hist_policy_violations (
@@ -639,7 +639,7 @@ create table spt_hist_workgroup_event (
     qry_property9 text,
     qry_property10 text
 ) strict;
--- the timeline of an object, paged by when it was recorded
+-- The timeline of an object, paged by when an event was recorded.
 create index spt_hist_workgroup_event_timeline on spt_hist_workgroup_event (entity_id, created, id);
 
 create table spt_hist_object_config_capture (

@@ -29,8 +29,8 @@ pub struct Config {
     pub transforms: BTreeMap<String, TransformConfig>,
     /// `sources/*.yaml` by name.
     pub profiles: BTreeMap<String, Profile>,
-    /// The text of every file in force, by path: `{"files": {"annals.yaml": "..."}}`. Variables are not resolved,
-    /// and secrets that stand in a file are left out.
+    /// The text of every file in force, by path: `{"files": {"annals.yaml": "..."}}`. Variables are not
+    /// resolved, and secrets that stand in a file are left out.
     pub snapshot: serde_json::Value,
     /// What deserves a look although the configuration can be used.
     pub warnings: Problems,
@@ -54,7 +54,8 @@ impl Config {
         &self.profile
     }
 
-    /// The bare class of an object type in the profile; the object type's own name where the profile lacks it.
+    /// The bare class of an object type in the profile; the object type's own name where the profile lacks
+    /// it.
     #[must_use]
     pub fn bare_class(&self, object_type: ObjectType) -> &str {
         self.profile.object_types.get(&object_type).map_or(object_type.as_str(), |known| known.bare_class())

@@ -136,7 +136,8 @@ impl<'d> Directory<'d> {
         found
     }
 
-    /// Names of the YAML files of a folder, sorted. Hidden files and what editors leave behind are passed over.
+    /// Names of the YAML files of a folder, sorted. Hidden files and what editors leave behind are passed
+    /// over.
     fn file_names(&self, folder: &str) -> Vec<String> {
         let entries = match std::fs::read_dir(self.dir.join(folder)) {
             Ok(entries) => entries,

@@ -15,12 +15,13 @@
 //! ```
 //!
 //! `!` binds closer than `&&`, `&&` closer than `||`. A name whose last part is `startsWith`, `endsWith` or
-//! `contains` and that is followed by `(` is a match on the name before it; anywhere else those are plain names.
+//! `contains` and that is followed by `(` is a match on the name before it; anywhere else those are plain
+//! names.
 //!
-//! **Null.** The language has two truth values. A comparison, `in` and a match are false for a null; `!=` is true,
-//! because a null is unequal to every value; `!` turns either value round, so `!(x == 1)` is true for a null,
-//! exactly as `x != 1` is. Who compiles a filter to SQL, where a comparison with null is neither true nor false,
-//! must write that out.
+//! **Null.** The language has two truth values. A comparison, `in` and a match are false for a null; `!=` is
+//! true, because a null is unequal to every value; `!` turns either value round, so `!(x == 1)` is true for a
+//! null, exactly as `x != 1` is. Who compiles a filter to SQL, where a comparison with null is neither true
+//! nor false, must write that out.
 
 use std::fmt;
 
@@ -36,7 +37,8 @@ pub const FILTER_NODES_MAX: usize = 100;
 /// Deepest nesting of `(` and `!`.
 pub const FILTER_DEPTH_MAX: usize = 20;
 
-/// A parsed filter. Names are property names of the object type, or `alias.column` / column names in a profile.
+/// A parsed filter. Names are property names of the object type, or `alias.column` / column names in a
+/// profile.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Expr {
     /// All of them.
@@ -202,8 +204,8 @@ fn write_text(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     f.write_str("\"")
 }
 
-/// Writes a filter that [`parse`] reads back to an equal one, as long as it is within the limits and each `And`
-/// and `Or` has at least two members.
+/// Writes a filter that [`parse`] reads back to an equal one, as long as it is within the limits and each
+/// `And` and `Or` has at least two members.
 impl fmt::Display for Expr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -71,8 +71,8 @@ fn read_all(dir: &Path, env: Environment<'_>, notes: &Notes) -> Option<Config> {
     })
 }
 
-/// The profile that the service names. Where that cannot be told, a profile that is the only one stands in, so
-/// that its users are checked all the same.
+/// The profile that the service names. Where that cannot be told, a profile that is the only one stands in,
+/// so that its users are checked all the same.
 fn service_profile<'p>(
     directory: &Directory<'_>,
     service: Option<&ServiceFile>,

@@ -66,9 +66,9 @@ pub(crate) enum Meaning {
 }
 
 impl Scalar {
-    /// Only a plain scalar means anything but text. `yes`, `no`, `on` and `off` are text, as YAML 1.2 has it. So is
-    /// a number with leading zeros: YAML 1.1 reads `012` as ten, YAML 1.2 as twelve, and who wrote it may have
-    /// meant a telephone number.
+    /// Only a plain scalar means anything but text. `yes`, `no`, `on` and `off` are text, as YAML 1.2 has it.
+    /// So is a number with leading zeros: YAML 1.1 reads `012` as ten, YAML 1.2 as twelve, and who wrote it
+    /// may have meant a telephone number.
     pub(crate) fn meaning(&self) -> Meaning {
         if self.style == Style::Plain { meaning(&self.text) } else { Meaning::Text }
     }
@@ -115,7 +115,8 @@ fn unsigned(digits: &str, radix: u32) -> Option<i64> {
     if plain { i64::from_str_radix(digits, radix).ok() } else { None }
 }
 
-/// `[-+]? ( \. [0-9]+ | [0-9]+ ( \. [0-9]* )? ) ( [eE] [-+]? [0-9]+ )?`, but for whole numbers and leading zeros.
+/// `[-+]? ( \. [0-9]+ | [0-9]+ ( \. [0-9]* )? ) ( [eE] [-+]? [0-9]+ )?`, but for whole numbers and leading
+/// zeros.
 fn is_float(text: &str) -> bool {
     let body = text.strip_prefix(['-', '+']).unwrap_or(text);
     let (mantissa, exponent) = match body.split_once(['e', 'E']) {
@@ -162,19 +163,33 @@ impl Node {
         }
     }
 
-    /// Nodes in this tree, and its depth.
-    pub(crate) fn extent(&self) -> (usize, usize) {
-        let inner = |nodes: &mut dyn Iterator<Item = &Node>| {
-            nodes.map(Node::extent).fold((1, 1), |(count, depth), (inner_count, inner_depth)| {
-                (count + inner_count, depth.max(inner_depth + 1))
-            })
+    /// How large this tree is.
+    pub(crate) fn extent(&self) -> Extent {
+        let around = |inner: Extent, key_bytes: usize, sum: Extent| Extent {
+            nodes: sum.nodes + inner.nodes,
+            depth: sum.depth.max(inner.depth + 1),
+            bytes: sum.bytes + inner.bytes + key_bytes,
         };
+        let one = Extent { nodes: 1, depth: 1, bytes: 0 };
         match &self.kind {
-            Kind::Scalar(_) => (1, 1),
-            Kind::List(nodes) => inner(&mut nodes.iter()),
-            Kind::Map(entries) => inner(&mut entries.iter().map(|entry| &entry.value)),
+            Kind::Scalar(scalar) => Extent { bytes: scalar.text.len(), ..one },
+            Kind::List(nodes) => nodes.iter().fold(one, |sum, node| around(node.extent(), 0, sum)),
+            Kind::Map(entries) => {
+                entries.iter().fold(one, |sum, entry| around(entry.value.extent(), entry.key.len(), sum))
+            }
         }
     }
+}
+
+/// How large a tree is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Extent {
+    /// Scalars, lists and mappings.
+    pub(crate) nodes: usize,
+    /// Levels.
+    pub(crate) depth: usize,
+    /// Bytes of text.
+    pub(crate) bytes: usize,
 }
 
 /// At most forty characters, on one line, without control characters.

@@ -2,9 +2,9 @@
 
 use crate::node::{Position, Scalar, Style};
 
-/// The place of the character at `offset` of the scalar's value. Quotes, escapes, indentation and folded lines of
-/// the file are followed; where a file is written in a way that this does not follow, the place is the last one
-/// that was certain.
+/// The place of the character at `offset` of the scalar's value. Quotes, escapes, indentation and folded
+/// lines of the file are followed; where a file is written in a way that this does not follow, the place is
+/// the last one that was certain.
 pub(crate) fn place_in(scalar: &Scalar, at: Position, text: &str, offset: usize) -> Position {
     let Some(raw) = text.get(scalar.bytes.clone()) else { return at };
     let mut walk = Walk { rest: raw, at };
@@ -17,8 +17,8 @@ pub(crate) fn place_in(scalar: &Scalar, at: Position, text: &str, offset: usize)
         let run = value[index..].iter().take_while(|character| character.is_whitespace()).count();
         let spaces = walk.spaces();
         if run > 0 && spaces.contains(['\n', '\r']) {
-            // A line break with its indentation stands for a space or for line breaks: only the end of both is
-            // certain.
+            // A line break with its indentation stands for a space or for line breaks: only the end of both
+            // is certain.
             if offset < index + run {
                 return walk.at;
             }

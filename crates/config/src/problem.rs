@@ -54,8 +54,8 @@ impl fmt::Display for Problem {
 
 /// Everything that is wrong in a configuration directory, ordered by file, line and column.
 ///
-/// It prints each problem as `file:line:column: error: message`, with a line of help below it; files are given
-/// with the path of the directory before them.
+/// It prints each problem as `file:line:column: error: message`, with a line of help below it; files are
+/// given with the path of the directory before them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Problems {
     dir: PathBuf,

@@ -27,8 +27,8 @@ pub struct Profile {
 
 impl Profile {
     /// The object type that a name stands for: an object type (`identity`), a class as the profile has it
-    /// (`sailpoint.object.Identity`), or its last part (`Identity`); case counts in the whole class only. Where
-    /// several object types share a class, the one whose name is the class's last part is meant.
+    /// (`sailpoint.object.Identity`), or its last part (`Identity`); case counts in the whole class only.
+    /// Where several object types share a class, the one whose name is the class's last part is meant.
     #[must_use]
     pub fn object_type(&self, name: &str) -> Option<ObjectType> {
         let of_name = name.parse().ok().filter(|object_type| self.object_types.contains_key(object_type));
@@ -217,7 +217,8 @@ pub enum PropertyValue {
         /// How it is read.
         format: Format,
     },
-    /// Several columns together form a JSON object, null if the first of them is null (references: `id`, `name`).
+    /// Several columns together form a JSON object, null if the first of them is null (references: `id`,
+    /// `name`).
     Object {
         /// Member name -> column; the first one listed decides about null.
         members: Vec<(String, ColumnPath)>,

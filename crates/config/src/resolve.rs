@@ -18,8 +18,8 @@ pub(crate) struct Missing {
 
 /// Resolves a value. `Ok(None)`: there is nothing to resolve in it.
 ///
-/// `${NAME}` is replaced wherever it stands; `$${` stands for `${` itself. What a variable holds is not resolved
-/// again. `file:PATH` must be the whole value; a line break at the end of the file is left out.
+/// `${NAME}` is replaced wherever it stands; `$${` stands for `${` itself. What a variable holds is not
+/// resolved again. `file:PATH` must be the whole value; a line break at the end of the file is left out.
 pub(crate) fn resolve(text: &str, resolver: &Resolver<'_>) -> Result<Option<String>, Missing> {
     if let Some(path) = text.strip_prefix("file:") {
         return read_target(resolver.dir, path).map(Some);

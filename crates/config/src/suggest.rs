@@ -1,8 +1,8 @@
 //! "Did you mean": the known word nearest to a mistyped one.
 
 /// The known word that is nearest to `word`, if it is near enough to be meant: at most a third of its letters
-/// differ, or it is the only one that begins with `word`. Case does not count. Of equally near words the first one
-/// in order wins, so that messages are stable.
+/// differ, or it is the only one that begins with `word`. Case does not count. Of equally near words the
+/// first one in order wins, so that messages are stable.
 pub(crate) fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     const BEGINNING_CHARS_MIN: usize = 3;
     let length = word.chars().count();

@@ -20,8 +20,8 @@ pub struct ImageConfig {
     pub class_name: String,
     /// `includeHash`: whether the image's hashes are kept with the capture (default true).
     pub include_hash: bool,
-    /// `imagePropertyConfigDescriptors`. `property: "*"` stands for every property and collection of the profile
-    /// that no other descriptor names.
+    /// `imagePropertyConfigDescriptors`. `property: "*"` stands for every property and collection of the
+    /// profile that no other descriptor names.
     pub properties: Vec<ImageProperty>,
 }
 

@@ -1,8 +1,8 @@
 //! From the text of a YAML file to its [`Node`] tree.
 //!
-//! The tree is built from the events of the parser below `serde_yaml`. Its `Spanned` values would give places as
-//! well, but not whether a scalar was quoted, stop at the first duplicate key, and lose the text of a number, so
-//! that a release `8.10` would arrive as 8.1.
+//! The tree is built from the events of the parser below `serde_yaml`. Its `Spanned` values would give places
+//! as well, but not whether a scalar was quoted, stop at the first duplicate key, and lose the text of a
+//! number, so that a release `8.10` would arrive as 8.1.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,6 +13,8 @@ use crate::node::{Entry, Kind, Node, Position, Scalar, Style, shortened};
 
 /// Most nodes in a file, aliases counted each time they are used.
 pub(crate) const YAML_NODES_MAX: usize = 50_000;
+/// Most bytes of text in the values of a file, aliases counted each time they are used.
+pub(crate) const YAML_BYTES_MAX: usize = 4 << 20;
 /// Deepest nesting of lists and mappings.
 pub(crate) const YAML_DEPTH_MAX: usize = 32;
 
@@ -70,6 +72,7 @@ struct Builder<'f> {
     anchors: BTreeMap<usize, Node>,
     unfinished: BTreeSet<usize>,
     nodes: usize,
+    bytes: usize,
     documents: usize,
     root: Option<Node>,
 }
@@ -82,6 +85,7 @@ impl<'f> Builder<'f> {
             anchors: BTreeMap::new(),
             unfinished: BTreeSet::new(),
             nodes: 0,
+            bytes: 0,
             documents: 0,
             root: None,
         }
@@ -156,7 +160,7 @@ impl<'f> Builder<'f> {
     }
 
     fn alias(&mut self, at: Position, anchor: usize) -> Result<(), Stop> {
-        let Some(node) = self.anchors.get(&anchor).cloned() else {
+        let Some(node) = self.anchors.get(&anchor) else {
             let message = if self.unfinished.contains(&anchor) {
                 "the alias stands inside the value that it stands for"
             } else {
@@ -165,21 +169,26 @@ impl<'f> Builder<'f> {
             self.file.error(at, message, "write the value out");
             return Err(Stop);
         };
-        let (count, depth) = node.extent();
-        if self.open.len() + depth > YAML_DEPTH_MAX + 1 {
+        let extent = node.extent();
+        if self.open.len() + extent.depth > YAML_DEPTH_MAX + 1 {
             return Err(self.too_deep(at));
         }
-        // The node itself is counted where it is completed.
-        self.count(at, count - 1)?;
-        self.complete(node, 0)
+        // Counted before it is copied: the copies are what an alias bomb lives on.
+        self.count(at, extent.nodes, extent.bytes)?;
+        let Some(node) = self.anchors.get(&anchor).cloned() else { return Err(Stop) };
+        self.place(node)
     }
 
-    fn count(&mut self, at: Position, nodes: usize) -> Result<(), Stop> {
+    fn count(&mut self, at: Position, nodes: usize, bytes: usize) -> Result<(), Stop> {
         self.nodes += nodes;
-        if self.nodes <= YAML_NODES_MAX {
+        self.bytes += bytes;
+        let message = if self.nodes > YAML_NODES_MAX {
+            format!("the file holds more than {YAML_NODES_MAX} values, aliases counted each time")
+        } else if self.bytes > YAML_BYTES_MAX {
+            format!("the file holds more than {YAML_BYTES_MAX} bytes of text, aliases counted each time")
+        } else {
             return Ok(());
-        }
-        let message = format!("the file holds more than {YAML_NODES_MAX} values, aliases counted each time");
+        };
         self.file.error(at, message, "split it into several files");
         Err(Stop)
     }
@@ -190,12 +199,19 @@ impl<'f> Builder<'f> {
         Stop
     }
 
-    /// Puts a finished node where it belongs: into the open collection, or at the root.
+    /// Counts a finished node, keeps it for aliases, and puts it where it belongs.
     fn complete(&mut self, node: Node, anchor: usize) -> Result<(), Stop> {
-        self.count(node.at, 1)?;
+        // What a collection holds has been counted with its members.
+        let bytes = node.scalar().map_or(0, |scalar| scalar.text.len());
+        self.count(node.at, 1, bytes)?;
         if anchor > 0 {
             self.anchors.insert(anchor, node.clone());
         }
+        self.place(node)
+    }
+
+    /// Puts a node into the open collection, or at the root.
+    fn place(&mut self, node: Node) -> Result<(), Stop> {
         let Some(open) = self.open.last_mut() else {
             self.root = Some(node);
             return Ok(());

@@ -1,5 +1,7 @@
 //! Every wrong configuration of `tests/wrong-config`, against what is expected of it word for word.
 
+#![expect(clippy::expect_used, reason = "helpers of tests fail as tests do")]
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -62,6 +64,7 @@ fn the_base_has_no_problem() {
     assert_eq!(config.tasks.len(), 1);
 }
 
+/// Among them IIQ-21 (`task-name-twice`, `extract-of-two-tasks`) and the warnings for IIQ-46 to IIQ-50.
 #[test]
 fn every_wrong_configuration_gives_exactly_the_expected_problems() {
     let cases = cases();

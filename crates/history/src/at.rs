@@ -6,10 +6,10 @@ use annals_model::{Image, ObjectKey, ObjectType};
 use annals_sql::{Stmt, Tx, Value as Param};
 use serde_json::Value;
 
+use crate::Error;
 use crate::layout::layout;
 use crate::rebuild::{chains, is_tombstone};
 use crate::text::{stored_id, without_nul};
-use crate::Error;
 
 pub(crate) const FIND: Stmt = Stmt::new(
     "history.find_objects",

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use annals_model::ObjectKey;
 use annals_sql::{Row, Tx, Value as Param};
 
+use crate::Error;
 use crate::document::decode;
 use crate::layout::layout;
 use crate::page::{Page, PageRequest, Position};
 use crate::rebuild::is_tombstone;
 use crate::text::stored_id;
-use crate::Error;
 
 /// One capture, without its document.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +43,11 @@ pub struct CaptureSummary {
 ///
 /// # Errors
 /// As any call.
-pub async fn captures(tx: &mut Tx, key: &ObjectKey, page: &PageRequest) -> Result<Page<CaptureSummary>, Error> {
+pub async fn captures(
+    tx: &mut Tx,
+    key: &ObjectKey,
+    page: &PageRequest,
+) -> Result<Page<CaptureSummary>, Error> {
     let [recorded, id] = page.after();
     let params = vec![Param::from(&*stored_id(&key.object_id)), recorded, id, page.limit()];
     let rows = tx.fetch_all(&layout(key.object_type).list, params).await?;

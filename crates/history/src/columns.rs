@@ -14,11 +14,13 @@
 
 use annals_model::ObjectType;
 
+use crate::schema::CERTIFICATION_CAPTURE;
+
 /// Where the captures of one object type go.
 #[derive(Debug)]
 pub(crate) struct CaptureTable {
-    /// Table of the captures. Certifications have no table of captures: theirs is the entity table itself,
-    /// one row an object, and says so by `entity` naming the same table.
+    /// Table of the captures. The reference has none for certifications, but only the entity table with the newest
+    /// state; their past is kept in a table of ours.
     pub table: &'static str,
     /// Column of the object's id.
     pub object_id: &'static str,
@@ -26,17 +28,12 @@ pub(crate) struct CaptureTable {
     pub object_name: Option<&'static str>,
     /// The table has `identity_id` and `identity_name`, both not null: the identity that the object belongs to.
     pub identity: bool,
-    /// The table has a column `deleted`.
-    pub deleted: bool,
     /// Columns filled from the image, null where it has no such field.
     pub columns: &'static [Mapped],
     /// Tables of child rows.
     pub children: &'static [ChildTable],
     /// The table with one row an object, holding its newest state.
     pub entity: Option<EntityTable>,
-    /// Table of the events that captures of this type give rise to. Those of objects that belong to an identity
-    /// are the identity's.
-    pub event_table: Option<&'static str>,
 }
 
 /// One column and the field that fills it.
@@ -128,14 +125,11 @@ pub(crate) fn capture_table(object_type: ObjectType) -> &'static CaptureTable {
     }
 }
 
-const IDENTITY_EVENT: Option<&str> = Some("spt_hist_identity_event");
-
 static IDENTITY: CaptureTable = CaptureTable {
     table: "spt_hist_identity_capture",
     object_id: "identity_id",
     object_name: Some("identity_name"),
     identity: false,
-    deleted: false,
     columns: &[
         text("manager_id", "manager.id", 32),
         text("display_name", "displayName", 128),
@@ -190,7 +184,6 @@ static IDENTITY: CaptureTable = CaptureTable {
             text("email", "email", 128),
         ],
     }),
-    event_table: IDENTITY_EVENT,
 };
 
 static ACCOUNT: CaptureTable = CaptureTable {
@@ -198,14 +191,12 @@ static ACCOUNT: CaptureTable = CaptureTable {
     object_id: "account_id",
     object_name: None,
     identity: true,
-    deleted: true,
     columns: &[
         text("application_name", "application.name", 128),
         text("displayable_name", "displayName", 128),
     ],
     children: &[],
     entity: None,
-    event_table: IDENTITY_EVENT,
 };
 
 static ROLE: CaptureTable = CaptureTable {
@@ -213,7 +204,6 @@ static ROLE: CaptureTable = CaptureTable {
     object_id: "role_id",
     object_name: Some("role_name"),
     identity: false,
-    deleted: false,
     columns: &[text("type", "type", 128), text("owner_id", "owner.id", 32)],
     children: &[],
     entity: Some(EntityTable {
@@ -223,7 +213,6 @@ static ROLE: CaptureTable = CaptureTable {
         deleted: true,
         columns: &[text("display_name", "displayName", 128)],
     }),
-    event_table: Some("spt_hist_role_event"),
 };
 
 static ENTITLEMENT: CaptureTable = CaptureTable {
@@ -231,7 +220,6 @@ static ENTITLEMENT: CaptureTable = CaptureTable {
     object_id: "identity_entitlement_id",
     object_name: None,
     identity: true,
-    deleted: true,
     columns: &[
         text("application_id", "application.id", 32),
         text("application_name", "application.name", 128),
@@ -249,7 +237,6 @@ static ENTITLEMENT: CaptureTable = CaptureTable {
     ],
     children: &[],
     entity: None,
-    event_table: IDENTITY_EVENT,
 };
 
 static MANAGED_ATTRIBUTE: CaptureTable = CaptureTable {
@@ -257,7 +244,6 @@ static MANAGED_ATTRIBUTE: CaptureTable = CaptureTable {
     object_id: "mattr_id",
     object_name: None,
     identity: false,
-    deleted: false,
     columns: &[
         // Not null: a capture without it (a deletion) takes the entity row's.
         text("mattr_hash", "hash", 128),
@@ -280,15 +266,13 @@ static MANAGED_ATTRIBUTE: CaptureTable = CaptureTable {
             text("display_name", "displayableName", 128),
         ],
     }),
-    event_table: Some("spt_hist_mattr_event"),
 };
 
 static CERTIFICATION: CaptureTable = CaptureTable {
-    table: "spt_hist_certification",
+    table: CERTIFICATION_CAPTURE,
     object_id: "cert_id",
     object_name: Some("cert_name"),
     identity: false,
-    deleted: false,
     columns: &[],
     children: &[],
     entity: Some(EntityTable {
@@ -303,7 +287,6 @@ static CERTIFICATION: CaptureTable = CaptureTable {
             time("signed", "signed"),
         ],
     }),
-    event_table: None,
 };
 
 static CERTIFICATION_REMEDIATION: CaptureTable = CaptureTable {
@@ -311,7 +294,6 @@ static CERTIFICATION_REMEDIATION: CaptureTable = CaptureTable {
     object_id: "certification_item_id",
     object_name: None,
     identity: true,
-    deleted: false,
     columns: &[
         text("certification_item_type", "type", 255),
         text("certification_item_sub_type", "subType", 255),
@@ -335,7 +317,6 @@ static CERTIFICATION_REMEDIATION: CaptureTable = CaptureTable {
         ],
     }],
     entity: None,
-    event_table: IDENTITY_EVENT,
 };
 
 static IDENTITY_REQUEST: CaptureTable = CaptureTable {
@@ -343,7 +324,6 @@ static IDENTITY_REQUEST: CaptureTable = CaptureTable {
     object_id: "identity_request_id",
     object_name: None,
     identity: true,
-    deleted: true,
     columns: &[
         text("type", "type", 128),
         time("end_date", "endDate"),
@@ -352,7 +332,6 @@ static IDENTITY_REQUEST: CaptureTable = CaptureTable {
     ],
     children: &[],
     entity: None,
-    event_table: IDENTITY_EVENT,
 };
 
 static IDENTITY_REQUEST_ITEM: CaptureTable = CaptureTable {
@@ -360,7 +339,6 @@ static IDENTITY_REQUEST_ITEM: CaptureTable = CaptureTable {
     object_id: "identity_request_item_id",
     object_name: None,
     identity: true,
-    deleted: true,
     columns: &[
         text("identity_entitlement_id", "attributes.identityEntitlementId", 32),
         text("native_identity", "nativeIdentity", 450),
@@ -382,7 +360,6 @@ static IDENTITY_REQUEST_ITEM: CaptureTable = CaptureTable {
     ],
     children: &[],
     entity: None,
-    event_table: IDENTITY_EVENT,
 };
 
 static POLICY_VIOLATION: CaptureTable = CaptureTable {
@@ -390,7 +367,6 @@ static POLICY_VIOLATION: CaptureTable = CaptureTable {
     object_id: "policy_violation_id",
     object_name: None,
     identity: true,
-    deleted: true,
     columns: &[
         flag("active", "active"),
         text("policy_id", "policyId", 255),
@@ -401,7 +377,6 @@ static POLICY_VIOLATION: CaptureTable = CaptureTable {
     ],
     children: &[],
     entity: None,
-    event_table: IDENTITY_EVENT,
 };
 
 static POLICY_VIOLATION_REMEDIATION: CaptureTable = CaptureTable {
@@ -409,7 +384,6 @@ static POLICY_VIOLATION_REMEDIATION: CaptureTable = CaptureTable {
     object_id: "identity_history_item_id",
     object_name: None,
     identity: true,
-    deleted: true,
     columns: &[
         text("certification_item_type", "certificationType", 255),
         text("policy_name", "policyName", 255),
@@ -436,7 +410,6 @@ static POLICY_VIOLATION_REMEDIATION: CaptureTable = CaptureTable {
         },
     ],
     entity: None,
-    event_table: IDENTITY_EVENT,
 };
 
 static CAPABILITY: CaptureTable = CaptureTable {
@@ -444,7 +417,6 @@ static CAPABILITY: CaptureTable = CaptureTable {
     object_id: "capability_id",
     object_name: Some("capability_name"),
     identity: false,
-    deleted: false,
     columns: &[],
     children: &[],
     entity: Some(EntityTable {
@@ -454,7 +426,6 @@ static CAPABILITY: CaptureTable = CaptureTable {
         deleted: true,
         columns: &[text("description", "description", 1024), text("display_name", "displayName", 128)],
     }),
-    event_table: None,
 };
 
 static WORKGROUP: CaptureTable = CaptureTable {
@@ -462,7 +433,6 @@ static WORKGROUP: CaptureTable = CaptureTable {
     object_id: "workgroup_id",
     object_name: Some("workgroup_name"),
     identity: false,
-    deleted: false,
     columns: &[
         text("display_name", "displayName", 128),
         text("email", "email", 128),
@@ -480,7 +450,6 @@ static WORKGROUP: CaptureTable = CaptureTable {
             text("email", "email", 128),
         ],
     }),
-    event_table: Some("spt_hist_workgroup_event"),
 };
 
 static OBJECT_CONFIG: CaptureTable = CaptureTable {
@@ -488,9 +457,7 @@ static OBJECT_CONFIG: CaptureTable = CaptureTable {
     object_id: "object_config_id",
     object_name: Some("object_config_name"),
     identity: false,
-    deleted: false,
     columns: &[],
     children: &[],
     entity: None,
-    event_table: None,
 };

@@ -39,7 +39,8 @@ pub fn full_document(transform: &str, capture_id: &str, image: &[u8]) -> Vec<u8>
 pub(crate) fn tombstone_document(transform: &str, capture_id: &str) -> Vec<u8> {
     let name = Value::from(transform);
     let id = event_id(capture_id);
-    format!("{{\"eventId\":\"{id}\",\"operation\":\"delete\",\"transformationConfigName\":{name}}}").into_bytes()
+    format!("{{\"eventId\":\"{id}\",\"operation\":\"delete\",\"transformationConfigName\":{name}}}")
+        .into_bytes()
 }
 
 /// `eventId` of a capture: its id, written as a UUID.
@@ -48,7 +49,8 @@ pub fn event_id(capture_id: &str) -> String {
     if capture_id.len() != 32 || !capture_id.is_ascii() {
         return capture_id.to_owned();
     }
-    let parts = [&capture_id[..8], &capture_id[8..12], &capture_id[12..16], &capture_id[16..20], &capture_id[20..]];
+    let parts =
+        [&capture_id[..8], &capture_id[8..12], &capture_id[12..16], &capture_id[16..20], &capture_id[20..]];
     parts.join("-")
 }
 
@@ -150,13 +152,11 @@ mod tests {
         let json = br#"{"a":[1,2],"b":"x"}"#;
         let stored = |format| Encoder::new(format).encode(json.to_vec()).unwrap();
         assert_eq!(stored(JsonFormat::Minified), json);
-        assert_eq!(
-            stored(JsonFormat::Pretty),
-            b"{\n  \"a\": [\n    1,\n    2\n  ],\n  \"b\": \"x\"\n}"
-        );
+        assert_eq!(stored(JsonFormat::Pretty), b"{\n  \"a\": [\n    1,\n    2\n  ],\n  \"b\": \"x\"\n}");
         assert_eq!(stored(JsonFormat::Zipped)[0], 0x78);
         for format in [JsonFormat::Zipped, JsonFormat::Minified, JsonFormat::Pretty] {
-            let read: Value = serde_json::from_slice(&decode(&stored(format), format.as_str()).unwrap()).unwrap();
+            let read: Value =
+                serde_json::from_slice(&decode(&stored(format), format.as_str()).unwrap()).unwrap();
             assert_eq!(read, json!({"a": [1, 2], "b": "x"}), "{format:?}");
         }
     }

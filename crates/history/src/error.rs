@@ -40,8 +40,10 @@ pub enum Error {
         source: serde_json::Error,
     },
     /// Nothing that happens to objects of this type is an event.
-    #[error("{0} has no timeline: only identities, accounts, entitlements, roles, managedAttributes, workgroups and \
-             identityRequests have one")]
+    #[error(
+        "{0} has no timeline: only identities, accounts, entitlements, roles, managedAttributes, workgroups and \
+             identityRequests have one"
+    )]
     NoTimeline(ObjectType),
 }
 

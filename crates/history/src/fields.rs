@@ -10,7 +10,8 @@ use crate::rows::Rows;
 /// Fills the last row's mapped columns from an image's fields.
 pub(crate) fn fill(rows: &mut Rows, columns: &[Mapped], fields: &Map<String, Value>) {
     for mapped in columns {
-        let (first, rest) = mapped.path.split_once('.').map_or((mapped.path, ""), |(first, rest)| (first, rest));
+        let (first, rest) =
+            mapped.path.split_once('.').map_or((mapped.path, ""), |(first, rest)| (first, rest));
         set(rows, mapped, fields.get(first).and_then(|value| walk(value, rest)));
     }
 }
@@ -74,7 +75,8 @@ fn flag(value: &Value) -> Option<i64> {
 
 /// Epoch milliseconds, from themselves or, where a transform writes dates as text, from RFC 3339.
 fn instant(value: &Value) -> Option<i64> {
-    whole_number(value).or_else(|| value.as_str()?.parse::<jiff::Timestamp>().ok().map(|at| at.as_millisecond()))
+    whole_number(value)
+        .or_else(|| value.as_str()?.parse::<jiff::Timestamp>().ok().map(|at| at.as_millisecond()))
 }
 
 #[cfg(test)]
@@ -94,12 +96,15 @@ mod tests {
 
     #[test]
     fn values_are_read_in_every_form_that_a_transform_leaves_them_in() {
-        for (value, expected) in [(json!(true), Some(1)), (json!("False"), Some(0)), (json!(0), Some(0)), (json!("?"), None)]
+        for (value, expected) in
+            [(json!(true), Some(1)), (json!("False"), Some(0)), (json!(0), Some(0)), (json!("?"), None)]
         {
             assert_eq!(flag(&value), expected, "{value}");
         }
         // `date -u -d 2024-02-29T12:00:00+02:00 +%s` is 1709200800.
-        for value in [json!(1_709_200_800_000_i64), json!("1709200800000"), json!("2024-02-29T12:00:00+02:00")] {
+        for value in
+            [json!(1_709_200_800_000_i64), json!("1709200800000"), json!("2024-02-29T12:00:00+02:00")]
+        {
             assert_eq!(instant(&value), Some(1_709_200_800_000), "{value}");
         }
         assert_eq!(instant(&json!("yesterday")), None);

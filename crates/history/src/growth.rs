@@ -44,7 +44,11 @@ struct Counting {
 static COUNTING: LazyLock<Vec<Counting>> = LazyLock::new(|| {
     let history = tables();
     let ours = OUR_TABLES.iter().filter(|name| history.iter().all(|table| table.name != **name));
-    history.iter().map(|table| counting(table.name, Some(table))).chain(ours.map(|name| counting(name, None))).collect()
+    history
+        .iter()
+        .map(|table| counting(table.name, Some(table)))
+        .chain(ours.map(|name| counting(name, None)))
+        .collect()
 });
 
 fn counting(table: &'static str, def: Option<&TableDef>) -> Counting {

@@ -106,9 +106,12 @@ pub(crate) async fn write(tx: &mut Tx, heads: BTreeMap<ObjectKey, Head>) -> Resu
         "full_effective_date",
         "deleted",
     ];
-    let texts = text_names.into_iter().zip(texts).map(|(name, data)| Column { name, data: ColumnData::Text(data) });
-    let numbers =
-        number_names.into_iter().zip(numbers).map(|(name, data)| Column { name, data: ColumnData::Int(data) });
+    let texts =
+        text_names.into_iter().zip(texts).map(|(name, data)| Column { name, data: ColumnData::Text(data) });
+    let numbers = number_names
+        .into_iter()
+        .zip(numbers)
+        .map(|(name, data)| Column { name, data: ColumnData::Int(data) });
     let key = OnConflict::Replace { key: &["source", "object_type", "object_id"] };
     tx.insert(TABLE, Batch::new(texts.chain(numbers).collect()), key).await?;
     Ok(())
@@ -133,7 +136,10 @@ pub async fn head_images(
         let mut chains = crate::rebuild::chains(tx, object_type, ids).await?;
         for (key, head) in group {
             let chain = chains.remove(&head.capture_id).unwrap_or_default();
-            images.insert(key.clone(), chain.document(object_type, &head.capture_id).and_then(|doc| doc.into_image()));
+            images.insert(
+                key.clone(),
+                chain.document(object_type, &head.capture_id).and_then(|doc| doc.into_image()),
+            );
         }
     }
     Ok(images)

@@ -33,8 +33,9 @@ pub(crate) struct Layout {
     pub(crate) list: Stmt,
 }
 
-static LAYOUTS: LazyLock<Vec<(ObjectType, Layout)>> =
-    LazyLock::new(|| ObjectType::ALL.into_iter().map(|object_type| (object_type, build(object_type))).collect());
+static LAYOUTS: LazyLock<Vec<(ObjectType, Layout)>> = LazyLock::new(|| {
+    ObjectType::ALL.into_iter().map(|object_type| (object_type, build(object_type))).collect()
+});
 
 /// An object type's layout.
 pub(crate) fn layout(object_type: ObjectType) -> &'static Layout {
@@ -53,9 +54,7 @@ pub(crate) fn statements() -> Vec<&'static Stmt> {
 
 fn build(object_type: ObjectType) -> Layout {
     let mapping = capture_table(object_type);
-    let own_entity_table = mapping.entity.as_ref().is_some_and(|entity| entity.table == mapping.table);
-    // The reference keeps the newest state of a certification only; its past is kept in a table of ours.
-    let table = schema::table(if own_entity_table { schema::CERTIFICATION_CAPTURE } else { mapping.table });
+    let table = schema::table(mapping.table);
     let (name, object_id) = (table.name, mapping.object_id);
     let inherited: Vec<&'static str> = table
         .columns

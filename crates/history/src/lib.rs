@@ -44,17 +44,17 @@ pub use write::{FlushSummary, NewCapture, NewDocument, Writes};
 
 /// Every statement of this crate, for the test that prepares them on each engine.
 #[cfg(test)]
-fn statements() -> Vec<&'static annals_sql::Stmt> {
+fn statements() -> Vec<annals_sql::Stmt> {
     let mut statements = vec![
-        &at::FIND,
-        &head::HEADS,
-        &living::LIVING,
-        &living::LIVING_PAGE,
-        &schema::DATABASE_VERSION,
-        &write::NO_LONGER_LATEST,
+        at::FIND,
+        head::HEADS,
+        living::LIVING,
+        living::LIVING_PAGE,
+        schema::DATABASE_VERSION,
+        write::NO_LONGER_LATEST,
     ];
-    statements.extend(layout::statements());
-    statements.extend(timeline::statements());
-    statements.extend(growth::statements());
+    statements.extend(layout::statements().into_iter().cloned());
+    statements.extend(timeline::statements().into_iter().cloned());
+    statements.extend(growth::statements().into_iter().cloned());
     statements
 }

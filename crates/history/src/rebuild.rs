@@ -71,7 +71,11 @@ impl Link {
 
 impl Chain {
     /// The document of the capture that the chain begins with, rebuilt and compared with its recorded hash.
-    pub(crate) fn document(self, object_type: ObjectType, capture_id: &str) -> Result<Document, RebuildError> {
+    pub(crate) fn document(
+        self,
+        object_type: ObjectType,
+        capture_id: &str,
+    ) -> Result<Document, RebuildError> {
         let Layout { table, .. } = layout(object_type);
         let blame = |capture_id: &str, fault| RebuildError {
             table: table.name,
@@ -87,7 +91,9 @@ impl Chain {
                 if reached { Fault::TooManyPatches } else { Fault::ParentMissing { parent: parent.clone() } };
             return Err(blame(&full.capture_id, fault));
         }
-        if let Some([patch, other]) = self.links.array_windows().find(|[one, two]| one.object_id != two.object_id) {
+        if let Some([patch, other]) =
+            self.links.array_windows().find(|[one, two]| one.object_id != two.object_id)
+        {
             return Err(blame(&patch.capture_id, Fault::OtherObject { parent: other.capture_id.clone() }));
         }
         let parsed = full.json().and_then(|json| serde_json::from_slice(&json).map_err(Fault::Json));

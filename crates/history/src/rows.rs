@@ -110,7 +110,9 @@ impl Rows {
 
     /// Sets the bytes of the last row.
     pub(crate) fn bytes(&mut self, column: &str, value: Vec<u8>) {
-        let (Some(position), Some(row)) = (self.table.position(column), self.len.checked_sub(1)) else { return };
+        let (Some(position), Some(row)) = (self.table.position(column), self.len.checked_sub(1)) else {
+            return;
+        };
         if let ColumnData::Bytes(values) = &mut self.columns[position] {
             values[row] = Some(value);
         }

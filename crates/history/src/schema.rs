@@ -104,9 +104,11 @@ static TABLES: LazyLock<HashMap<&'static str, TableDef>> = LazyLock::new(|| {
         if !generated.is_empty() {
             continue;
         }
-        let def = tables
-            .entry(table)
-            .or_insert_with(|| TableDef { name: table, columns: Vec::new(), positions: HashMap::new() });
+        let def = tables.entry(table).or_insert_with(|| TableDef {
+            name: table,
+            columns: Vec::new(),
+            positions: HashMap::new(),
+        });
         // The lists of a capture are 255 wide, but what they hold is ids, to be joined with columns of 32.
         let child = def.has("idx") && def.columns.len() >= 2;
         let kind = match (kind, length) {

@@ -90,7 +90,8 @@ pub async fn timeline(
     range: TimelineRange,
     page: &PageRequest,
 ) -> Result<Page<EventRow>, Error> {
-    let place = PLACES.iter().zip(STATEMENTS.iter()).find(|((object_type, ..), _)| *object_type == key.object_type);
+    let place =
+        PLACES.iter().zip(STATEMENTS.iter()).find(|((object_type, ..), _)| *object_type == key.object_type);
     let Some(((_, table, _), stmt)) = place else { return Err(Error::NoTimeline(key.object_type)) };
     let [recorded, id] = page.after();
     let params = vec![
@@ -103,7 +104,8 @@ pub async fn timeline(
     ];
     let rows = tx.fetch_all(stmt, params).await?;
     let events = rows.iter().map(|row| Fetched::new(*table, row).event()).collect::<Result<Vec<_>, _>>()?;
-    let mut page = page.cut(events, |event| Position { recorded_ms: event.recorded_ms, id: event.id.clone() });
+    let mut page =
+        page.cut(events, |event| Position { recorded_ms: event.recorded_ms, id: event.id.clone() });
     page.rows.sort_by(|one, two| {
         let by = |event: &EventRow| (event.event_date_ms, event.recorded_ms);
         by(one).cmp(&by(two)).then_with(|| one.id.cmp(&two.id))

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use annals_model::{
-    EventTable, Head, Image, ImageHashes, JsonFormat, NewEvent, ObjectKey, ObjectType, Reference, TransformType,
+    EventTable, Head, Image, ImageHashes, JsonFormat, NewEvent, ObjectKey, ObjectType, Reference,
+    TransformType,
 };
 use annals_sql::{Batch, Column, ColumnData, OnConflict, Stmt, Tx, Value as Param};
 
@@ -123,7 +124,10 @@ impl Writes {
     /// Nothing to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.captures.is_empty() && self.events.is_empty() && self.extended.is_empty() && self.heads.is_empty()
+        self.captures.is_empty()
+            && self.events.is_empty()
+            && self.extended.is_empty()
+            && self.heads.is_empty()
     }
 
     /// Adds a capture, its child rows, and what it says of its entity row. An object's captures in their order.
@@ -142,10 +146,8 @@ impl Writes {
         let gone = capture.image.is_none();
         if capture.latest {
             let own_document = |image: &Image| {
-                let image = serde_json::to_value(image).map_err(|source| Error::NotJson {
-                    key: capture.key.clone(),
-                    source,
-                })?;
+                let image = serde_json::to_value(image)
+                    .map_err(|source| Error::NotJson { key: capture.key.clone(), source })?;
                 let image = annals_model::canonical_bytes(&image);
                 let document = full_document(&capture.transform, &capture.id, &image);
                 encode(&mut self.encoder, &capture.key, document)
@@ -262,8 +264,12 @@ async fn insert(tx: &mut Tx, rows: Rows) -> Result<(), Error> {
 
 impl Captures {
     fn new(layout: &'static Layout) -> Self {
-        let children =
-            layout.mapping.children.iter().map(|child| Rows::new(crate::schema::table(child.table))).collect();
+        let children = layout
+            .mapping
+            .children
+            .iter()
+            .map(|child| Rows::new(crate::schema::table(child.table)))
+            .collect();
         let rows = Rows::new(layout.table);
         Self { layout, rows, children, incomplete: Vec::new(), newest: HashMap::new() }
     }

@@ -71,7 +71,7 @@ pub fn diff<'i>(old: &'i Image, new: &'i Image, schema: &ImageSchema) -> Differe
     for (name, old, new) in merged(Some(&old.image_fields), Some(&new.image_fields)) {
         let path = fields.with_trailing_token(name);
         let significant = !schema.insignificant.contains(name);
-        let Some((old_map, new_map)) = attribute_maps(name, old, new) else {
+        let Some([old_map, new_map]) = attribute_maps(name, old, new) else {
             changes.extend(writer.property(&path, name.to_owned(), (old, new), schema, significant));
             continue;
         };
@@ -101,12 +101,15 @@ fn attribute_maps<'i>(
     name: &str,
     old: Option<&'i Value>,
     new: Option<&'i Value>,
-) -> Option<(Option<&'i Map<String, Value>>, Option<&'i Map<String, Value>>)> {
+) -> Option<[Members<'i>; 2]> {
     let (old, new) = (present(old), present(new));
-    let maps = (old.and_then(Value::as_object), new.and_then(Value::as_object));
-    let only_maps = maps.0.is_some() == old.is_some() && maps.1.is_some() == new.is_some();
+    let maps = [old.and_then(Value::as_object), new.and_then(Value::as_object)];
+    let only_maps = maps[0].is_some() == old.is_some() && maps[1].is_some() == new.is_some();
     (name == ATTRIBUTES && only_maps && (old.is_some() || new.is_some())).then_some(maps)
 }
+
+/// The members of an object, if there is one.
+type Members<'i> = Option<&'i Map<String, Value>>;
 
 /// An old and a new value, absent or null left as they are.
 type Pair<'i> = (Option<&'i Value>, Option<&'i Value>);
@@ -285,8 +288,8 @@ fn present(value: Option<&Value>) -> Option<&Value> {
 
 /// The members of two objects, by name.
 fn merged<'i>(
-    old: Option<&'i Map<String, Value>>,
-    new: Option<&'i Map<String, Value>>,
+    old: Members<'i>,
+    new: Members<'i>,
 ) -> impl Iterator<Item = (&'i str, Option<&'i Value>, Option<&'i Value>)> {
     let mut old = old.into_iter().flatten().peekable();
     let mut new = new.into_iter().flatten().peekable();

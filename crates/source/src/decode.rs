@@ -16,7 +16,7 @@ use crate::condition::{FALSE_WORDS, TRUE_WORDS};
 /// Why a cell could not be read. Never quotes what is in it.
 #[derive(Debug, thiserror::Error)]
 enum DecodeError {
-    #[error("{0}")]
+    #[error(transparent)]
     Attributes(#[from] XmlError),
     #[error("the text is not UTF-8")]
     NotUtf8,

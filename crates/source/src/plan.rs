@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use annals_config::profile::{Collection, ColumnPath, Element, Qualifies, TypeProfile};
-use annals_config::profile::{Deletions, Format, IdentityPath, Join};
+use annals_config::profile::{Format, IdentityPath, Join};
 use annals_model::ObjectType;
 use annals_sql::Engine;
 
@@ -35,7 +35,6 @@ pub(crate) struct TypePlan {
     /// `None` for those of later releases.
     pub(crate) collections: BTreeMap<String, Option<CollectionPlan>>,
     pub(crate) qualifies: Vec<QualifiesPlan>,
-    pub(crate) deletions: Deletions,
 }
 
 /// The identity to which an object belongs.
@@ -117,7 +116,6 @@ impl TypePlan {
             properties,
             collections,
             qualifies,
-            deletions: profile.deletions,
         })
     }
 }

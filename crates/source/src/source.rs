@@ -69,7 +69,16 @@ impl Source {
             return Err(Error::Profile { profile: profile.name.clone(), mismatches });
         }
         let release = catalogue.release;
-        Ok(Self { db, profile, limits: settings.limits, secrets, plans, deletes, release, given_now_ms: None })
+        Ok(Self {
+            db,
+            profile,
+            limits: settings.limits,
+            secrets,
+            plans,
+            deletes,
+            release,
+            given_now_ms: None,
+        })
     }
 
     /// The profile it is read by.

@@ -12,8 +12,8 @@ use sqlx::sqlite::{
     SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{
-    Arguments, AssertSqlSafe, ConnectOptions as _, MySql, Pool, Postgres, SqlSafeStr as _, Sqlite,
-    Transaction,
+    Arguments, AssertSqlSafe, ConnectOptions as _, Connection as _, MySql, Pool, Postgres, SqlSafeStr as _,
+    Sqlite, Transaction,
 };
 
 use crate::{Engine, Error, ErrorKind, Result, Row, Stmt, Value};
@@ -212,12 +212,16 @@ async fn open_postgres(url: &str, access: Access) -> Result<Pools> {
     if access == Access::ReadOnly {
         options = options.options([("default_transaction_read_only", "on")]);
     }
+    // A pool tries a server that refuses connections until its time is up; the first connection says so at once.
+    let first = options
+        .connect()
+        .await
+        .map_err(|error| Error::from_sqlx("connect to the PostgreSQL database", error))?;
+    first.close().await.map_err(|error| Error::from_sqlx("connect to the PostgreSQL database", error))?;
     let pool = PgPoolOptions::new()
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .max_connections(READERS_MAX)
-        .connect_with(options)
-        .await
-        .map_err(|error| Error::from_sqlx("connect to the PostgreSQL database", error))?;
+        .connect_lazy_with(options);
     Ok(Pools::Postgres(pool))
 }
 
@@ -228,6 +232,11 @@ async fn open_mysql(url: &str, access: Access) -> Result<Pools> {
         .timezone(Some("+00:00".to_owned()))
         .charset("utf8mb4")
         .disable_statement_logging();
+    let first = options
+        .connect()
+        .await
+        .map_err(|error| Error::from_sqlx("connect to the MySQL/MariaDB database", error))?;
+    first.close().await.map_err(|error| Error::from_sqlx("connect to the MySQL/MariaDB database", error))?;
     let pool = MySqlPoolOptions::new()
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .max_connections(READERS_MAX)
@@ -240,9 +249,7 @@ async fn open_mysql(url: &str, access: Access) -> Result<Pools> {
             });
             read_only
         })
-        .connect_with(options)
-        .await
-        .map_err(|error| Error::from_sqlx("connect to the MySQL/MariaDB database", error))?;
+        .connect_lazy_with(options);
     Ok(Pools::MySql(pool))
 }
 

@@ -155,9 +155,10 @@ mod tests {
         let count = folder.path().join("count").display().to_string();
         let script = format!(
             "echo x >> {count}; if [ $(wc -l < {count}) -le {times} ]; then echo bind: {PORT_TAKEN}; exit 1; fi; \
-             echo ready; exec tail -f /dev/null"
+             echo at your service; exec tail -f /dev/null"
         );
-        let (mut child, _) = start("test", |_| Ok(shell(&script)), &folder.path().join("log"), "ready")?;
+        let (mut child, _) =
+            start("test", |_| Ok(shell(&script)), &folder.path().join("log"), "at your service")?;
         child.kill().unwrap();
         child.wait().unwrap();
         Ok(())

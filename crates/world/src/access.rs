@@ -3,7 +3,6 @@
 use crate::accounts::Account;
 use crate::dice::Dice;
 use crate::id::{Ids, Kind, hex};
-use crate::people::Person;
 use crate::row::{Row, Rows, Stamps};
 use crate::stage::Stage;
 use crate::xml::{self, Xml};
@@ -170,8 +169,8 @@ pub(crate) fn write_role_lists(stage: &Stage, person_id: &str, roles: &[RoleHeld
     }
 }
 
-/// The assignments as `preferences` keeps them.
-pub(crate) fn preferences(stage: &Stage, person: &Person, roles: &[RoleHeld], accounts: &[Account]) -> String {
+/// The assignments of a person hired then, as `preferences` keeps them.
+pub(crate) fn preferences(stage: &Stage, since: i64, roles: &[RoleHeld], accounts: &[Account]) -> String {
     let mut assignments = Vec::new();
     let mut detections = Vec::new();
     for held in roles {
@@ -181,14 +180,14 @@ pub(crate) fn preferences(stage: &Stage, person: &Person, roles: &[RoleHeld], ac
             Membership::Assigned => format!(
                 "<RoleAssignment assignmentId=\"{}\" date=\"{}\" roleId=\"{}\" roleName=\"{name}\" source=\"{}\"/>",
                 held.assignment,
-                person.hired,
+                since,
                 role.id,
                 if held.assigner.is_some() { "LCM" } else { "Rule" }
             ),
             Membership::Detected => format!(
                 "<RoleDetection assignmentIds=\"{}\" date=\"{}\" roleId=\"{}\" roleName=\"{name}\">{}</RoleDetection>",
                 held.assignment,
-                person.hired,
+                since,
                 role.id,
                 target(stage, role.grants.first().copied(), accounts)
             ),

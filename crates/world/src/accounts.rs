@@ -36,7 +36,7 @@ impl Account {
 }
 
 /// What a person is called in an application. The number keeps names apart.
-fn native_identity(application: &Application, position: usize, person: &Person) -> String {
+pub(crate) fn native_identity(application: &Application, position: usize, person: &Person) -> String {
     match (position, application.kind.style) {
         (PERSONNEL, _) => person.employee_id(),
         (DIRECTORY, _) => format!(
@@ -88,8 +88,8 @@ fn attributes(stage: &Stage, person: &Person, account: &Account, dice: &mut Dice
     match account.application {
         PERSONNEL => {
             add("employeeNumber", Xml::text(person.employee_id()));
-            add("firstName", Xml::text(person.name.first));
-            add("lastName", Xml::text(person.name.last));
+            add("firstName", Xml::text(person.name.first.as_str()));
+            add("lastName", Xml::text(person.name.last.as_str()));
             add("hired", Xml::Date(person.hired));
             add("grade", Xml::Number("Integer", (1 + dice.below(12)).to_string()));
             add("title", Xml::text(DEPARTMENTS[person.department].jobs[person.job]));

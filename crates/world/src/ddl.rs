@@ -17,7 +17,10 @@ pub(crate) fn create_table(engine: Engine, table: &Table) -> String {
         .filter(|column| column.primary_key)
         .map(|column| engine.quote(column.name))
         .collect();
-    lines.push(format!("primary key ({})", key.join(", ")));
+    // One list of texts has no key.
+    if !key.is_empty() {
+        lines.push(format!("primary key ({})", key.join(", ")));
+    }
     // IdentityIQ compares text with case on every engine, which MySQL does only when told so.
     let tail = if engine == Engine::MySql { " character set utf8mb4 collate utf8mb4_bin" } else { "" };
     format!("create table {} (\n  {}\n){tail};\n", engine.quote(table.name), lines.join(",\n  "))
@@ -47,6 +50,12 @@ fn type_name(engine: Engine, column_type: ColumnType) -> String {
         (Engine::MySql, ColumnType::Datetime) => "datetime(6)",
     };
     name.to_owned()
+}
+
+/// The statement that makes the generator's own table.
+pub(crate) fn create_state(engine: Engine) -> String {
+    let value = type_name(engine, ColumnType::Longtext);
+    format!("create table annals_world (name varchar(64) not null primary key, value {value} not null)")
 }
 
 /// The statements that make a table's indexes; nothing where it has none.

@@ -71,15 +71,15 @@ const LAST: &[&str] = &[
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PersonName {
     /// First name.
-    pub(crate) first: &'static str,
+    pub(crate) first: String,
     /// Family name.
-    pub(crate) last: &'static str,
+    pub(crate) last: String,
 }
 
 impl PersonName {
     /// Some name.
     pub(crate) fn throw(dice: &mut Dice) -> Self {
-        Self { first: dice.pick::<&str>(FIRST), last: dice.pick::<&str>(LAST) }
+        Self { first: (*dice.pick(FIRST)).to_owned(), last: family_name(dice).to_owned() }
     }
 
     /// First name and family name.
@@ -90,7 +90,7 @@ impl PersonName {
 
 /// Some family name.
 pub(crate) fn family_name(dice: &mut Dice) -> &'static str {
-    dice.pick::<&str>(LAST)
+    LAST[dice.index(LAST.len())]
 }
 
 /// The login of the person with this number: plain letters, and never the same for two people.

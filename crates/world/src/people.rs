@@ -89,7 +89,7 @@ impl Person {
         Self {
             number,
             id: stage.identity_id(number),
-            login: names::login(name.first, name.last, u64::from(number)),
+            login: names::login(&name.first, &name.last, u64::from(number)),
             name,
             department,
             job: 1 + dice.index(4),
@@ -146,9 +146,9 @@ pub(crate) fn identity_row(
     let mut row = Row::object("spt_identity", person.id.as_str(), stamps)
         .text("name", person.login.as_str())
         .text("display_name", display.as_str())
-        .text("firstname", person.name.first)
-        .text("lastname", person.name.last)
-        .text("email", names::email(person.name.first, person.name.last))
+        .text("firstname", person.name.first.as_str())
+        .text("lastname", person.name.last.as_str())
+        .text("email", names::email(&person.name.first, &person.name.last))
         .flag("manager_status", person.leads())
         .flag("inactive", person.inactive)
         .flag("correlated", true)

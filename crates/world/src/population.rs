@@ -8,7 +8,7 @@ use crate::dice::Dice;
 use crate::id::{Ids, Kind};
 use crate::organisation::DEPARTMENTS;
 use crate::people::{self, Person, manager_of};
-use crate::requests::{self, Request, RequestStage, Wanted};
+use crate::requests::{self, Request, RequestStage, Wanted, Wish};
 use crate::row::{Row, Rows, Stamps};
 use crate::stage::{DAY_MS, HOUR_MS, Stage};
 use crate::violations::{self, ViolationStatus};
@@ -25,8 +25,8 @@ pub(crate) struct Population<'s> {
 }
 
 /// What a person has, while it is put together.
-struct Outfit {
-    person: Person,
+pub(crate) struct Outfit {
+    pub(crate) person: Person,
     accounts: Vec<Account>,
     roles: Vec<RoleHeld>,
     held: Vec<Held>,
@@ -53,7 +53,8 @@ impl<'s> Population<'s> {
         outfit.request(stage, ids, rows);
         self.certify(&mut outfit, ids, rows);
         outfit.violate(stage, ids, rows);
-        outfit.write(stage, ids, rows);
+        let hired = outfit.person.hired;
+        outfit.write(stage, ids, rows, &|dice, hours| stage.stamps_since(dice, hired + hours * HOUR_MS));
     }
 
     /// Puts a person into the certification of the manager, if that one is asked in a campaign.
@@ -88,10 +89,18 @@ impl<'s> Population<'s> {
 }
 
 impl Outfit {
-    /// A person with accounts, roles and what they bring.
+    /// A person of the initial population: accounts, roles and what they bring, and something besides.
     fn of(stage: &Stage, number: u32, ids: &mut Ids) -> Self {
-        let person = Person::of(stage, number);
-        let dice = Dice::of(stage.seed, "outfit", u64::from(number));
+        let mut outfit = Self::newcomer(stage, Person::of(stage, number), ids);
+        if !outfit.person.inactive {
+            outfit.extras(stage, ids);
+        }
+        outfit
+    }
+
+    /// A person with accounts, roles and what they bring.
+    pub(crate) fn newcomer(stage: &Stage, person: Person, ids: &mut Ids) -> Self {
+        let dice = Dice::of(stage.seed, "outfit", u64::from(person.number));
         let mut outfit = Self { person, accounts: Vec::new(), roles: Vec::new(), held: Vec::new(), dice };
         if !outfit.person.contractor {
             outfit.account(stage, PERSONNEL, ids);
@@ -108,7 +117,6 @@ impl Outfit {
                 outfit.hold(stage, grant, Origin::Role, ids);
             }
         }
-        outfit.extras(stage, ids);
         outfit
     }
 
@@ -181,7 +189,7 @@ impl Outfit {
         let account = self.accounts.iter().find(|account| account.application == application);
         let native_identity =
             account.map_or_else(|| self.person.login.clone(), |account| account.native_identity.clone());
-        Wanted { grant, native_identity }
+        Wanted { wish: Wish::Grant(grant), native_identity }
     }
 
     /// Something of the directory that this person does not hold.
@@ -210,14 +218,15 @@ impl Outfit {
             .collect();
         let mut of_held = Vec::new();
         for nth in 0..self.held.len() {
-            let Wanted { grant, native_identity } = self.wanted(stage, self.held[nth].grant);
+            let grant = self.held[nth].grant;
+            let native_identity = self.wanted(stage, grant).native_identity;
             let decision = if self.dice.percent(2) { Decision::Mitigated } else { Decision::Approved };
             of_held.push((nth, items.len()));
             items.push(Item { subject: Subject::Grant { grant, native_identity }, decision: Some(decision) });
         }
         if self.dice.percent(20) {
             let grant = self.not_held(stage);
-            let Wanted { grant, native_identity } = self.wanted(stage, grant);
+            let native_identity = self.wanted(stage, grant).native_identity;
             let subject = Subject::Grant { grant, native_identity };
             items.push(Item { subject, decision: Some(Decision::Remediated) });
         }
@@ -251,26 +260,33 @@ impl Outfit {
         }
     }
 
-    fn write(mut self, stage: &Stage, ids: &mut Ids, rows: &mut Rows) {
+    /// Writes all of it. Stamps are asked for by hours since the hiring.
+    pub(crate) fn write(
+        mut self,
+        stage: &Stage,
+        ids: &mut Ids,
+        rows: &mut Rows,
+        stamps: &dyn Fn(&mut Dice, i64) -> Stamps,
+    ) {
         let dice = &mut self.dice;
         let names = |membership| -> Vec<String> {
             let of_this = self.roles.iter().filter(|role| role.membership == membership);
             of_this.map(|role| stage.roles[role.role].name.clone()).collect()
         };
-        let stamps = stage.stamps_since(dice, self.person.hired);
+        let of_identity = stamps(dice, 0);
         let summaries = (&names(Membership::Assigned)[..], &names(Membership::Detected)[..]);
-        let preferences = access::preferences(stage, &self.person, &self.roles, &self.accounts);
+        let preferences = access::preferences(stage, self.person.hired, &self.roles, &self.accounts);
         rows.add(
-            people::identity_row(stage, &self.person, stamps, dice, summaries).text("preferences", preferences),
+            people::identity_row(stage, &self.person, of_identity, dice, summaries).text("preferences", preferences),
         );
         people::write_external(&self.person, ids, rows, dice);
         for account in &self.accounts {
-            let stamps = stage.stamps_since(dice, self.person.hired + HOUR_MS);
+            let stamps = stamps(dice, 1);
             rows.add(accounts::account_row(stage, &self.person, account, stamps, dice));
             accounts::write_external(account, ids, rows, dice);
         }
         for role in &self.roles {
-            let stamps = stage.stamps_since(dice, self.person.hired + 2 * HOUR_MS);
+            let stamps = stamps(dice, 2);
             rows.add(access::role_row(stage, &self.person.id, role, stamps));
         }
         access::write_role_lists(stage, &self.person.id, &self.roles, rows);
@@ -279,7 +295,7 @@ impl Outfit {
             let Some(account) = self.accounts.iter().find(|account| account.application == application) else {
                 continue;
             };
-            let stamps = stage.stamps_since(dice, self.person.hired + 3 * HOUR_MS);
+            let stamps = stamps(dice, 3);
             rows.add(access::entitlement_row(
                 stage,
                 &self.person.id,

@@ -67,13 +67,53 @@ impl RequestStage {
     }
 }
 
-/// What is asked for: an entitlement of an application.
+/// Something to ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wish {
+    /// An entitlement, by its position in the catalogue.
+    Grant(usize),
+    /// A role, by its position.
+    Role(usize),
+}
+
+/// What is asked for.
 #[derive(Debug, Clone)]
 pub(crate) struct Wanted {
-    /// Position in the catalogue.
-    pub(crate) grant: usize,
-    /// The account that is to have it.
+    /// What.
+    pub(crate) wish: Wish,
+    /// The account, or for a role the person, that is to have it.
     pub(crate) native_identity: String,
+}
+
+/// What is asked for, in the words of rows.
+struct Terms<'s> {
+    application: &'s str,
+    engine: &'s str,
+    attribute: &'s str,
+    value: &'s str,
+    display: &'s str,
+}
+
+impl Wanted {
+    fn terms<'s>(&self, stage: &'s Stage) -> Terms<'s> {
+        match self.wish {
+            Wish::Grant(grant) => {
+                let grant = &stage.grants[grant];
+                let kind = stage.applications[grant.application].kind;
+                Terms {
+                    application: kind.name,
+                    engine: kind.connector,
+                    attribute: kind.attribute,
+                    value: &grant.value,
+                    display: &grant.display,
+                }
+            }
+            Wish::Role(role) => {
+                let name = &stage.roles[role].name;
+                Terms { application: "IIQ", engine: "IIQ", attribute: "assignedRoles", value: name, display: name }
+            }
+        }
+    }
 }
 
 /// Somebody, as requests name people.
@@ -165,23 +205,22 @@ fn item_row(
     wanted: &Wanted,
     stamps: Stamps,
 ) -> Row {
-    let grant = &stage.grants[wanted.grant];
-    let application = &stage.applications[grant.application];
+    let terms = wanted.terms(stage);
     let comment = Xml::LongText(format!("Please, for {}.", request.target.display));
     Row::object("spt_identity_request_item", item, stamps)
         .text("identity_request_id", request_id)
         .int("idx", i64::try_from(idx).unwrap_or(0))
-        .text("application", application.kind.name)
+        .text("application", terms.application)
         .text("native_identity", wanted.native_identity.as_str())
-        .text("name", application.kind.attribute)
-        .text("value", grant.value.as_str())
-        .text("display_name", grant.display.as_str())
+        .text("name", terms.attribute)
+        .text("value", terms.value)
+        .text("display_name", terms.display)
         .text("operation", "Add")
         .text("owner_name", request.approver.as_str())
         .maybe_text("approver_name", (request.stage != RequestStage::Pending).then_some(request.approver.as_str()))
         .text("approval_state", request.stage.approval())
         .maybe_text("provisioning_state", request.stage.provisioning())
-        .text("provisioning_engine", application.kind.connector)
+        .text("provisioning_engine", terms.engine)
         .int("retries", 0)
         .text("attributes", xml::attributes(&[("requesterComments".to_owned(), comment)]))
 }
@@ -202,14 +241,14 @@ pub(crate) fn approval_summary(stage: &Stage, request: &Request) -> String {
         .wanted
         .iter()
         .map(|wanted| {
-            let grant = &stage.grants[wanted.grant];
+            let terms = wanted.terms(stage);
             format!(
                 "<ApprovalItem application=\"{}\" name=\"{}\" nativeIdentity=\"{}\" operation=\"Add\" state=\"{state}\" \
                  value=\"{}\"/>",
-                escape_attribute(stage.applications[grant.application].kind.name),
-                stage.applications[grant.application].kind.attribute,
+                escape_attribute(terms.application),
+                terms.attribute,
                 escape_attribute(&wanted.native_identity),
-                escape_attribute(&grant.value)
+                escape_attribute(terms.value)
             )
         })
         .collect();

@@ -91,6 +91,19 @@ impl Row {
         self
     }
 
+    /// What tells the row from others: its id, or of a member of a list the id of whose list it is.
+    pub(crate) fn key(&self) -> &str {
+        self.given("id").or_else(|| self.cells.first().and_then(|(column, _)| self.given(column))).unwrap_or_default()
+    }
+
+    /// The text of a column, where one was given.
+    pub(crate) fn given(&self, column: &str) -> Option<&str> {
+        self.cells.iter().find_map(|(name, value)| match value {
+            Value::Text(Some(text)) if *name == column => Some(text.as_str()),
+            _ => None,
+        })
+    }
+
     /// Whether a column was given.
     pub(crate) fn has(&self, column: &str) -> bool {
         self.cells.iter().any(|(name, _)| *name == column)
@@ -104,6 +117,21 @@ pub(crate) struct Rows {
     full: &'static Schema,
     tables: BTreeMap<&'static str, Vec<Row>>,
     waiting: usize,
+    /// What was added since it was last asked for, while somebody keeps a log.
+    trace: Option<Vec<Added>>,
+}
+
+/// A row that was added, as the log of deeds tells of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Added {
+    /// Table.
+    pub(crate) table: &'static str,
+    /// Id of the row, or of whose list it is in.
+    pub(crate) key: String,
+    /// What people know it by.
+    pub(crate) name: Option<String>,
+    /// The status that it was added with.
+    pub(crate) status: Option<String>,
 }
 
 impl Rows {
@@ -114,12 +142,32 @@ impl Rows {
             full: Schema::of(Release::V8_4),
             tables: BTreeMap::new(),
             waiting: 0,
+            trace: None,
         }
+    }
+
+    /// Rows whose additions are logged.
+    pub(crate) fn traced(release: Release) -> Self {
+        Self { trace: Some(Vec::new()), ..Self::new(release) }
+    }
+
+    /// What was added since the last call.
+    pub(crate) fn take_trace(&mut self) -> Vec<Added> {
+        self.trace.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// Lets a row wait. One for a table that the release lacks is left out.
     pub(crate) fn add(&mut self, row: Row) {
         if self.schema.table(row.table).is_some() || self.full.table(row.table).is_none() {
+            if let Some(trace) = &mut self.trace {
+                let named = ["value", "native_identity", "name", "constraint_name"];
+                trace.push(Added {
+                    table: row.table,
+                    key: row.key().to_owned(),
+                    name: named.iter().find_map(|column| row.given(column)).map(str::to_owned),
+                    status: row.given("status").map(str::to_owned),
+                });
+            }
             self.tables.entry(row.table).or_default().push(row);
             self.waiting += 1;
         }

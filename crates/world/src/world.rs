@@ -221,8 +221,7 @@ async fn create_tables(db: &Db, schema: &Schema, progress: &(dyn Fn(Progress) + 
         tx.execute_script("world.create_table", &ddl::create_table(engine, table)).await.doing(DOING)?;
         progress(Progress { step: Step::Tables, done: done as u64, total });
     }
-    let state = "create table annals_world (name varchar(64) not null primary key, value text not null)";
-    tx.execute_script("world.create_state", state).await.doing(DOING)?;
+    tx.execute_script("world.create_state", &ddl::create_state(engine)).await.doing(DOING)?;
     tx.commit().await.doing(DOING)?;
     progress(Progress { step: Step::Tables, done: total, total });
     Ok(())

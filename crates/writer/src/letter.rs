@@ -48,7 +48,8 @@ pub(crate) fn of(message: &Message, reason: String) -> Result<DeadLetter, Error>
     let failed = |source| Error::Letter(message.key.clone(), source);
     let json = serde_json::to_vec(&kept).map_err(failed)?;
     let mut zlib = ZlibEncoder::new(Vec::new(), Compression::default());
-    let compressed = zlib.write_all(&json).and_then(|()| zlib.finish()).map_err(|e| failed(serde_json::Error::io(e)))?;
+    let compressed =
+        zlib.write_all(&json).and_then(|()| zlib.finish()).map_err(|e| failed(serde_json::Error::io(e)))?;
     let mut id = hash_bytes(&json).to_lowercase();
     id.truncate(32);
     Ok(DeadLetter { id, key: message.key.clone(), reason, message: compressed })
@@ -67,7 +68,11 @@ mod tests {
 
     fn deletion(occurred_ms: i64) -> Message {
         Message {
-            key: ObjectKey { source: Arc::from("hr"), object_type: ObjectType::Role, object_id: "r1".to_owned() },
+            key: ObjectKey {
+                source: Arc::from("hr"),
+                object_type: ObjectType::Role,
+                object_id: "r1".to_owned(),
+            },
             name: "Role 1".to_owned(),
             identity: None,
             occurred_ms,

@@ -73,9 +73,9 @@ pub(crate) fn follow(
             return Some(Head { extended_to_ms, observed_ms, ..head });
         }
         Decision::First => message.occurred_ms,
-        Decision::Recreate { effective_ms } | Decision::Change { effective_ms } | Decision::Delete { effective_ms } => {
-            effective_ms
-        }
+        Decision::Recreate { effective_ms }
+        | Decision::Change { effective_ms }
+        | Decision::Delete { effective_ms } => effective_ms,
     };
     let hashes = match &message.operation {
         Operation::Capture(captured) => (captured.hashes.full.clone(), captured.hashes.smart.clone()),

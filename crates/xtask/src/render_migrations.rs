@@ -75,7 +75,7 @@ struct Search {
 }
 
 const fn entity(table: &'static str, on: &'static str) -> Search {
-    let reason = "one row an object: what the writer looks up when it brings the row up to date";
+    let reason = "One row an object, found by its id whenever the writer brings it up to date.";
     Search { table, suffix: "object", unique: true, on, only: None, reason }
 }
 
@@ -86,12 +86,12 @@ const fn by_name(table: &'static str, suffix: &'static str, on: &'static str) ->
         unique: false,
         on,
         only: None,
-        reason: "search by what people call it, without case",
+        reason: "People search by what they call it, without case; one row an object, so it stays small.",
     }
 }
 
 const fn timeline(table: &'static str) -> Search {
-    let reason = "the timeline of an object, paged by when it was recorded";
+    let reason = "The timeline of an object, paged by when an event was recorded.";
     Search { table, suffix: "timeline", unique: false, on: "entity_id, created, id", only: None, reason }
 }
 
@@ -127,19 +127,19 @@ const SEARCHES: [Search; 21] = [
         "account",
         "account_id, created, id",
         "account_id is not null",
-        "the timeline of an account: accounts have no event table of their own; most events have none, hence partial",
+        "The timeline of an account, which has no event table of its own. Partial: most events concern none.",
     ),
     event_of(
         "entitlement",
         "identity_entitlement_id, created, id",
         "identity_entitlement_id is not null",
-        "the timeline of an entitlement, likewise",
+        "The timeline of an entitlement, likewise.",
     ),
     event_of(
         "request",
         "identity_request_id, created, id",
         "identity_request_id is not null",
-        "what an access request brought about; its items are found among these",
+        "What an access request brought about; what its items did is found among these.",
     ),
 ];
 

@@ -12,8 +12,8 @@ pub(crate) struct NameProblem {
     pub(crate) help: String,
 }
 
-/// Reads a filter; `check` judges each of its names. A filter with a wrong name is given all the same, since it is
-/// only used when nothing was wrong.
+/// Reads a filter; `check` judges each of its names. A filter with a wrong name is given all the same, since
+/// it is only used when nothing was wrong.
 pub(crate) fn filter(value: &Value<'_>, check: impl Fn(&NameUse) -> Option<NameProblem>) -> Option<Expr> {
     let text = value.text()?;
     let note = |problem: NameProblem| {

@@ -59,8 +59,8 @@ fn image(value: &Value<'_>, profile: Option<&Profile>, images: &mut BTreeMap<Obj
     images.insert(object_type, ImageConfig { class_name, include_hash, properties });
 }
 
-/// The object type of a class name. An unknown one is a warning: a run leaves that descriptor out and processes
-/// the others.
+/// The object type of a class name. An unknown one is a warning: a run leaves that descriptor out and
+/// processes the others.
 fn class_type(value: &Value<'_>, name: &str, profile: Option<&Profile>) -> Option<ObjectType> {
     let Some(profile) = profile else { return crate::profile::bare_object_type(name) };
     let found = profile.object_type(name);

@@ -11,8 +11,8 @@ pub(crate) const SOURCE_SCHEMES: [&str; 5] = ["sqlite", "postgres", "postgresql"
 /// Schemes of the history database.
 pub(crate) const HISTORY_SCHEMES: [&str; 3] = ["sqlite", "postgres", "postgresql"];
 
-/// Checks a URL and makes a relative SQLite path relative to the configuration directory. Messages never quote
-/// more of it than the scheme, since a URL may hold a password.
+/// Checks a URL and makes a relative SQLite path relative to the configuration directory. Messages never
+/// quote more of it than the scheme, since a URL may hold a password.
 pub(crate) fn database_url(value: &Value<'_>, schemes: &[&str], dir: &Path) -> Option<String> {
     let url = value.text()?;
     let examples = if schemes.contains(&"mysql") {
@@ -59,7 +59,8 @@ fn sqlite_url(value: &Value<'_>, rest: &str, dir: &Path) -> Option<String> {
     if path == ":memory:" || Path::new(path).is_absolute() {
         return Some(format!("sqlite://{path}{parameters}"));
     }
-    // The driver decodes `%XX` in the path and cuts it at `?`; what the directory brings along must survive that.
+    // The driver decodes `%XX` in the path and cuts it at `?`; what the directory brings along must survive
+    // that.
     let dir = dir.to_string_lossy().replace('%', "%25").replace('?', "%3F");
     let joined = Path::new(&dir).join(path);
     Some(format!("sqlite://{}{parameters}", joined.display()))

@@ -46,31 +46,40 @@ async fn a_broken_capture_is_an_error_that_names_it() {
         ("update spt_hist_identity_capture set json = null where id = 'c2';", 1, "c2", |fault| {
             matches!(fault, Fault::NoDocument)
         }),
-        ("update spt_hist_identity_capture set json_format = 'MINIFIED' where id = 'c2';", 1, "c2", |fault| {
-            matches!(fault, Fault::Json(_))
-        }),
+        (
+            "update spt_hist_identity_capture set json_format = 'MINIFIED' where id = 'c2';",
+            1,
+            "c2",
+            |fault| matches!(fault, Fault::Json(_)),
+        ),
         ("update spt_hist_identity_capture set json_format = 'LZ4' where id = 'c3';", 2, "c3", |fault| {
             matches!(fault, Fault::Format)
         }),
-        ("delete from spt_hist_identity_capture where id = 'c1';", 0, "c2", |fault| {
-            matches!(fault, Fault::ParentMissing { parent } if parent == "c1")
-        }),
-        ("update spt_hist_identity_capture set patch_doc_parent = 'other' where id = 'c2';", 1, "c2", |fault| {
-            matches!(fault, Fault::OtherObject { parent } if parent == "other")
-        }),
+        (
+            "delete from spt_hist_identity_capture where id = 'c1';",
+            0,
+            "c2",
+            |fault| matches!(fault, Fault::ParentMissing { parent } if parent == "c1"),
+        ),
+        (
+            "update spt_hist_identity_capture set patch_doc_parent = 'other' where id = 'c2';",
+            1,
+            "c2",
+            |fault| matches!(fault, Fault::OtherObject { parent } if parent == "other"),
+        ),
         ("update spt_hist_identity_capture set patch_doc_parent = 'c3' where id = 'c2';", 1, "", |fault| {
             matches!(fault, Fault::TooManyPatches)
         }),
-        ("update spt_hist_identity_capture set full_hash = upper('0123') where id = 'c3';", 2, "c3", |fault| {
-            matches!(fault, Fault::Hash)
-        }),
-        // The whole document replaced by the patch's own bytes: well-formed JSON, but no document.
         (
-            "update spt_hist_identity_capture set patch_doc_parent = null where id = 'c3';",
+            "update spt_hist_identity_capture set full_hash = upper('0123') where id = 'c3';",
             2,
             "c3",
-            |fault| matches!(fault, Fault::NoImage),
+            |fault| matches!(fault, Fault::Hash),
         ),
+        // The whole document replaced by the patch's own bytes: well-formed JSON, but no document.
+        ("update spt_hist_identity_capture set patch_doc_parent = null where id = 'c3';", 2, "c3", |fault| {
+            matches!(fault, Fault::NoImage)
+        }),
     ];
     for (statement, readable, named, expected) in cases {
         for history in histories().await {
@@ -78,7 +87,8 @@ async fn a_broken_capture_is_an_error_that_names_it() {
             let error = broken_by(&history, statement, readable).await;
             assert!(expected(&error.fault), "{statement}: {:?}", error.fault);
             assert!(named.is_empty() || error.capture_id == named, "{statement}: {error}");
-            let message = format!("capture {} in spt_hist_identity_capture cannot be read back", error.capture_id);
+            let message =
+                format!("capture {} in spt_hist_identity_capture cannot be read back", error.capture_id);
             assert_eq!(error.to_string(), message);
         }
     }
@@ -95,7 +105,8 @@ async fn a_patch_that_does_not_fit_is_an_error_without_hashes_too() {
             .write(|writes| {
                 writes.capture(full("c1", &object, 10, &image)).unwrap();
                 let document = crate::NewDocument::Patch { parent: "c1".to_owned(), operations };
-                let hashless = crate::NewCapture { document, hashes: None, ..full("c2", &object, 20, &image) };
+                let hashless =
+                    crate::NewCapture { document, hashes: None, ..full("c2", &object, 20, &image) };
                 writes.capture(hashless).unwrap();
             })
             .await;

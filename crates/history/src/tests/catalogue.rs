@@ -108,7 +108,9 @@ async fn the_reference_indexes_can_be_had() {
                 "select count(*) from pg_indexes where tablename like 'spt@_hist@_%' escape '@'
                     and indexname like '%@_ref@_%' escape '@';"
             }
-            _ => "select count(*) from sqlite_master where type = 'index' and name like '%@_ref@_%' escape '@';",
+            _ => {
+                "select count(*) from sqlite_master where type = 'index' and name like '%@_ref@_%' escape '@';"
+            }
         };
         assert_eq!(history.sql(count), "0");
         for _ in 0..2 {
@@ -143,7 +145,7 @@ async fn every_statement_prepares() {
         assert!(statements.len() > 100, "{}", statements.len());
         for statement in statements {
             let mut tx = history.read().await;
-            tx.prepare(statement).await.unwrap_or_else(|error| {
+            tx.prepare(&statement).await.unwrap_or_else(|error| {
                 panic!("{} on {}: {error:?}", statement.name, history.outside.engine())
             });
         }

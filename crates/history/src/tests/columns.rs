@@ -10,7 +10,8 @@ use crate::schema::{ColumnType, TableDef, table};
 
 fn check(def: &TableDef, columns: &[Mapped]) {
     for mapped in columns {
-        let position = def.position(mapped.column).unwrap_or_else(|| panic!("{}.{}", def.name, mapped.column));
+        let position =
+            def.position(mapped.column).unwrap_or_else(|| panic!("{}.{}", def.name, mapped.column));
         let matches = match (mapped.kind, def.columns[position].kind) {
             (Kind::Text(chars), ColumnType::Text(width)) => chars == width,
             (Kind::Text(chars), ColumnType::Id) => chars == 32 || chars == 255,
@@ -26,8 +27,15 @@ fn every_mapped_column_is_in_its_table() {
     for object_type in ObjectType::ALL {
         let mapping = capture_table(object_type);
         let def = layout(object_type).table;
-        assert!(def.has(mapping.object_id) && mapping.object_name.is_none_or(|name| def.has(name)), "{object_type}");
-        assert_eq!(mapping.identity, def.has("identity_name") && object_type != ObjectType::Identity, "{object_type}");
+        assert!(
+            def.has(mapping.object_id) && mapping.object_name.is_none_or(|name| def.has(name)),
+            "{object_type}"
+        );
+        assert_eq!(
+            mapping.identity,
+            def.has("identity_name") && object_type != ObjectType::Identity,
+            "{object_type}"
+        );
         check(def, mapping.columns);
         for child in mapping.children {
             let def = table(child.table);

@@ -26,12 +26,10 @@ async fn columns_and_child_rows_are_filled_for_patches_too() {
         );
         history.write(|writes| writes.capture(full("c1", &object, 10, &one)).unwrap()).await;
         history.write(|writes| writes.capture(patch("c2", "c1", &object, 20, &two)).unwrap()).await;
-        let columns = "select id, identity_name, transform_type, patch_doc_parent, latest, manager_id, email, inactive
+        let columns =
+            "select id, identity_name, transform_type, patch_doc_parent, latest, manager_id, email, inactive
             from spt_hist_identity_capture order by id;";
-        assert_eq!(
-            history.sql(columns),
-            "c1|name of i1|full||0|m1|a@x|0\nc2|name of i1|patch|c1|1|||1"
-        );
+        assert_eq!(history.sql(columns), "c1|name of i1|full||0|m1|a@x|0\nc2|name of i1|patch|c1|1|||1");
         let children = "select capture_id, idx, account_id from spt_hist_accounts order by 1, 2;";
         assert_eq!(history.sql(children), "c1|0|a1\nc1|1|a2\nc2|0|a2");
         assert_eq!(history.sql("select * from spt_hist_assigned_roles;"), "c1|0|r1");
@@ -52,7 +50,8 @@ async fn only_the_newest_capture_is_latest() {
                 writes.capture(full("c2", &object, 20, &image)).unwrap();
             })
             .await;
-        let late = NewCapture { latest: false, name: "old name".to_owned(), ..full("c0", &object, 5, &image) };
+        let late =
+            NewCapture { latest: false, name: "old name".to_owned(), ..full("c0", &object, 5, &image) };
         history.write(|writes| writes.capture(late).unwrap()).await;
         let latest = "select id, latest from spt_hist_identity_capture order by id;";
         assert_eq!(history.sql(latest), "c0|0\nc1|0\nc2|1");
@@ -114,12 +113,16 @@ async fn a_tombstone_inherits_what_must_not_be_null() {
         );
 
         let attribute = key(ObjectType::ManagedAttribute, "ma1");
-        let image = super::image(ObjectType::ManagedAttribute, json!({"hash": "h1", "displayableName": "Admins"}));
+        let image =
+            super::image(ObjectType::ManagedAttribute, json!({"hash": "h1", "displayableName": "Admins"}));
         history.write(|writes| writes.capture(full("d1", &attribute, 10, &image)).unwrap()).await;
         history.write(|writes| writes.capture(tombstone("d2", &attribute, 20)).unwrap()).await;
         let rows = "select id, mattr_hash from spt_hist_mattr_capture order by id;";
         assert_eq!(history.sql(rows), "d1|h1\nd2|h1");
-        assert_eq!(history.sql("select mattr_hash, display_name, deleted from spt_hist_mattr;"), "h1|Admins|1");
+        assert_eq!(
+            history.sql("select mattr_hash, display_name, deleted from spt_hist_mattr;"),
+            "h1|Admins|1"
+        );
     }
 }
 
@@ -129,7 +132,10 @@ async fn a_certification_has_a_row_and_a_past() {
     for history in histories().await {
         let certification = key(ObjectType::Certification, "ce1");
         let image = |finished: serde_json::Value| {
-            image(ObjectType::Certification, json!({"type": "Manager", "shortName": "Q1", "finished": finished}))
+            image(
+                ObjectType::Certification,
+                json!({"type": "Manager", "shortName": "Q1", "finished": finished}),
+            )
         };
         let (open, done) = (image(json!(null)), image(json!("2024-02-29T12:00:00+02:00")));
         let mut writes = Writes::new(JsonFormat::Minified);
@@ -141,7 +147,9 @@ async fn a_certification_has_a_row_and_a_past() {
         let row = "select id, cert_id, cert_type, cert_display_name, cert_name, finished from spt_hist_certification;";
         assert_eq!(history.sql(row), "c1|ce1|Manager|Q1|name of ce1|1709200800000");
         let json = match history.outside.engine() {
-            annals_testkit::Engine::Postgres => "select convert_from(json, 'UTF8') from spt_hist_certification;",
+            annals_testkit::Engine::Postgres => {
+                "select convert_from(json, 'UTF8') from spt_hist_certification;"
+            }
             _ => "select cast(json as text) from spt_hist_certification;",
         };
         assert_eq!(

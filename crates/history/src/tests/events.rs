@@ -69,10 +69,14 @@ async fn an_event_is_read_back_from_each_table() {
             };
             history.write(|writes| writes.event(written.clone())).await;
             let mut tx = history.read().await;
-            let page = timeline(&mut tx, &key(object_type, "x1"), TimelineRange::default(), &ALL).await.unwrap();
+            let page =
+                timeline(&mut tx, &key(object_type, "x1"), TimelineRange::default(), &ALL).await.unwrap();
             let [read] = &page.rows[..] else { panic!("{page:?}") };
             assert_eq!((read.table, read.id.as_str(), read.entity_id.as_str()), (table, "e1", "x1"));
-            assert_eq!((read.recorded_ms, read.event_date_ms, read.entity_name.as_str()), (2_000, 1_000, "Anna"));
+            assert_eq!(
+                (read.recorded_ms, read.event_date_ms, read.entity_name.as_str()),
+                (2_000, 1_000, "Anna")
+            );
             assert_eq!(
                 (read.category.as_str(), read.event_type.as_str(), read.source_type.as_str()),
                 ("Identity", "IdentityDiscovered", "INITIAL_CAPTURE")
@@ -84,7 +88,10 @@ async fn an_event_is_read_back_from_each_table() {
             assert_eq!(read.qry, written.qry);
             let account = read.account.as_ref();
             assert_eq!(account.is_some(), matches!(table, EventTable::Identity | EventTable::Mattr));
-            assert_eq!(account.map(|a| &a.native_id), account.map(|_| &written.account.as_ref().unwrap().native_id));
+            assert_eq!(
+                account.map(|a| &a.native_id),
+                account.map(|_| &written.account.as_ref().unwrap().native_id)
+            );
             let of_identity = |value: &Option<String>| value.is_some() == (table == EventTable::Identity);
             assert!(of_identity(&read.request_item_id) && of_identity(&read.identity_request_id));
             assert!(of_identity(&read.pending_request_item_id) && of_identity(&read.identity_entitlement_id));
@@ -120,9 +127,11 @@ async fn a_timeline_is_paged_by_recording_and_shown_by_occurrence() {
         assert_eq!(ids(&second), ["e3", "e4"]);
         assert_eq!(second.next, None);
         // The beginning belongs to a range, its end does not.
-        for (from, to, expected) in
-            [(Some(40), Some(50), vec!["e2"]), (None, Some(41), vec!["e3", "e2"]), (Some(50), None, vec!["e1", "e4"])]
-        {
+        for (from, to, expected) in [
+            (Some(40), Some(50), vec!["e2"]),
+            (None, Some(41), vec!["e3", "e2"]),
+            (Some(50), None, vec!["e1", "e4"]),
+        ] {
             let range = TimelineRange { from_ms: from, to_ms: to };
             assert_eq!(ids(&timeline(&mut tx, &object, range, &ALL).await.unwrap()), expected);
         }
@@ -143,7 +152,10 @@ async fn what_has_no_event_table_has_its_identitys() {
                 let entitled = event(EventTable::Identity, "e2", "i1", 100, 10);
                 writes.event(NewEvent { identity_entitlement_id, ..entitled });
                 let identity_request_id = Some("rq1".to_owned());
-                writes.event(NewEvent { identity_request_id, ..event(EventTable::Identity, "e3", "i1", 100, 10) });
+                writes.event(NewEvent {
+                    identity_request_id,
+                    ..event(EventTable::Identity, "e3", "i1", 100, 10)
+                });
             })
             .await;
         let mut tx = history.read().await;
@@ -181,11 +193,12 @@ async fn growth_is_told_by_table_and_day() {
         let of = |name: &str| growth.iter().find(|table| table.table == name).unwrap();
         let captures = of("spt_hist_identity_capture");
         assert_eq!(captures.rows, 3);
-        assert_eq!(captures.days.iter().map(|day| (day.day_ms, day.rows)).collect::<Vec<_>>(), [
-            (DAY_MS, 2),
-            (2 * DAY_MS, 1)
-        ]);
-        let stored: i64 = history.sql("select sum(length(json)) from spt_hist_identity_capture;").parse().unwrap();
+        assert_eq!(
+            captures.days.iter().map(|day| (day.day_ms, day.rows)).collect::<Vec<_>>(),
+            [(DAY_MS, 2), (2 * DAY_MS, 1)]
+        );
+        let stored: i64 =
+            history.sql("select sum(length(json)) from spt_hist_identity_capture;").parse().unwrap();
         assert_eq!(captures.days.iter().map(|day| day.document_bytes).sum::<i64>(), stored);
         assert!(captures.bytes >= 4_096, "{captures:?}");
         assert_eq!((of("spt_hist_accounts").rows, of("spt_hist_accounts").days.len()), (6, 0));

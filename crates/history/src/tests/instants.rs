@@ -25,7 +25,8 @@ async fn a_state_holds_from_its_effective_date_to_the_next() {
                 writes.capture(full("elsewhere", &identity("i2"), 1_500, &two)).unwrap();
             })
             .await;
-        for (at, expected) in [(999, None), (1_000, Some("a")), (1_999, Some("a")), (2_000, Some("b")), (i64::MAX, Some("b"))]
+        for (at, expected) in
+            [(999, None), (1_000, Some("a")), (1_999, Some("a")), (2_000, Some("b")), (i64::MAX, Some("b"))]
         {
             assert_eq!(id_at(&history, at, None).await.as_deref(), expected, "{at}");
         }
@@ -84,7 +85,8 @@ async fn the_past_of_an_object_that_is_gone_is_answered() {
             })
             .await;
         let mut tx = history.read().await;
-        for (at, value) in [(10, Some("A")), (29, Some("B")), (30, Some("A")), (39, Some("A")), (40, None), (50, Some("B"))]
+        for (at, value) in
+            [(10, Some("A")), (29, Some("B")), (30, Some("A")), (39, Some("A")), (40, None), (50, Some("B"))]
         {
             let found = as_of(&mut tx, &object, at, None).await.unwrap().unwrap();
             let image = found.image.map(|image| image.image_fields["v"].as_str().unwrap().to_owned());
@@ -95,7 +97,8 @@ async fn the_past_of_an_object_that_is_gone_is_answered() {
 
         let page = PageRequest { limit: 3, after: None };
         let first = captures(&mut tx, &object, &page).await.unwrap();
-        let second = captures(&mut tx, &object, &PageRequest { limit: 3, after: first.next.clone() }).await.unwrap();
+        let second =
+            captures(&mut tx, &object, &PageRequest { limit: 3, after: first.next.clone() }).await.unwrap();
         let listed: Vec<_> = first
             .rows
             .iter()
@@ -124,7 +127,8 @@ async fn a_state_seen_again_is_extended() {
         let image = image(ObjectType::Identity, json!({"n": 1}));
         history.write(|writes| writes.capture(full("a", &object, 10, &image)).unwrap()).await;
         history.write(|writes| writes.capture(full("b", &identity("i2"), 10, &image)).unwrap()).await;
-        let before = "select id, created, effective_date, full_hash from spt_hist_identity_capture order by id;";
+        let before =
+            "select id, created, effective_date, full_hash from spt_hist_identity_capture order by id;";
         let unchanged = history.sql(before);
         let summary = history
             .write(|writes| {

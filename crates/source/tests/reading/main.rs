@@ -1,0 +1,13 @@
+//! Reading identity systems of our own making on every engine: one body a test, three engines.
+
+mod bench_tmp;
+mod deletion;
+mod filter;
+mod identityiq;
+mod lab;
+mod load;
+mod mismatch;
+mod qualify;
+mod secret;
+mod staff;
+mod whole_numbers;

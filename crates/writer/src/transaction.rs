@@ -1,0 +1,277 @@
+//! What one transaction writes of a list of messages.
+
+use std::collections::{BTreeMap, HashMap};
+
+use annals_history::{NewCapture, NewDocument, PATCHES_MAX, RebuildError, Writes, full_document};
+use annals_model::{
+    CapturedImage, Decision, Head, Image, Message, NewEvent, ObjectKey, ObjectType, Operation,
+    PartitionLease, PatchPolicy, Subject, TransformType, Transition, derive_events, diff,
+};
+use annals_runs::WriteCounts;
+use annals_runs::dead::DeadLetter;
+use annals_sql::Tx;
+
+use crate::ids::Ids;
+use crate::{Error, WriterSettings, change, letter, plan};
+
+/// Numbers of messages by what came of them, by object type.
+pub(crate) type Counts = BTreeMap<ObjectType, WriteCounts>;
+
+/// Writes messages in their order; nothing lasts until the transaction is committed.
+pub(crate) async fn write(
+    tx: &mut Tx,
+    lease: &PartitionLease,
+    messages: &[Message],
+    settings: &WriterSettings,
+    recorded_ms: i64,
+) -> Result<Counts, Error> {
+    let keys: Vec<ObjectKey> = messages.iter().map(|message| message.key.clone()).collect();
+    let heads = annals_history::heads(tx, &keys).await?;
+    let questions = plan::questions(&heads, messages);
+    let kept =
+        if questions.is_empty() { Default::default() } else { annals_history::kept(tx, &questions).await? };
+    let decisions = plan::decisions(&heads, kept, messages);
+    let compared = plan::compared(&heads, messages, &decisions);
+    let images =
+        if compared.is_empty() { HashMap::new() } else { annals_history::head_images(tx, &compared).await? };
+
+    let mut product = Product::new(settings, recorded_ms, heads, images);
+    for (message, decision) in messages.iter().zip(decisions) {
+        product.take(message, decision)?;
+    }
+    product.flush(tx, lease).await
+}
+
+/// An object's newest image, to compare the next one with.
+enum Base<'m> {
+    Stored(Image),
+    Given(&'m Image),
+    Unreadable(RebuildError),
+}
+
+/// Everything that the messages come to.
+struct Product<'m> {
+    policy: PatchPolicy,
+    recorded_ms: i64,
+    ids: Ids,
+    heads: HashMap<ObjectKey, Head>,
+    bases: HashMap<ObjectKey, Base<'m>>,
+    writes: Writes,
+    counts: Counts,
+    attributes: BTreeMap<(ObjectType, String), u64>,
+    letters: Vec<DeadLetter>,
+}
+
+impl<'m> Product<'m> {
+    fn new(
+        settings: &WriterSettings,
+        recorded_ms: i64,
+        heads: HashMap<ObjectKey, Head>,
+        images: HashMap<ObjectKey, Result<Image, RebuildError>>,
+    ) -> Self {
+        let bases = images
+            .into_iter()
+            .map(|(key, image)| (key, image.map_or_else(Base::Unreadable, Base::Stored)))
+            .collect();
+        Self {
+            policy: PatchPolicy {
+                max_allowed_patches: settings.max_allowed_patches.min(PATCHES_MAX),
+                capture_max_age_days: settings.capture_max_age_days,
+            },
+            recorded_ms,
+            ids: Ids::at(recorded_ms),
+            heads,
+            bases,
+            writes: Writes::new(settings.json_format),
+            counts: Counts::new(),
+            attributes: BTreeMap::new(),
+            letters: Vec::new(),
+        }
+    }
+
+    fn take(&mut self, message: &'m Message, decision: Decision) -> Result<(), Error> {
+        let object_type = message.key.object_type;
+        match (decision, &message.operation) {
+            (Decision::Duplicate, _) => self.count(object_type).duplicates += 1,
+            (Decision::Unchanged { .. }, _) => {
+                self.count(object_type).unchanged += 1;
+                self.extend(message, decision);
+            }
+            (Decision::Late, _) => {
+                self.count(object_type).late += 1;
+                let capture =
+                    self.heads.get(&message.key).map(|head| head.capture_id.as_str()).unwrap_or_default();
+                let reason =
+                    format!("out of sequence: read before the state of the newest capture {capture}");
+                self.letters.push(letter::of(message, reason)?);
+            }
+            (_, Operation::Capture(captured)) => self.capture(message, captured, decision)?,
+            (_, Operation::Delete) => self.delete(message, decision)?,
+        }
+        Ok(())
+    }
+
+    fn extend(&mut self, message: &Message, decision: Decision) {
+        let head = self.heads.get(&message.key);
+        if let Some(head) = plan::follow(head, message, decision, String::new) {
+            self.writes.extend(message.key.object_type, head.capture_id.clone(), head.extended_to_ms);
+            self.set_head(&message.key, head);
+        }
+    }
+
+    fn delete(&mut self, message: &'m Message, decision: Decision) -> Result<(), Error> {
+        let before = self.heads.remove(&message.key);
+        self.bases.remove(&message.key);
+        let Some(head) = plan::follow(before.as_ref(), message, decision, || self.ids.next()) else {
+            return Ok(());
+        };
+        self.count(message.key.object_type).deleted += 1;
+        self.tell(message, before.as_ref(), &head, Transition::Deleted);
+        self.add(message, head, NewDocument::Tombstone, None)
+    }
+
+    fn capture(
+        &mut self,
+        message: &'m Message,
+        captured: &'m CapturedImage,
+        decision: Decision,
+    ) -> Result<(), Error> {
+        let before = self.heads.remove(&message.key);
+        let base = self.bases.remove(&message.key);
+        let Some(mut head) = plan::follow(before.as_ref(), message, decision, || self.ids.next()) else {
+            return Ok(());
+        };
+        let full = full_document(&message.transform, &head.capture_id, &captured.bytes);
+        let document = match (decision, base) {
+            (Decision::Change { .. }, Some(Base::Stored(old))) => {
+                self.change(message, captured, before.as_ref(), &mut head, old, full)
+            }
+            (Decision::Change { .. }, Some(Base::Given(old))) => {
+                self.change(message, captured, before.as_ref(), &mut head, old.clone(), full)
+            }
+            (Decision::Change { .. }, unreadable) => {
+                if let Some(Base::Unreadable(error)) = unreadable {
+                    tracing::warn!(
+                        capture = error.capture_id,
+                        table = error.table,
+                        error = &error as &dyn std::error::Error,
+                        "the newest capture of {} cannot be read back, so the next one is a full capture",
+                        message.key
+                    );
+                }
+                self.tell(message, before.as_ref(), &head, Transition::ChangedFromUnreadable);
+                NewDocument::Full(full)
+            }
+            _ => {
+                self.tell(message, before.as_ref(), &head, Transition::Discovered(&captured.image));
+                NewDocument::Full(full)
+            }
+        };
+        let counts = self.count(message.key.object_type);
+        match document {
+            NewDocument::Patch { .. } => counts.patch_captures += 1,
+            _ => counts.full_captures += 1,
+        }
+        self.bases.insert(message.key.clone(), Base::Given(&captured.image));
+        self.add(message, head, document, Some(captured))
+    }
+
+    /// The events and statistics of a difference, and the document that records it; the head is told if that is a patch.
+    fn change(
+        &mut self,
+        message: &Message,
+        captured: &CapturedImage,
+        before: Option<&Head>,
+        head: &mut Head,
+        old: Image,
+        full: Vec<u8>,
+    ) -> NewDocument {
+        let difference = diff(&old, &captured.image, &captured.schema);
+        for change in &difference.changes {
+            *self.attributes.entry((message.key.object_type, change.property.clone())).or_default() += 1;
+        }
+        let transition =
+            Transition::Changed { old: &old, new: &captured.image, changes: &difference.changes };
+        self.tell(message, before, head, transition);
+        let operations = difference.operations;
+        let Some(before) =
+            before.filter(|before| self.policy.mode(before, head.effective_ms) == TransformType::Patch)
+        else {
+            return NewDocument::Full(full);
+        };
+        match change::patch(operations, old, captured, &message.transform, full.len()) {
+            Some(operations) => {
+                head.patches_since_full = before.patches_since_full + 1;
+                head.full_capture_id.clone_from(&before.full_capture_id);
+                head.full_effective_ms = before.full_effective_ms;
+                NewDocument::Patch { parent: before.capture_id.clone(), operations }
+            }
+            None => NewDocument::Full(full),
+        }
+    }
+
+    /// Adds the events of a capture.
+    fn tell(&mut self, message: &Message, before: Option<&Head>, head: &Head, transition: Transition<'_>) {
+        let subject = Subject {
+            key: &message.key,
+            name: &head.name,
+            identity: message.identity.as_ref(),
+            recorded_ms: self.recorded_ms,
+            effective_ms: head.effective_ms,
+            prev_capture_id: before.map(|before| before.capture_id.as_str()),
+            capture_id: &head.capture_id,
+        };
+        let events: Vec<NewEvent> = derive_events(&subject, transition, &mut || self.ids.next());
+        self.count(message.key.object_type).events += events.len() as u64;
+        for event in events {
+            self.writes.event(event);
+        }
+    }
+
+    /// Adds a capture and makes it the head.
+    fn add(
+        &mut self,
+        message: &Message,
+        head: Head,
+        document: NewDocument,
+        captured: Option<&CapturedImage>,
+    ) -> Result<(), Error> {
+        self.writes.capture(NewCapture {
+            id: head.capture_id.clone(),
+            key: message.key.clone(),
+            name: head.name.clone(),
+            identity: message.identity.clone(),
+            transform: message.transform.clone(),
+            recorded_ms: self.recorded_ms,
+            effective_ms: head.effective_ms,
+            extended_to_ms: None,
+            document,
+            hashes: captured.map(|captured| captured.hashes.clone()),
+            image: captured.map(|captured| &captured.image),
+            latest: true,
+        })?;
+        self.set_head(&message.key, head);
+        Ok(())
+    }
+
+    fn set_head(&mut self, key: &ObjectKey, head: Head) {
+        self.writes.head(key.clone(), head.clone());
+        self.heads.insert(key.clone(), head);
+    }
+
+    fn count(&mut self, object_type: ObjectType) -> &mut WriteCounts {
+        self.counts.entry(object_type).or_default()
+    }
+
+    async fn flush(self, tx: &mut Tx, lease: &PartitionLease) -> Result<Counts, Error> {
+        if !self.writes.is_empty() {
+            self.writes.flush(tx).await?;
+        }
+        for letter in self.letters {
+            annals_runs::dead::keep(tx, lease, letter).await?;
+        }
+        annals_runs::writes::add(tx, lease, &self.counts).await?;
+        annals_runs::attributes::add(tx, lease.run_id, &self.attributes).await?;
+        Ok(self.counts)
+    }
+}

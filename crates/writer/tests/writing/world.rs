@@ -1,0 +1,216 @@
+//! A history database, a run with one leased partition, and a writer.
+
+use std::sync::Arc;
+
+use annals_history::{EventRow, PageRequest, TimelineRange};
+use annals_model::{
+    CapturedImage, Clock as _, Delivery, Image, ImageHashes, ImageSchema, JsonFormat, Message, ObjectKey, ObjectType,
+    Operation, PartitionLease, Reference, RequestState, canonical_bytes, hash_bytes,
+};
+use annals_runs::{ChunkKind, NewChunk, NewRun, Objects, RunState, Trigger, WriteCounts, partitions, run};
+use annals_sql::{Access, Cell, Db, Stmt};
+use annals_testkit::{StillClock, TestDb, database, history_engines};
+use annals_writer::{Error, WriteSummary, Writer, WriterSettings};
+use serde_json::{Value, json};
+
+pub(crate) struct World {
+    pub(crate) db: Db,
+    /// Looks at what was written by another way than the code under test, and does what nobody should.
+    pub(crate) outside: TestDb,
+    pub(crate) clock: Arc<StillClock>,
+    pub(crate) writer: Writer,
+    pub(crate) lease: PartitionLease,
+}
+
+/// Full captures only, readable as they stand.
+pub(crate) const FULL: WriterSettings =
+    WriterSettings { json_format: JsonFormat::Minified, max_allowed_patches: 0, capture_max_age_days: Some(30) };
+
+/// The clock of a new world, epoch milliseconds.
+pub(crate) const START_MS: i64 = 1_000_000;
+
+/// A world on each engine.
+pub(crate) async fn worlds(settings: &WriterSettings) -> Vec<World> {
+    let mut worlds = Vec::new();
+    for engine in history_engines() {
+        let outside = database(engine);
+        let db = Db::open(outside.url(), Access::ReadWrite).await.unwrap();
+        db.migrate(annals_history::migrations(db.engine())).await.unwrap();
+        let lease = leased_partition(&db).await;
+        let clock = Arc::new(StillClock::at(START_MS));
+        let writer = Writer::new(settings.clone(), clock.clone());
+        worlds.push(World { db, outside, clock, writer, lease });
+    }
+    worlds
+}
+
+/// A run with a partition of five chunks, claimed.
+async fn leased_partition(db: &Db) -> PartitionLease {
+    let mut tx = db.begin().await.unwrap();
+    let new_run = NewRun {
+        task: "T".to_owned(),
+        trigger: Trigger::Adhoc,
+        host: "h".to_owned(),
+        config_version: 1,
+        since_ms: None,
+        horizon_ms: 0,
+    };
+    let run_id = run::begin(&mut tx, &new_run).await.unwrap();
+    partitions::insert(&mut tx, run_id, &[5]).await.unwrap();
+    let chunks: Vec<NewChunk> = (0..5)
+        .map(|number| NewChunk {
+            partition: 0,
+            number,
+            object_type: ObjectType::Identity,
+            kind: ChunkKind::Modified,
+            objects: Objects::Ids(vec![number.to_string()]),
+        })
+        .collect();
+    partitions::insert_chunks(&mut tx, run_id, &chunks).await.unwrap();
+    run::advance(&mut tx, run_id, RunState::Running, &Default::default()).await.unwrap();
+    let lease = partitions::claim(&mut tx, run_id, "w", 600_000).await.unwrap().expect("a partition").lease;
+    tx.commit().await.unwrap();
+    lease
+}
+
+impl World {
+    /// Writes messages without a state; what they came to.
+    pub(crate) async fn write(&self, messages: Vec<Message>) -> WriteSummary {
+        self.deliver(messages, None).await.unwrap()
+    }
+
+    pub(crate) async fn deliver(
+        &self,
+        messages: Vec<Message>,
+        checkpoint: Option<RequestState>,
+    ) -> Result<WriteSummary, Error> {
+        self.writer.write(&self.db, Delivery { lease: self.lease.clone(), messages, checkpoint }).await
+    }
+
+    /// Writes messages of identities; what they came to.
+    pub(crate) async fn counts(&self, messages: Vec<Message>) -> WriteCounts {
+        self.write(messages).await.counts.get(&ObjectType::Identity).copied().unwrap_or_default()
+    }
+
+    /// What the engine's own program prints: rows by line, columns parted by `|`.
+    pub(crate) fn sql(&self, statements: &str) -> String {
+        self.outside.sql(statements).trim_end().replace('\t', "|")
+    }
+
+    /// The events of an object in their order: type, property, old and new value.
+    pub(crate) async fn told(&self, key: &ObjectKey) -> Vec<[String; 4]> {
+        let text = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
+        let rows = self.timeline(key).await.into_iter();
+        rows.map(|row| [row.event_type, text(row.property_name), text(row.old_value), text(row.new_value)]).collect()
+    }
+
+    pub(crate) async fn timeline(&self, key: &ObjectKey) -> Vec<EventRow> {
+        let mut tx = self.db.begin_read().await.unwrap();
+        let page = annals_history::timeline(&mut tx, key, TimelineRange::default(), &PageRequest::first(1_000));
+        page.await.unwrap().items
+    }
+
+    /// The fields of an object's image as of an instant; none if it was not there.
+    pub(crate) async fn as_of(&self, key: &ObjectKey, at_ms: i64) -> Option<Value> {
+        let mut tx = self.db.begin_read().await.unwrap();
+        let state = annals_history::as_of(&mut tx, key, at_ms, None).await.unwrap()?;
+        state.image.map(|image| Value::Object(image.image_fields))
+    }
+
+    /// All rows of all tables of history, heads and dead letters included, counters and request states not.
+    pub(crate) async fn everything(&self) -> Vec<String> {
+        let tables = self.outside.sql(match self.db.engine() {
+            annals_sql::Engine::Sqlite => "select name from sqlite_master where type = 'table' order by name;",
+            _ => "select tablename from pg_tables where schemaname = 'public' order by tablename;",
+        });
+        let counted = ["annals_run_write", "annals_run_attribute", "annals_request_state", "annals_partition"];
+        let mut everything = Vec::new();
+        let mut tx = self.db.begin_read().await.unwrap();
+        for table in tables.lines().filter(|table| !counted.contains(table) && !table.starts_with("sqlite_")) {
+            let rows = tx.fetch_all(&Stmt::built("all", format!("select * from {table}")), Vec::new()).await.unwrap();
+            let mut rows: Vec<String> = rows.iter().map(|row| format!("{table}: {}", shown(row))).collect();
+            rows.sort();
+            everything.extend(rows);
+        }
+        assert!(!everything.is_empty());
+        everything
+    }
+}
+
+fn shown(row: &annals_sql::Row) -> String {
+    let mut shown = String::new();
+    let mut index = 0;
+    while let Ok(cell) = row.cell(index) {
+        match cell {
+            Cell::Null => shown.push_str("null"),
+            other => shown.push_str(&format!("{other:?}")),
+        }
+        shown.push('|');
+        index += 1;
+    }
+    shown
+}
+
+pub(crate) fn identity(object_id: &str) -> ObjectKey {
+    key(ObjectType::Identity, object_id)
+}
+
+pub(crate) fn key(object_type: ObjectType, object_id: &str) -> ObjectKey {
+    ObjectKey { source: "hr".into(), object_type, object_id: object_id.to_owned() }
+}
+
+/// A message that an identity looks like this. Its `lastRefresh` is insignificant.
+pub(crate) fn capture(object_id: &str, fields: Value, occurred_ms: i64, observed_ms: i64) -> Message {
+    capture_of(ObjectType::Identity, object_id, fields, occurred_ms, observed_ms)
+}
+
+pub(crate) fn capture_of(
+    object_type: ObjectType,
+    object_id: &str,
+    fields: Value,
+    occurred_ms: i64,
+    observed_ms: i64,
+) -> Message {
+    let Value::Object(image_fields) = fields else { panic!("fields are an object") };
+    let name = image_fields.get("name").and_then(Value::as_str).unwrap_or(object_id).to_owned();
+    let mut image = Image { image_fields, image_type: object_type.as_str().to_owned() };
+    let bytes = canonical_bytes(&serde_json::to_value(&image).unwrap());
+    let last_refresh = image.image_fields.remove("lastRefresh");
+    let smart = hash_bytes(&canonical_bytes(&serde_json::to_value(&image).unwrap()));
+    image.image_fields.extend(last_refresh.map(|value| ("lastRefresh".to_owned(), value)));
+    let hashes = ImageHashes { full: hash_bytes(&bytes), smart };
+    let schema = ImageSchema { insignificant: ["lastRefresh".to_owned()].into(), ..Default::default() };
+    let captured = CapturedImage { image, bytes, hashes, schema: Arc::new(schema) };
+    message(key(object_type, object_id), name, occurred_ms, observed_ms, Operation::Capture(captured))
+}
+
+/// A message that an object is gone.
+pub(crate) fn deletion(object_id: &str, occurred_ms: i64, observed_ms: i64) -> Message {
+    message(identity(object_id), object_id.to_owned(), occurred_ms, observed_ms, Operation::Delete)
+}
+
+fn message(key: ObjectKey, name: String, occurred_ms: i64, observed_ms: i64, operation: Operation) -> Message {
+    let has_timeline = [ObjectType::Identity, ObjectType::Role, ObjectType::Workgroup, ObjectType::ManagedAttribute];
+    let identity = (!has_timeline.contains(&key.object_type))
+        .then(|| Reference { id: "i-ann".to_owned(), name: "ann".to_owned() });
+    Message { key, name, identity, occurred_ms, observed_ms, transform: "AccessHistoryImageConfig".into(), operation }
+}
+
+/// An identity in a department.
+pub(crate) fn ann(department: &str) -> Value {
+    json!({"name": "ann", "displayName": "Ann Lee", "department": department})
+}
+
+/// The state of a partition after so many chunks, with so many messages published.
+pub(crate) fn state(chunks_done: u32, published: u64) -> RequestState {
+    let mut state = RequestState { chunks_done, ..Default::default() };
+    state.counters.total_extracted_objects = published;
+    state.counters.total_extracted_objects_published = published;
+    state
+}
+
+impl World {
+    pub(crate) fn now_ms(&self) -> i64 {
+        self.clock.now_ms()
+    }
+}
