@@ -34,7 +34,7 @@ pub struct Global {
     /// No progress on stderr
     #[arg(long, short = 'q', global = true)]
     pub quiet: bool,
-    /// Log filter, e.g. debug or annals_writer=trace [default: log.filter of annals.yaml]
+    /// Log filter, e.g. info or annals_writer=trace [default: warn]
     #[arg(long, global = true, env = "ANNALS_LOG", value_name = "FILTER")]
     pub log: Option<String>,
 }

@@ -28,7 +28,7 @@ fn main() -> ExitCode {
 
 /// Messages go to stderr: data alone stands on stdout.
 fn log(cli: &Cli) {
-    let filter = cli.global.log.clone().unwrap_or_else(|| "warn,annals=info".to_owned());
+    let filter = cli.global.log.clone().unwrap_or_else(|| "warn".to_owned());
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
 }

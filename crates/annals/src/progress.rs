@@ -69,6 +69,6 @@ async fn lines(done: &Done, mut alive: watch::Receiver<()>) {
             }
             _ => String::new(),
         };
-        tracing::info!("{written} of {total} objects written in {} s{left}", elapsed.as_secs());
+        eprintln!("{written} of {total} objects written in {} s{left}", elapsed.as_secs());
     }
 }

@@ -114,6 +114,16 @@ pub enum Deletions {
     None,
 }
 
+/// Which objects of a type a run reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reads {
+    /// Those that changed, by their own change times and those of the rows that qualify them.
+    Changed,
+    /// All of them, where the system changes something about an object without a trace of when. Change times then
+    /// only date what is found; an object that is as history has it is written no more than with [`Reads::Changed`].
+    All,
+}
+
 /// One object type of a system.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TypeProfile {
@@ -127,6 +137,8 @@ pub struct TypeProfile {
     pub name: Option<ColumnPath>,
     /// Which rows of the base table are objects of this type.
     pub filter: Option<Expr>,
+    /// Which objects a run reads.
+    pub reads: Reads,
     /// Change times of a row: the first one that is not null counts.
     pub changed: Vec<ChangeColumn>,
     /// The identity to which objects of this type belong.
@@ -253,6 +265,21 @@ pub enum Format {
 /// Child rows of an object, a JSON array in its image.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Collection {
+    /// Where the rows lie, never empty: the collection is all of their elements together, each once.
+    pub parts: Vec<Part>,
+    /// Names of the members that tell elements apart; empty: the whole element.
+    pub key: Vec<String>,
+    /// Where the order means something: the column that gives it. `None`: a set, sorted by key, as it always is where
+    /// there are several parts.
+    pub order: Option<ColumnPath>,
+    /// First release that has the tables.
+    pub since: Option<String>,
+}
+
+/// The rows of one table that are elements of a collection. Its joins may find several rows for one: each is an
+/// element.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Part {
     /// Table of the child rows.
     pub table: String,
     /// Path of the column that holds the id of the object.
@@ -263,12 +290,6 @@ pub struct Collection {
     pub filter: Option<Expr>,
     /// Members of each element, or a single column for a list of plain values.
     pub element: Element,
-    /// Names of the members that tell elements apart; empty: the whole element.
-    pub key: Vec<String>,
-    /// Where the order means something: the column that gives it. `None`: a set, sorted by key.
-    pub order: Option<ColumnPath>,
-    /// First release that has the table.
-    pub since: Option<String>,
 }
 
 /// An element of a collection.

@@ -147,9 +147,9 @@ fn the_profile_is_read() {
     assert_eq!(format("lastLogin"), Format::Time(TimeKind::EpochMillis));
     let roles = &identity.collections["roles"];
     assert_eq!(roles.key, ["id"]);
-    assert!(matches!(&roles.element, Element::Object(members) if members.len() == 2));
+    assert!(matches!(&roles.parts[0].element, Element::Object(members) if members.len() == 2));
     let groups = &identity.collections["groups"];
-    assert!(matches!(&groups.element, Element::Value(path, Format::Auto) if path.column == "group_name"));
+    assert!(matches!(&groups.parts[0].element, Element::Value(path, Format::Auto) if path.column == "group_name"));
     assert_eq!(groups.since.as_deref(), Some("8.4"));
     assert_eq!(identity.qualifies.len(), 1);
 }

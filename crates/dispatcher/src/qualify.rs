@@ -145,13 +145,9 @@ async fn deal_modified(
             }
         }
         let page = ids.len() as u64;
-        let ids_end = ids.len() < page_max;
         dealt += page;
         left -= page;
         dealing.deal(tx, object_type, ChunkKind::Modified, ids, Objects::Ids).await?;
-        if ids_end {
-            break;
-        }
     }
     Ok(dealt)
 }

@@ -11,7 +11,7 @@ use annals_source::secret::SecretPolicy;
 use serde_json::{Map, Value};
 
 use crate::ImageError;
-use crate::set::{normalise_attribute, sort_set};
+use crate::set::{drop_nulls, normalise_attribute, sort_set};
 use crate::transformer::{Surroundings, apply, cast};
 
 /// How images of one object type are made.
@@ -206,6 +206,7 @@ impl Field {
         for transformer in &self.transformers {
             value = apply(transformer, value, around)?;
         }
+        drop_nulls(&mut value);
         match (&self.shape, &mut value) {
             (Shape::Attributes, value) => normalise_attribute(value),
             (Shape::Set(key), Value::Array(elements)) if !self.transformers.is_empty() => sort_set(elements, key),

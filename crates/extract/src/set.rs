@@ -35,6 +35,19 @@ fn compare_keys(left: &[Value], right: &[Value]) -> Ordering {
         .unwrap_or(Ordering::Equal)
 }
 
+/// Takes members without a value out of maps, at every depth: no value and no member mean the same. Lists keep their
+/// nulls, which stand for elements.
+pub(crate) fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Array(elements) => elements.iter_mut().for_each(drop_nulls),
+        Value::Object(members) => {
+            members.retain(|_, member| !member.is_null());
+            members.values_mut().for_each(drop_nulls);
+        }
+        _ => {}
+    }
+}
+
 /// Brings the values of an attribute map into one form, so that what means the same compares equal: lists are sets,
 /// and a list of one plain value is that value, because a system writes either for the same attribute. Objects with a
 /// `_type` are XML trees whose order is theirs.
@@ -76,6 +89,13 @@ mod tests {
     #[test]
     fn a_list_of_one_value_is_the_value() {
         assert_eq!(normalised(json!({"a": ["x"], "b": [{"k": ["1"]}], "c": []})), json!({"a": "x", "b": [{"k": "1"}], "c": []}));
+    }
+
+    #[test]
+    fn members_without_a_value_are_left_out() {
+        let mut value = json!({"a": null, "b": [{"c": null, "d": 1}, null]});
+        drop_nulls(&mut value);
+        assert_eq!(value, json!({"b": [{"d": 1}, null]}));
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! the source.
 
 mod at;
+mod capture_rows;
 mod captures;
 mod columns;
 mod document;
@@ -51,7 +52,8 @@ fn statements() -> Vec<annals_sql::Stmt> {
         living::LIVING,
         living::LIVING_PAGE,
         schema::DATABASE_VERSION,
-        write::NO_LONGER_LATEST,
+        capture_rows::NO_LONGER_LATEST,
+        capture_rows::REQUESTS,
     ];
     statements.extend(layout::statements().into_iter().cloned());
     statements.extend(timeline::statements().into_iter().cloned());

@@ -1,7 +1,8 @@
 //! Rows of one table, gathered column by column for one bulk statement.
 
-use annals_sql::{Batch, Column, ColumnData};
+use annals_sql::{Batch, Column, ColumnData, OnConflict, Tx};
 
+use crate::Error;
 use crate::schema::{ColumnType, TableDef};
 use crate::text::{cut, stored_id, without_nul};
 
@@ -136,5 +137,12 @@ impl Rows {
             .map(|(column, data)| Column { name: column.name, data })
             .collect();
         Batch::new(columns)
+    }
+
+    /// Inserts all rows; none of them may be there.
+    pub(crate) async fn insert(self, tx: &mut Tx) -> Result<(), Error> {
+        let table = self.table.name;
+        tx.insert(table, self.into_batch(), OnConflict::Fail).await?;
+        Ok(())
     }
 }

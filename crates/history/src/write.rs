@@ -1,19 +1,19 @@
 //! Bulk writes: all that one transaction adds to history, gathered column by column.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use annals_model::{
     EventTable, Head, Image, ImageHashes, JsonFormat, NewEvent, ObjectKey, ObjectType, Reference,
     TransformType,
 };
-use annals_sql::{Batch, Column, ColumnData, OnConflict, Stmt, Tx, Value as Param};
+use annals_sql::{Batch, Column, ColumnData, Tx};
 
+use crate::capture_rows::Captures;
 use crate::document::{DOCUMENT_BYTES_MAX, Encoder, full_document, tombstone_document};
 use crate::entity::Entities;
-use crate::layout::{Layout, layout};
+use crate::layout::layout;
 use crate::rows::Rows;
-use crate::text::stored_id;
 use crate::{Error, event, fields, head};
 
 /// A capture to be written.
@@ -88,24 +88,6 @@ pub struct Writes {
     extended: BTreeMap<ObjectType, BTreeMap<String, i64>>,
     heads: BTreeMap<ObjectKey, Head>,
 }
-
-/// The captures of one object type.
-#[derive(Debug)]
-struct Captures {
-    layout: &'static Layout,
-    rows: Rows,
-    children: Vec<Rows>,
-    /// Rows that lack a text which must not be null.
-    incomplete: Vec<usize>,
-    /// The newest row of each object, where the table marks it.
-    newest: HashMap<String, usize>,
-}
-
-/// Only identity captures are marked.
-pub(crate) const NO_LONGER_LATEST: Stmt = Stmt::new(
-    "history.no_longer_latest",
-    "update spt_hist_identity_capture set latest = 0 where identity_id {in} and latest = 1",
-);
 
 impl Writes {
     /// No rows yet; documents will be stored in this format.
@@ -215,24 +197,17 @@ impl Writes {
     /// # Errors
     /// As any call; the transaction is then to be rolled back.
     pub async fn flush(self, tx: &mut Tx) -> Result<FlushSummary, Error> {
-        let mut summary = FlushSummary::default();
-        for (object_type, mut captures) in self.captures {
+        let mut summary = FlushSummary { heads: self.heads.len(), ..FlushSummary::default() };
+        // First, for captures refer to the heads of other objects.
+        head::write(tx, self.heads).await?;
+        for captures in self.captures.into_values() {
             summary.captures += captures.rows.len();
-            captures.inherit(tx).await?;
-            if object_type == ObjectType::Identity && !captures.newest.is_empty() {
-                let identities: Vec<String> = captures.newest.into_keys().collect();
-                tx.execute(&NO_LONGER_LATEST, vec![Param::from(identities)]).await?;
-            }
-            insert(tx, captures.rows).await?;
-            for children in captures.children {
-                summary.child_rows += children.len();
-                insert(tx, children).await?;
-            }
+            summary.child_rows += captures.write(tx).await?;
         }
         summary.entities = self.entities.write(tx).await?;
         for rows in self.events.into_values() {
             summary.events += rows.len();
-            insert(tx, rows).await?;
+            rows.insert(tx).await?;
         }
         for (object_type, extended) in self.extended {
             summary.extended += extended.len();
@@ -243,8 +218,6 @@ impl Writes {
             ];
             tx.update(layout(object_type).table.name, "id", Batch::new(columns)).await?;
         }
-        summary.heads = self.heads.len();
-        head::write(tx, self.heads).await?;
         Ok(summary)
     }
 }
@@ -254,85 +227,4 @@ fn encode(encoder: &mut Encoder, key: &ObjectKey, json: Vec<u8>) -> Result<Vec<u
         return Err(Error::TooLarge { key: key.clone(), bytes: json.len() });
     }
     encoder.encode(json).map_err(|source| Error::NotJson { key: key.clone(), source })
-}
-
-async fn insert(tx: &mut Tx, rows: Rows) -> Result<(), Error> {
-    let table = rows.table().name;
-    tx.insert(table, rows.into_batch(), OnConflict::Fail).await?;
-    Ok(())
-}
-
-impl Captures {
-    fn new(layout: &'static Layout) -> Self {
-        let children = layout
-            .mapping
-            .children
-            .iter()
-            .map(|child| Rows::new(crate::schema::table(child.table)))
-            .collect();
-        let rows = Rows::new(layout.table);
-        Self { layout, rows, children, incomplete: Vec::new(), newest: HashMap::new() }
-    }
-
-    fn add_children(&mut self, capture_id: &str, image: &Image) {
-        for (child, rows) in self.layout.mapping.children.iter().zip(&mut self.children) {
-            let elements = image.image_fields.get(child.field).and_then(|field| field.as_array());
-            for (element, idx) in elements.into_iter().flatten().zip(0_i64..) {
-                rows.push();
-                rows.text(child.parent, Some(capture_id));
-                rows.int("idx", Some(idx));
-                fields::fill_element(rows, child.columns, element);
-            }
-        }
-    }
-
-    /// Remembers what is wanting of a row, and whether it is its object's newest.
-    fn mark(&mut self, row: usize, object_id: &str, latest: bool) {
-        if self.layout.inherited.iter().any(|column| self.rows.text_of(row, column).is_none()) {
-            self.incomplete.push(row);
-        }
-        if self.layout.table.has("latest") {
-            self.rows.int_at(row, "latest", Some(latest.into()));
-            if latest && let Some(before) = self.newest.insert(stored_id(object_id).into_owned(), row) {
-                self.rows.int_at(before, "latest", Some(0));
-            }
-        }
-    }
-
-    /// Gives the incomplete rows what they lack from the capture before, in these rows or in the table: a deletion
-    /// does not tell whose the object was. Where no capture tells it, it is empty, for null is not allowed.
-    async fn inherit(&mut self, tx: &mut Tx) -> Result<(), Error> {
-        if self.incomplete.is_empty() {
-            return Ok(());
-        }
-        let object_id = self.layout.mapping.object_id;
-        let id_of = |rows: &Rows, row| rows.text_of(row, object_id).unwrap_or_default().to_owned();
-        let mut wanted: Vec<String> = self.incomplete.iter().map(|row| id_of(&self.rows, *row)).collect();
-        wanted.sort();
-        wanted.dedup();
-        let mut known: HashMap<String, Vec<Option<String>>> = HashMap::with_capacity(wanted.len());
-        for row in tx.fetch_all(&self.layout.inherit, vec![Param::from(wanted)]).await? {
-            let values = (1..=self.layout.inherited.len())
-                .map(|index| row.text(index).map(|value| value.map(str::to_owned)))
-                .collect::<Result<_, _>>()?;
-            known.insert(row.required_text(0)?.to_owned(), values);
-        }
-        let mut incomplete = self.incomplete.drain(..).peekable();
-        for row in 0..self.rows.len() {
-            let id = id_of(&self.rows, row);
-            if incomplete.next_if_eq(&row).is_some() {
-                let before = known.get(&id);
-                for (index, column) in self.layout.inherited.iter().enumerate() {
-                    if self.rows.text_of(row, column).is_none() {
-                        let value = before.and_then(|values| values[index].as_deref());
-                        self.rows.text_at(row, column, Some(value.unwrap_or_default()));
-                    }
-                }
-            }
-            let values =
-                self.layout.inherited.iter().map(|column| self.rows.text_of(row, column).map(str::to_owned));
-            known.insert(id, values.collect());
-        }
-        Ok(())
-    }
 }

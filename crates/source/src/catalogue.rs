@@ -58,9 +58,9 @@ fn table_names(profile: &Profile) -> BTreeSet<&str> {
     for object in profile.object_types.values() {
         names.insert(&object.table);
         names.extend(of_joins(&object.joins));
-        for collection in object.collections.values() {
-            names.insert(&collection.table);
-            names.extend(of_joins(&collection.joins));
+        for part in object.collections.values().flat_map(|collection| &collection.parts) {
+            names.insert(&part.table);
+            names.extend(of_joins(&part.joins));
         }
         for rule in &object.qualifies {
             names.insert(&rule.table);

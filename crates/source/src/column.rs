@@ -32,7 +32,7 @@ impl ColumnPlan {
             // Dates in text are read here, row by row: in the statement a bad one would fail all the others.
             (ColumnKind::Text, _) => sql.clone(),
             (_, Format::Time(TimeKind::DateTime)) | (ColumnKind::DateTime, Format::Auto) => {
-                engine.date_time_as_millis(sql)
+                engine.date_time_cell(sql)
             }
             (ColumnKind::DateTime | ColumnKind::Decimal | ColumnKind::Other, _) => engine.as_text(sql),
             _ => sql.clone(),

@@ -1,8 +1,7 @@
 //! From the cells of a row to JSON.
 
-use std::error::Error as _;
-
 use annals_config::profile::{Format, TimeKind};
+use annals_model::error_chain;
 use annals_sql::{Cell, ColumnKind, Row};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -11,7 +10,11 @@ use serde_json::{Number, Value};
 
 use crate::attribute_xml::{self, Limits, XmlError};
 use crate::column::ColumnPlan;
-use crate::condition::{FALSE_WORDS, TRUE_WORDS};
+
+/// What a text column holds where it means true, in lower case.
+pub(crate) const TRUE_WORDS: [&str; 5] = ["1", "t", "true", "y", "yes"];
+/// What a text column holds where it means false, in lower case.
+pub(crate) const FALSE_WORDS: [&str; 5] = ["0", "f", "false", "n", "no"];
 
 /// Why a cell could not be read. Never quotes what is in it.
 #[derive(Debug, thiserror::Error)]
@@ -38,14 +41,7 @@ enum DecodeError {
 pub(crate) fn value(row: &Row, index: usize, plan: &ColumnPlan, limits: &Limits) -> Result<Value, String> {
     let decoded = row.cell(index).map_err(DecodeError::from).and_then(|cell| decode(cell, plan, limits));
     decoded.map_err(|error| {
-        let mut text = format!("table {}, column {}: {error}", plan.column.table, plan.column.column);
-        let mut source = error.source();
-        while let Some(cause) = source {
-            text.push_str(": ");
-            text.push_str(&cause.to_string());
-            source = cause.source();
-        }
-        text
+        format!("table {}, column {}: {}", plan.column.table, plan.column.column, error_chain(&error))
     })
 }
 
@@ -147,5 +143,94 @@ fn uncapped_text(cell: Cell<'_>) -> Result<&str, DecodeError> {
         Cell::Text(text) => Ok(text),
         Cell::Bytes(bytes) => std::str::from_utf8(bytes).map_err(|_| DecodeError::NotUtf8),
         Cell::Null | Cell::Bool(_) | Cell::Int(_) | Cell::Float(_) => Err(DecodeError::NotText),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::scope::ColumnRef;
+
+    const LIMITS: Limits = Limits { bytes_max: 40, nesting_max: 5 };
+
+    fn read(cell: Cell<'_>, kind: ColumnKind, format: Format) -> Result<Value, String> {
+        let (table, column) = (Arc::from("t"), Arc::from("c"));
+        let column = ColumnRef { sql: "t0.c".to_owned(), kind, join: None, table, column };
+        decode(cell, &ColumnPlan { column, format }, &LIMITS).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn booleans_are_read_from_whatever_engines_keep_them_in() {
+        let truths = [
+            Cell::Bool(true),
+            Cell::Int(1),
+            Cell::Int(-1),
+            Cell::Float(0.5),
+            Cell::Text("TRUE"),
+            Cell::Text("y"),
+        ];
+        for cell in truths {
+            assert_eq!(read(cell, ColumnKind::Other, Format::Boolean), Ok(json!(true)), "{cell:?}");
+        }
+        for cell in [Cell::Bool(false), Cell::Int(0), Cell::Float(0.0), Cell::Text("F"), Cell::Text("0")] {
+            assert_eq!(read(cell, ColumnKind::Other, Format::Flag), Ok(json!(false)), "{cell:?}");
+        }
+        assert_eq!(read(Cell::Null, ColumnKind::Integer, Format::Boolean), Ok(Value::Null));
+        assert_eq!(read(Cell::Null, ColumnKind::Integer, Format::Flag), Ok(json!(false)));
+        assert_eq!(
+            read(Cell::Text("maybe"), ColumnKind::Text, Format::Flag),
+            Err("it is no boolean".to_owned())
+        );
+        assert_eq!(read(Cell::Int(1), ColumnKind::Boolean, Format::Auto), Ok(json!(true)));
+    }
+
+    /// 2026-01-31 10:00:00 UTC is 1,769,853,600 seconds after 1970 (`date -u -d "2026-01-31 10:00" +%s`).
+    #[test]
+    fn times_are_epoch_milliseconds() {
+        let time = |cell, kind| read(cell, ColumnKind::Text, Format::Time(kind));
+        for text in [
+            "2026-01-31 10:00:00",
+            "2026-01-31T10:00:00.000",
+            "2026-01-31 12:00:00+02:00",
+            "2026-01-31T10:00:00Z",
+        ] {
+            assert_eq!(
+                time(Cell::Text(text), TimeKind::DateTime),
+                Ok(json!(1_769_853_600_000_i64)),
+                "{text}"
+            );
+        }
+        assert_eq!(time(Cell::Text("1969-12-31 23:59:59.5"), TimeKind::DateTime), Ok(json!(-500)));
+        assert_eq!(time(Cell::Text("2026-02-01"), TimeKind::DateTime), Ok(json!(1_769_904_000_000_i64)));
+        assert_eq!(time(Cell::Int(7), TimeKind::EpochSeconds), Ok(json!(7000)));
+        assert_eq!(time(Cell::Text(" 7 "), TimeKind::EpochSeconds), Ok(json!(7000)));
+        assert_eq!(time(Cell::Text("7"), TimeKind::EpochMillis), Ok(json!(7)));
+        for (cell, kind) in [
+            (Cell::Text("yesterday"), TimeKind::DateTime),
+            (Cell::Text("2026-02-30 00:00:00"), TimeKind::DateTime),
+            (Cell::Text("2026-01-31 10:00:00"), TimeKind::EpochMillis),
+            (Cell::Int(i64::MAX), TimeKind::EpochSeconds),
+            (Cell::Float(1.5), TimeKind::EpochMillis),
+        ] {
+            assert!(time(cell, kind).is_err_and(|error| error.starts_with("it is no time")), "{cell:?}");
+        }
+    }
+
+    #[test]
+    fn text_is_utf8_without_nul_and_within_its_cap() {
+        let auto = |cell| read(cell, ColumnKind::Text, Format::Auto);
+        assert_eq!(auto(Cell::Bytes("Zoë".as_bytes())), Ok(json!("Zoë")));
+        assert_eq!(auto(Cell::Bytes(b"\xff")), Err("the text is not UTF-8".to_owned()));
+        assert!(auto(Cell::Text("a\0b")).is_err_and(|error| error.contains("U+0000")));
+        let (fits, long) = ("é".repeat(20), "é".repeat(21));
+        assert_eq!(auto(Cell::Text(&fits)), Ok(json!(fits)), "the cap is in bytes");
+        assert_eq!(auto(Cell::Text(&long)), Err("the text has 42 bytes, over the cap of 40".to_owned()));
+        assert_eq!(read(Cell::Int(7), ColumnKind::Integer, Format::Text), Ok(json!("7")));
+        assert_eq!(read(Cell::Int(7), ColumnKind::Integer, Format::Xml), Err("it is no text".to_owned()));
+        assert_eq!(auto(Cell::Float(f64::INFINITY)), Ok(json!("inf")), "JSON has no such number");
     }
 }

@@ -56,7 +56,7 @@ pub enum Error {
     #[error(transparent)]
     Key(#[from] KeyTooShort),
     /// A failed database call.
-    #[error(transparent)]
+    #[error("the identity system cannot be read")]
     Database(#[from] annals_sql::Error),
 }
 

@@ -1,6 +1,6 @@
 //! Objects with all their parts, a batch at a time.
 //!
-//! A batch takes one query for the objects, one for each collection and one for each `qualifies` rule, however many
+//! A batch takes one query for the objects, one for each table of a collection and one for each `qualifies` rule, however many
 //! objects it has, all in one transaction that sees one state of the source.
 
 use std::collections::BTreeSet;

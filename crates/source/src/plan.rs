@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use annals_config::profile::{Collection, ColumnPath, Element, Qualifies, TypeProfile};
+use annals_config::filter::Expr;
+use annals_config::profile::{Collection, ColumnPath, Element, Part, Qualifies, Reads, TypeProfile};
 use annals_config::profile::{Format, IdentityPath, Join};
 use annals_model::ObjectType;
 use annals_sql::Engine;
@@ -29,6 +30,7 @@ pub(crate) struct TypePlan {
     pub(crate) name: Option<ColumnPlan>,
     pub(crate) identity: Option<IdentityPlan>,
     pub(crate) filter: Option<Fragment>,
+    pub(crate) reads: Reads,
     /// First change time that is not null; `None` where the system does not keep any.
     pub(crate) changed: Option<Fragment>,
     pub(crate) properties: BTreeMap<String, PropertyPlan>,
@@ -47,11 +49,18 @@ pub(crate) struct IdentityPlan {
 /// Child rows of an object type.
 #[derive(Debug)]
 pub(crate) struct CollectionPlan {
+    pub(crate) parts: Vec<PartPlan>,
+    pub(crate) key: Vec<String>,
+    pub(crate) is_ordered: bool,
+}
+
+/// Those child rows that lie in one table.
+#[derive(Debug)]
+pub(crate) struct PartPlan {
     pub(crate) scope: Scope,
     pub(crate) parent: IdColumn,
     pub(crate) filter: Option<Fragment>,
     pub(crate) element: ElementPlan,
-    pub(crate) key: Vec<String>,
     pub(crate) order: Option<ColumnPlan>,
 }
 
@@ -112,6 +121,7 @@ impl TypePlan {
             name,
             identity,
             filter,
+            reads: profile.reads,
             changed,
             properties,
             collections,
@@ -122,13 +132,23 @@ impl TypePlan {
 
 impl CollectionPlan {
     fn new(survey: &mut Survey<'_>, name: &str, collection: &Collection) -> Option<Self> {
-        let scope = scope(survey, name, &collection.table, &collection.joins)?;
-        let parent = IdColumn::note(survey, &format!("{name}.parent"), &scope, &collection.parent);
-        let filter = filter(survey, &format!("{name}.filter"), &scope, collection.filter.as_ref());
-        let order = collection.order.as_ref().and_then(|path| {
+        let order = collection.order.as_ref();
+        let parts: Vec<_> =
+            collection.parts.iter().filter_map(|part| PartPlan::new(survey, name, part, order)).collect();
+        let is_whole = parts.len() == collection.parts.len();
+        is_whole.then(|| Self { parts, key: collection.key.clone(), is_ordered: order.is_some() })
+    }
+}
+
+impl PartPlan {
+    fn new(survey: &mut Survey<'_>, name: &str, part: &Part, order: Option<&ColumnPath>) -> Option<Self> {
+        let scope = scope(survey, name, &part.table, &part.joins)?;
+        let parent = IdColumn::note(survey, &format!("{name}.parent"), &scope, &part.parent);
+        let filter = filter(survey, &format!("{name}.filter"), &scope, part.filter.as_ref());
+        let order = order.and_then(|path| {
             survey.note(&format!("{name}.order"), ColumnPlan::new(&scope, path, Format::Auto))
         });
-        let element = match &collection.element {
+        let element = match &part.element {
             Element::Value(path, format) => {
                 survey.note(name, ColumnPlan::new(&scope, path, *format)).map(ElementPlan::Value)
             }
@@ -136,7 +156,7 @@ impl CollectionPlan {
                 Some(ElementPlan::Object(property::all(survey, &format!("{name}."), &scope, members)))
             }
         };
-        Some(Self { scope, parent: parent?, filter, element: element?, key: collection.key.clone(), order })
+        Some(Self { scope, parent: parent?, filter, element: element?, order })
     }
 }
 
@@ -150,16 +170,23 @@ impl QualifiesPlan {
     }
 }
 
-fn scope(survey: &mut Survey<'_>, place: &str, table: &str, joins: &BTreeMap<String, Join>) -> Option<Scope> {
+/// The tables of a statement; a missing base table is noted.
+pub(crate) fn scope(
+    survey: &mut Survey<'_>,
+    place: &str,
+    table: &str,
+    joins: &BTreeMap<String, Join>,
+) -> Option<Scope> {
     let scope = Scope::new(survey.catalogue, table, joins);
     survey.note(place, scope)
 }
 
-fn filter(
+/// Compiles a filter of the profile; what it names in vain is noted.
+pub(crate) fn filter(
     survey: &mut Survey<'_>,
     place: &str,
     scope: &Scope,
-    filter: Option<&annals_config::filter::Expr>,
+    filter: Option<&Expr>,
 ) -> Option<Fragment> {
     match condition::compile_in(scope, survey.catalogue.engine, filter?) {
         Ok(condition) => Some(condition),

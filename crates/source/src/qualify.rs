@@ -6,8 +6,9 @@
 //! not a key, pages may pass over one of them.
 
 use annals_config::filter::Expr;
+use annals_config::profile::Reads;
 use annals_model::ObjectType;
-use annals_sql::{Row, Stmt, Value};
+use annals_sql::{ColumnKind, Row, Stmt, Value};
 
 use crate::column::id_text;
 use crate::error::{Error, Result};
@@ -19,12 +20,14 @@ use crate::source::Source;
 const LIST_MAX: usize = 10_000;
 
 impl Source {
-    /// A page of the ids of objects that qualify, in the order of the ids; an empty page is the end. `after` is the last id of the page before.
+    /// A page of the ids of objects that qualify, in the order of the ids; an empty page is the end. `after` is the last
+    /// id of the page before.
     ///
     /// An object qualifies if its first change time that is not null is `since_ms` or later, or that of a row which
     /// the profile's `qualifies` names. The bound is closed and nothing bounds it above (TRAP-03). Objects without
-    /// any change time qualify always, because nothing tells whether they changed. `None`: all objects. Besides, the
-    /// profile's filter of the type must match, and `filter`.
+    /// any change time qualify always, because nothing tells whether they changed, and so do those of a type that the
+    /// profile says is read as a whole. `None`: all objects. Besides, the profile's filter of the type must match, and
+    /// `filter`.
     ///
     /// # Errors
     /// [`Error::Filter`], [`Error::NotAnId`], [`Error::NoObjectType`], [`Error::Database`].
@@ -110,8 +113,13 @@ impl Source {
             named.push(" or ").over(&plan.id.column, &plan.id.sql).push(" = ").bind(id);
         }
         if let Some(name_plan) = &plan.name {
-            let text = self.db.engine().exact_text(&self.db.engine().as_text(&name_plan.column.sql));
-            named.push(" or ").over(&name_plan.column, &text).push(" = ").bind(name);
+            let column = &name_plan.column;
+            let text = match column.kind {
+                // As it stands, so that an index can serve it.
+                ColumnKind::Text => column.sql.clone(),
+                _ => plan.engine.as_text(&column.sql),
+            };
+            named.push(" or ").over(column, &plan.engine.exact_text(&text)).push(" = ").bind(name);
         }
         named.push(")");
         let conditions = plan.filter.iter().cloned().chain([named]).collect();
@@ -129,7 +137,8 @@ impl Source {
         if let Some(filter) = filter {
             conditions.push(plan.task_filter(filter, &self.secrets)?);
         }
-        if let (Some(since_ms), Some(changed)) = (since_ms, &plan.changed) {
+        let since = since_ms.filter(|_| plan.reads == Reads::Changed);
+        if let (Some(since_ms), Some(changed)) = (since, &plan.changed) {
             let mut since = Fragment::new("(");
             since.append(changed).push(" >= ").bind(since_ms);
             since.push(" or ").append(changed).push(" is null");

@@ -4,19 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use annals_config::filter::Expr;
-use annals_config::profile::{Format, Profile};
+use annals_config::profile::Profile;
 use annals_model::{Collection, ImageSchema, ObjectType};
-use annals_sql::{Db, Stmt, Tx};
+use annals_sql::Db;
 
 use crate::attribute_xml::Limits;
 use crate::catalogue::{Catalogue, Survey};
-use crate::column::{ColumnPlan, id_text};
-use crate::condition;
 use crate::deletion::DeletesPlan;
-use crate::error::{Error, Mismatch, Result};
-use crate::fragment::Fragment;
+use crate::error::{Error, Result};
 use crate::plan::TypePlan;
-use crate::scope::Scope;
+use crate::release;
 use crate::secret::SecretPolicy;
 
 /// What the service configuration says about reading.
@@ -52,7 +49,7 @@ impl Source {
         let secrets = SecretPolicy::new(&profile.secrets, &settings.secret_key)?;
         let mut tx = db.begin_read().await?;
         let mut catalogue = Catalogue::read(&mut tx, &profile).await?;
-        let (release, mut mismatches) = read_release(&mut tx, &catalogue, &profile).await?;
+        let (release, mut mismatches) = release::read(&mut tx, &catalogue, &profile).await?;
         tx.rollback().await?;
         catalogue.release = release;
 
@@ -157,43 +154,4 @@ impl Source {
     fn no_object_type(&self, object_type: ObjectType) -> Error {
         Error::NoObjectType { profile: self.profile.name.clone(), object_type }
     }
-}
-
-async fn read_release(
-    tx: &mut Tx,
-    catalogue: &Catalogue,
-    profile: &Profile,
-) -> Result<(Option<String>, Vec<Mismatch>)> {
-    let Some(release) = &profile.release else { return Ok((None, Vec::new())) };
-    let mut survey = Survey::new(catalogue);
-    let scope = survey.note("release", Scope::new(catalogue, &release.table, &BTreeMap::new()));
-    let Some(scope) = scope else { return Ok((None, survey.mismatches)) };
-    let path = annals_config::profile::ColumnPath { alias: None, column: release.column.clone() };
-    let column = survey.note("release.column", ColumnPlan::new(&scope, &path, Format::Text));
-    let filter =
-        release.filter.as_ref().map(|filter| condition::compile_in(&scope, catalogue.engine, filter));
-    let filter = match filter {
-        Some(Err(lacks)) => {
-            for lack in lacks {
-                survey.note::<()>("release.filter", Err(lack));
-            }
-            None
-        }
-        Some(Ok(condition)) => Some(condition),
-        None => None,
-    };
-    let (Some(column), true) = (column, survey.mismatches.is_empty()) else {
-        return Ok((None, survey.mismatches));
-    };
-    let mut query = Fragment::new(format!("select {}", column.select(catalogue.engine)));
-    query.append(&scope.from(&Default::default()));
-    if let Some(filter) = &filter {
-        query.push(" where ").append(filter);
-    }
-    let row = tx.fetch_optional(&Stmt::built("source.release", query.text), query.params).await?;
-    let release = match &row {
-        Some(row) => id_text(row.cell(0)?).map(std::borrow::Cow::into_owned),
-        None => None,
-    };
-    Ok((release, Vec::new()))
 }

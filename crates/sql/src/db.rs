@@ -132,7 +132,7 @@ impl Db {
                     .map_err(begin_error)?,
             ),
             Pools::MySql(pool) => {
-                TxInner::MySql(pool.begin_with("start transaction read only").await.map_err(begin_error)?)
+                TxInner::MySql(pool.begin_with("start transaction with consistent snapshot, read only").await.map_err(begin_error)?)
             }
         };
         Ok(Tx { inner })
@@ -242,9 +242,11 @@ async fn open_mysql(url: &str, access: Access) -> Result<Pools> {
         .max_connections(READERS_MAX)
         .after_connect(move |connection, _| {
             let read_only: BoxFuture<'_, std::result::Result<(), sqlx::Error>> = Box::pin(async move {
-                if access == Access::ReadOnly {
-                    sqlx::raw_sql("set session transaction read only").execute(connection).await?;
-                }
+                let mode = match access {
+                    Access::ReadOnly => "set session transaction isolation level repeatable read, read only",
+                    Access::ReadWrite => "set session transaction isolation level repeatable read",
+                };
+                sqlx::raw_sql(mode).execute(connection).await?;
                 Ok(())
             });
             read_only

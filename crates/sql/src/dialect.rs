@@ -71,6 +71,16 @@ impl Engine {
         }
     }
 
+    /// A date-time column as rows are read by it: epoch milliseconds, or text where the engine keeps dates as text, so
+    /// that a row which holds no date can be told from a null.
+    #[must_use]
+    pub fn date_time_cell(self, expression: &str) -> String {
+        match self {
+            Self::Sqlite => expression.to_owned(),
+            Self::Postgres | Self::MySql => self.date_time_as_millis(expression),
+        }
+    }
+
     /// An expression as a 64-bit whole number: for numbers that are kept as text or as decimals.
     #[must_use]
     pub fn as_integer(self, expression: &str) -> String {

@@ -6,6 +6,7 @@ use annals_model::ObjectType;
 use annals_sql::{Db, Stmt, Value};
 use serde::{Deserialize, Serialize};
 
+use crate::day::Errand;
 use crate::ddl;
 use crate::error::{Doing as _, Result, WorldError};
 use crate::id::{Ids, Kind};
@@ -83,6 +84,8 @@ pub(crate) struct State {
     pub(crate) day: u32,
     /// Rows made so far, by kind: the next one's number.
     pub(crate) made: BTreeMap<Kind, u64>,
+    /// What is still to happen because of what happened.
+    pub(crate) errands: Vec<Errand>,
 }
 
 /// A generated identity system.
@@ -144,6 +147,7 @@ impl World {
             daily_changes_permille,
             day: 0,
             made: ids.counts().clone(),
+            errands: Vec::new(),
         };
         let mut tx = db.begin().await.doing("writing the state of the world")?;
         tx.execute(&INSERT_STATE, vec![state_value(&state)?]).await.doing("writing the state of the world")?;

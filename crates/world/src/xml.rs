@@ -1,6 +1,9 @@
 //! The XML of `attributes` columns, in all the forms that IdentityIQ and those who import into it write.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
+
+use serde_json::Value;
 
 /// A value of an attribute, in one of its written forms.
 #[derive(Debug, Clone, PartialEq)]
@@ -214,15 +217,63 @@ pub(crate) fn with_entry(document: &str, key: &str, value: &Xml) -> String {
 
 /// Where an entry of the outermost map stands, its line end included.
 fn entry_span(document: &str, key: &str) -> Option<(usize, usize)> {
-    let opening = format!("\n    <entry key=\"{}\"", escape_attribute(key));
+    let opening = format!("{ENTRY}{}\"", escape_attribute(key));
     let start = document.find(&opening)? + 1;
     let first_line_end = start + document[start..].find('\n')? + 1;
     if document[start..first_line_end].trim_end().ends_with("/>") {
         return Some((start, first_line_end));
     }
-    const CLOSING: &str = "\n    </entry>\n";
     let end = start + document[start..].find(CLOSING)? + CLOSING.len();
     Some((start, end))
+}
+
+/// The entries of the outermost map of a document that this module wrote: texts as such, lists of texts as lists,
+/// anything else as it is written.
+pub(crate) fn entries(document: &str) -> BTreeMap<String, Value> {
+    let mut entries = BTreeMap::new();
+    let mut rest = document;
+    while let Some(start) = rest.find(ENTRY) {
+        rest = &rest[start + ENTRY.len()..];
+        let Some((key, tail)) = rest.split_once('"') else { break };
+        let line_end = tail.find('\n').unwrap_or(tail.len());
+        let (key, line) = (unescape(key), &tail[..line_end]);
+        if let Some(value) = line.strip_suffix("/>") {
+            let text = value.strip_prefix(" value=\"").and_then(|value| value.strip_suffix('"'));
+            entries.insert(key, text.map(unescape).into());
+            continue;
+        }
+        let inner = tail[line_end..].split(CLOSING).next().unwrap_or_default();
+        let inner = inner.trim().trim_start_matches("<value>").trim_end_matches("</value>").trim();
+        entries.insert(key, element_value(inner));
+    }
+    entries
+}
+
+/// How an entry of the outermost map begins.
+const ENTRY: &str = "\n    <entry key=\"";
+/// How one that takes several lines ends.
+const CLOSING: &str = "\n    </entry>\n";
+
+fn element_value(element: &str) -> Value {
+    let Some(items) = element.strip_prefix("<List>").and_then(|items| items.strip_suffix("</List>")) else {
+        return Value::from(element);
+    };
+    let texts: Option<Vec<String>> = items
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .map(|line| Some(unescape(line.strip_prefix("<String>")?.strip_suffix("</String>")?)))
+        .collect();
+    texts.map_or_else(|| Value::from(element), Value::from)
+}
+
+fn unescape(text: &str) -> String {
+    text.replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&quot;", "\"")
+        .replace("&#xA;", "\n")
+        .replace("&#x9;", "\t")
+        .replace("&amp;", "&")
 }
 
 #[cfg(test)]
@@ -299,6 +350,18 @@ mod tests {
         assert_eq!(after, attributes(&wanted));
         wanted.push(("new".to_owned(), Xml::List(Vec::new())));
         assert_eq!(with_entry(&after, "new", &Xml::List(Vec::new())), attributes(&wanted));
+    }
+
+    #[test]
+    fn entries_are_told_apart() {
+        let entries = entries(&attributes(&sample()));
+        assert_eq!(entries["a"], Value::from("x & \"y\"\nz"));
+        assert_eq!(entries["b"], Value::from("<Boolean></Boolean>"));
+        assert_eq!(entries["d"], Value::Null);
+        assert_eq!(entries.len(), 5);
+        let list = Xml::List(vec![Xml::text("1"), Xml::text("a < b")]);
+        let entries = super::entries(&attributes(&[("l".to_owned(), list)]));
+        assert_eq!(entries["l"], Value::from(vec!["1", "a < b"]));
     }
 
     #[test]

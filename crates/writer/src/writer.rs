@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use annals_model::{
     Clock, Delivery, JsonFormat, Message, ObjectFailure, Operation, PartitionLease, RequestState, Stage,
+    error_chain,
 };
 use annals_runs::dead::DeadLetter;
 use annals_sql::{Db, Stmt};
@@ -124,7 +125,7 @@ impl Writer {
                 good.push(message);
                 continue;
             };
-            let reason = reason(&error);
+            let reason = error_chain(&error);
             tracing::warn!(
                 run = lease.run_id,
                 partition = lease.partition,
@@ -281,16 +282,4 @@ fn correct(mut state: RequestState, parked: Parked) -> RequestState {
     counters.total_deletion_extracted_objects_dispatched =
         counters.total_deletion_extracted_objects_dispatched.saturating_sub(parked.deletions);
     state
-}
-
-/// The whole chain of an error, which never holds a captured value.
-fn reason(error: &Error) -> String {
-    let mut reason = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(error) = source {
-        reason.push_str(": ");
-        reason.push_str(&error.to_string());
-        source = error.source();
-    }
-    reason
 }

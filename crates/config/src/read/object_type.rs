@@ -6,7 +6,9 @@ use annals_model::ObjectType;
 
 use crate::fields::Fields;
 use crate::node::shortened;
-use crate::profile::{Deletions, Format, IdentityPath, Property, PropertyValue, Qualifies, TypeProfile};
+use crate::profile::{
+    Deletions, Format, IdentityPath, Property, PropertyValue, Qualifies, Reads, TypeProfile,
+};
 use crate::read::columns::{Scope, changed, column, column_filter, column_path, joins, since, table};
 use crate::read::property::properties;
 use crate::suggest::known_words;
@@ -35,6 +37,8 @@ pub(crate) fn object_type(
     let (joins, scope) = joins(&mut fields, &outer);
     let name = fields.get("name").and_then(|value| column_path(&value, &scope));
     let filter = fields.get("filter").and_then(|value| column_filter(&value, &scope));
+    let words = [("changed", Reads::Changed), ("all", Reads::All)];
+    let reads = fields.get("reads").and_then(|value| value.word(&words)).unwrap_or(Reads::Changed);
     let changed = changed(&mut fields, &scope);
     let identity = fields.get("identity").and_then(|value| identity(&value, &scope));
     let properties = fields.get("properties").map(|value| properties(&value, &scope)).unwrap_or_default();
@@ -55,6 +59,7 @@ pub(crate) fn object_type(
         id: id.unwrap_or_else(|| "id".to_owned()),
         name,
         filter,
+        reads,
         changed,
         identity,
         joins,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::fields::Fields;
 use crate::node::{Entry, shortened};
-use crate::profile::{Collection, ColumnPath, Element, Format, Property, PropertyValue, TimeKind};
+use crate::profile::{Collection, ColumnPath, Element, Format, Part, Property, PropertyValue, TimeKind};
 use crate::read::columns::{Scope, TIME_KINDS, column_filter, column_path, joins, since, table};
 use crate::suggest::known_words;
 use crate::value::Value;
@@ -153,33 +153,73 @@ pub(crate) fn collections(value: &Value<'_>, outer: &Scope) -> BTreeMap<String, 
 
 /// As [`unreadable_property`].
 fn unreadable_collection() -> Collection {
-    Collection {
-        table: String::new(),
-        parent: unreadable_path(),
-        joins: BTreeMap::new(),
-        filter: None,
-        element: Element::Object(BTreeMap::new()),
-        key: Vec::new(),
-        order: None,
-        since: None,
-    }
+    let element = Element::Object(BTreeMap::new());
+    let part =
+        Part { table: String::new(), parent: unreadable_path(), joins: BTreeMap::new(), filter: None, element };
+    Collection { parts: vec![part], key: Vec::new(), order: None, since: None }
 }
 
+/// A collection: the rows of one table, or below `parts` those of several.
 fn collection(value: &Value<'_>, name: &str, outer: &Scope) -> Option<Collection> {
     let mut fields = value.fields(format!("the collection `{}`", shortened(name)))?;
-    let (joins, scope) = joins(&mut fields, outer);
+    let Some(listed) = fields.get("parts") else {
+        let (part, scope) = part(&mut fields, outer);
+        let order = fields.get("order").and_then(|value| column_path(&value, &scope));
+        let since = since(&mut fields, &scope);
+        let key = fields.get("key");
+        fields.finish();
+        let element = part.as_ref().map(|part| &part.element);
+        let key = key.map(|value| key_members(&value, element)).unwrap_or_default();
+        return Some(Collection { parts: vec![part?], key, order, since });
+    };
+    let since = since(&mut fields, outer);
+    let key = fields.get("key");
+    fields.finish();
+    let values = listed.list()?;
+    if values.is_empty() {
+        listed.error("`parts` is empty", "write a list of {table: ..., parent: ..., element: {...}}");
+    }
+    let mut parts = Vec::with_capacity(values.len());
+    for value in &values {
+        let Some(mut fields) = value.fields(format!("the part of `{}`", shortened(name))) else { continue };
+        let (found, _) = part(&mut fields, outer);
+        fields.finish();
+        parts.extend(found);
+    }
+    // What is wrong with a part has been noted, and the key may be right for it.
+    if parts.len() < values.len() || parts.is_empty() {
+        return None;
+    }
+    let key = key.map(|value| key_members(&value, in_common(&parts).as_ref())).unwrap_or_default();
+    Some(Collection { parts, key, order: None, since })
+}
+
+/// An element with the members that the elements of all parts have.
+fn in_common(parts: &[Part]) -> Option<Element> {
+    let elements = parts.iter().map(|part| part.element.clone());
+    elements.reduce(|one, other| match (one, other) {
+        (Element::Object(mut members), Element::Object(others)) => {
+            members.retain(|name, _| others.contains_key(name));
+            Element::Object(members)
+        }
+        (plain @ Element::Value(..), _) | (_, plain) => plain,
+    })
+}
+
+/// The rows of one table, and the scope that their columns are named in.
+fn part(fields: &mut Fields<'_>, outer: &Scope) -> (Option<Part>, Scope) {
+    let (joins, scope) = joins(fields, outer);
     let table =
         fields.need("table", "write table: with the table of the child rows").and_then(|value| table(&value));
     let help = "write parent: with the column that holds the id of the object";
     let parent = fields.need("parent", help).and_then(|value| column_path(&value, &scope));
     let filter = fields.get("filter").and_then(|value| column_filter(&value, &scope));
-    let order = fields.get("order").and_then(|value| column_path(&value, &scope));
-    let since = since(&mut fields, &scope);
-    let key = fields.get("key");
-    let element = element(&mut fields, &scope);
-    let key = key.map(|value| key_members(&value, element.as_ref())).unwrap_or_default();
-    fields.finish();
-    Some(Collection { table: table?, parent: parent?, joins, filter, element: element?, key, order, since })
+    let element = element(fields, &scope);
+    let part = match (table, parent, element) {
+        (Some(table), Some(parent), Some(element)) => Some(Part { table, parent, joins, filter, element }),
+        _ => None,
+    };
+    (part, scope)
 }
 
 fn element(fields: &mut Fields<'_>, scope: &Scope) -> Option<Element> {

@@ -151,3 +151,19 @@ async fn every_statement_prepares() {
         }
     }
 }
+
+/// What is ours is known by name, so that its growth is reported too.
+#[tokio::test]
+async fn our_own_tables_are_those_that_are_listed() {
+    for history in histories().await {
+        let statement = match history.outside.engine() {
+            Engine::Postgres => {
+                "select tablename from pg_tables where tablename like 'annals@_%' escape '@';"
+            }
+            _ => "select name from sqlite_master where type = 'table' and name like 'annals@_%' escape '@';",
+        };
+        let found = history.sql(statement);
+        let found: BTreeSet<&str> = found.lines().collect();
+        assert_eq!(found, BTreeSet::from(crate::schema::OUR_TABLES), "{}", history.outside.engine());
+    }
+}

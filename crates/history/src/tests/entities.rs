@@ -208,3 +208,49 @@ async fn a_flush_that_fails_writes_nothing() {
         assert_eq!(history.sql("select name from spt_hist_identity;"), "name of i1");
     }
 }
+
+/// An item refers to the newest capture of its request, be it written before or in the same transaction.
+#[tokio::test]
+async fn an_item_refers_to_its_requests_capture() {
+    for history in histories().await {
+        let request_image = image(ObjectType::IdentityRequest, json!({"type": "AccessRequest"}));
+        let requests = ["q1", "q2"].map(|id| key(ObjectType::IdentityRequest, id));
+        let item_image = |request: &str| {
+            image(
+                ObjectType::IdentityRequestItem,
+                json!({"identityRequest": {"id": request, "type": "AccessRequest"}}),
+            )
+        };
+        let items = [item_image("q1"), item_image("q2"), item_image("unknown")];
+        let item = |n: usize| NewCapture {
+            identity: owner(),
+            ..full(&format!("ci{n}"), &key(ObjectType::IdentityRequestItem, &format!("i{n}")), 10, &items[n])
+        };
+        let request = |n: usize| NewCapture {
+            identity: owner(),
+            ..full(&format!("cq{n}"), &requests[n], 10, &request_image)
+        };
+        let head = |n: usize| super::heads::head(&format!("cq{n}"), 10, &super::hashes(&request_image));
+        history
+            .write(|writes| {
+                writes.capture(request(0)).unwrap();
+                writes.head(requests[0].clone(), head(0));
+            })
+            .await;
+        history
+            .write(|writes| {
+                writes.capture(request(1)).unwrap();
+                writes.head(requests[1].clone(), head(1));
+                for n in 0..3 {
+                    writes.capture(item(n)).unwrap();
+                }
+            })
+            .await;
+        let rows = "select id, identity_request_id, identity_request_capture_id, type
+            from spt_hist_identity_req_item_capture order by id;";
+        assert_eq!(
+            history.sql(rows),
+            "ci0|q1|cq0|AccessRequest\nci1|q2|cq1|AccessRequest\nci2|unknown||AccessRequest"
+        );
+    }
+}

@@ -6,7 +6,7 @@ use annals_model::{Head, ImageHashes, ObjectKey, ObjectType};
 use serde_json::json;
 
 use super::{full, hashes, histories, identity, image, key};
-use crate::{find_objects, heads, kept};
+use crate::{find_objects, heads, kept, living, living_page};
 
 /// A head as the writer would make it after one full capture.
 pub(super) fn head(capture_id: &str, effective_ms: i64, hashes: &ImageHashes) -> Head {
@@ -114,6 +114,35 @@ async fn objects_are_found_by_id_and_name() {
             let ids: Vec<&str> = found.iter().map(|object| object.key.object_id.as_str()).collect();
             assert_eq!(ids, expected, "{wanted}");
             assert!(found.iter().all(|object| object.deleted == (object.key.object_id == "2")));
+        }
+    }
+}
+
+/// A search for deletions starts from the living objects of its source and type, page by page.
+#[tokio::test]
+async fn living_objects_are_listed_by_page() {
+    for history in histories().await {
+        let some = ImageHashes { full: String::new(), smart: String::new() };
+        let gone = Head { deleted: true, ..head("c", 1, &some) };
+        let elsewhere = ObjectKey { source: "elsewhere".into(), ..identity("a") };
+        history
+            .write(|writes| {
+                for id in ["a", "b", "d"] {
+                    writes.head(identity(id), head("c", 1, &some));
+                }
+                writes.head(identity("c"), gone);
+                writes.head(elsewhere, head("c", 1, &some));
+                writes.head(key(ObjectType::Role, "a"), head("c", 1, &some));
+            })
+            .await;
+        let mut tx = history.read().await;
+        let asked = ["a", "c", "d", "e"].map(str::to_owned);
+        let mut found = living(&mut tx, "test", ObjectType::Identity, &asked).await.unwrap();
+        found.sort();
+        assert_eq!(found, ["a", "d"]);
+        for (after, expected) in [(None, vec!["a", "b"]), (Some("b"), vec!["d"]), (Some("d"), vec![])] {
+            let page = living_page(&mut tx, "test", ObjectType::Identity, after, 2).await.unwrap();
+            assert_eq!(page, expected, "{after:?}");
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::value::{happenings, member, reference, text};
+use super::value::{happenings, member, reference, text, told_once};
 use super::{Events, Searchable, Transition};
 use crate::{ATTRIBUTES, AccountColumns};
 
@@ -23,7 +23,7 @@ pub(super) fn derive(events: &mut Events<'_>, transition: Transition<'_>) {
         display_name: member(fields, "displayName"),
     };
     // An account that passes to another identity is told by both identities' images.
-    for change in changes.iter().filter(|change| change.property != "identity") {
+    for change in told_once(changes).filter(|change| change.property != "identity") {
         for (old, new) in happenings(change) {
             let Some(event) = events.of_identity(CATEGORY, "AccountChanged") else { return };
             event.property_name = Some(change.property.clone());

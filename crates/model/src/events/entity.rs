@@ -1,6 +1,6 @@
 //! Events of managed attributes, roles and workgroups.
 
-use super::value::{happenings, member, reference, text};
+use super::value::{happenings, member, reference, text, told_once};
 use super::{Events, Searchable, Transition};
 use crate::{AccountColumns, EventTable, Image, ObjectType};
 
@@ -55,7 +55,7 @@ pub(super) fn derive(events: &mut Events<'_>, transition: Transition<'_>) {
         }
         Transition::Changed { new, changes, .. } => {
             let (account, searchable) = application(new);
-            for change in changes {
+            for change in told_once(changes) {
                 for (old, new) in happenings(change) {
                     let element = new.or(old).and_then(serde_json::Value::as_object);
                     let event = events.own(names.table, names.category, names.changed);

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
-use super::value::{Happening, happenings, is_set, member, text};
+use super::value::{Happening, happenings, is_set, member, text, told_once};
 use super::{Events, Searchable, Transition, account};
 use crate::{AccountColumns, EventTable, Image, NewEvent, PropertyChange};
 
@@ -13,6 +13,9 @@ const CATEGORY: &str = "Identity";
 /// Sets of role assignments whose rows repeat, with the circumstances, what `assignedRoles` and `detectedRoles` say.
 const ROLE_ASSIGNMENTS: &str = "roleAssignments";
 const ROLE_METADATA: &str = "roleMetadata";
+/// A field that repeats them once more, beside other things.
+const PREFERENCES: &str = "preferences";
+const ROLE_PREFERENCES: [&str; 2] = ["roleAssignments", "roleDetections"];
 const ASSIGNED_ROLES: &str = "assignedRoles";
 const DETECTED_ROLES: &str = "detectedRoles";
 
@@ -29,7 +32,7 @@ pub(super) fn derive(events: &mut Events<'_>, transition: Transition<'_>) {
         }
         Transition::Changed { old, new, changes } => {
             let context = Context::new(old, new, changes);
-            for change in changes {
+            for change in told_once(changes) {
                 property(events, &context, change);
             }
         }
@@ -59,6 +62,7 @@ fn property(events: &mut Events<'_>, context: &Context<'_>, change: &PropertyCha
             }
             // That a policy is violated, and what became of it, is told by the violation's own captures.
             ("policyViolations", (_, Some(_))) if is_collection => {}
+            (PREFERENCES, (old, new)) if context.tells_roles() && differ_in_roles_only(old, new) => {}
             (ROLE_ASSIGNMENTS | ROLE_METADATA, happening) if context.is_told(&change.property, happening) => {
             }
             (_, happening) => changed(events, change, happening),
@@ -128,6 +132,15 @@ fn role_event(events: &mut Events<'_>, context: &Context<'_>, set: &str, (old, n
     event.identity_entitlement_id = member(row, "id");
     circumstances(event, row);
     event.qry = Searchable { item_id: member(element, "id"), item_name: name, ..assignment(row) }.into();
+}
+
+fn differ_in_roles_only(old: Option<&Value>, new: Option<&Value>) -> bool {
+    other_preferences(old).eq(other_preferences(new))
+}
+
+fn other_preferences(value: Option<&Value>) -> impl Iterator<Item = (&String, &Value)> {
+    let members = value.and_then(Value::as_object).into_iter().flatten();
+    members.filter(|(name, _)| !ROLE_PREFERENCES.contains(&name.as_str()))
 }
 
 /// The value stands on the side where it is: new if it came, old if it went.
@@ -223,6 +236,10 @@ impl<'i> Context<'i> {
             }
         }
         context
+    }
+
+    fn tells_roles(&self) -> bool {
+        !self.roles_told.is_empty()
     }
 
     fn tell(&mut self, set: &'i str, came: bool, roles: &[&Value]) {

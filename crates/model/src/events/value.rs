@@ -1,5 +1,7 @@
 //! Reading images: members as text, references, and what a changed property comes to.
 
+use std::collections::HashMap;
+
 use serde_json::{Map, Value};
 
 use crate::{ATTRIBUTES, PropertyChange};
@@ -35,6 +37,23 @@ pub(super) fn is_set(value: Option<&Value>) -> bool {
         Some(Value::String(text)) => text.eq_ignore_ascii_case("true") || text == "1",
         _ => false,
     }
+}
+
+/// The changes without those of attributes that only repeat a field of the same name: identity systems keep some values
+/// in a column and in the attribute map.
+pub(super) fn told_once<'c, 'i>(
+    changes: &'c [PropertyChange<'i>],
+) -> impl Iterator<Item = &'c PropertyChange<'i>> {
+    let fields: HashMap<&str, &PropertyChange<'i>> =
+        changes.iter().map(|change| (change.property.as_str(), change)).collect();
+    changes.iter().filter(move |change| {
+        let name = change.property.strip_prefix(ATTRIBUTES).and_then(|rest| rest.strip_prefix('.'));
+        let field = name.and_then(|name| fields.get(name));
+        !field.is_some_and(|field| {
+            field.old.and_then(text) == change.old.and_then(text)
+                && field.new.and_then(text) == change.new.and_then(text)
+        })
+    })
 }
 
 /// One thing that happened to a property: a value, or an element of a set, before and after.

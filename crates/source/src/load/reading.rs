@@ -13,7 +13,7 @@ use crate::attribute_xml::Limits;
 use crate::column::{IdColumn, id_text};
 use crate::error::Result;
 use crate::fragment::Fragment;
-use crate::plan::{CollectionPlan, ElementPlan, QualifiesPlan, TypePlan};
+use crate::plan::{CollectionPlan, ElementPlan, PartPlan, QualifiesPlan, TypePlan};
 use crate::scope::Scope;
 use crate::source::Source;
 
@@ -70,14 +70,22 @@ impl<'s> Reading<'s> {
             batch.set_all(name, &Value::Null);
             return Ok(());
         };
-        batch.begin_collection(Shape { name, key: &collection.key, ordered: collection.order.is_some() });
+        batch.begin_collection(Shape { name, key: &collection.key, ordered: collection.is_ordered });
+        for part in &collection.parts {
+            self.part(batch, name, part).await?;
+        }
+        Ok(())
+    }
+
+    /// Those child rows of the collection that lie in one table.
+    async fn part(&mut self, batch: &mut Batch<'s>, name: &str, part: &PartPlan) -> Result<()> {
         if batch.is_settled() {
             return Ok(());
         }
-        let mut columns = Columns::by_id(self.plan.engine, &collection.parent);
-        let selected = SelectedElement::new(&mut columns, collection);
-        let filter = collection.filter.as_ref();
-        let query = by_ids(columns, &collection.scope, &collection.parent, batch.live_ids(), filter);
+        let mut columns = Columns::by_id(self.plan.engine, &part.parent);
+        let selected = SelectedElement::new(&mut columns, part);
+        let filter = part.filter.as_ref();
+        let query = by_ids(columns, &part.scope, &part.parent, batch.live_ids(), filter);
         let stmt = Stmt::built(format!("source.load {}.{name}", self.plan.object_type), query.text);
         self.queries += 1;
         let mut rows = self.tx.fetch(&stmt, query.params)?;
@@ -196,7 +204,7 @@ enum Parts<'p> {
 }
 
 impl<'p> SelectedElement<'p> {
-    fn new(columns: &mut Columns, plan: &'p CollectionPlan) -> Self {
+    fn new(columns: &mut Columns, plan: &'p PartPlan) -> Self {
         let parts = match &plan.element {
             ElementPlan::Value(column) => Parts::Value(columns.column(column)),
             ElementPlan::Object(members) => Parts::Object(

@@ -67,13 +67,19 @@ impl Lab {
     }
 }
 
+/// What a call gives that must not fail in a test.
+#[track_caller]
+pub(crate) fn must<T, E: std::error::Error>(outcome: Result<T, E>) -> T {
+    outcome.unwrap_or_else(|error| panic!("{}", annals_model::error_chain(&error)))
+}
+
 /// Opens a database by a profile.
 pub(crate) async fn open(db: &TestDb, profile: &str) -> Source {
     try_open(db, profile).await.unwrap_or_else(|error| panic!("{}: {error}", db.engine()))
 }
 
 async fn try_open(db: &TestDb, profile: &str) -> Result<Source, Error> {
-    let db = Db::open(db.url(), Access::ReadOnly).await.expect("the database opens");
+    let db = must(Db::open(db.url(), Access::ReadOnly).await);
     let limits = Limits { bytes_max: BYTES_MAX, nesting_max: 50 };
     let settings = SourceSettings { limits, secret_key: b"0123456789abcdef".to_vec() };
     Source::open(db, Arc::new(read_profile(profile)), settings).await
@@ -81,10 +87,10 @@ async fn try_open(db: &TestDb, profile: &str) -> Result<Source, Error> {
 
 /// Reads a profile as the service would.
 pub(crate) fn read_profile(yaml: &str) -> Profile {
-    let folder = tempfile::tempdir().expect("a folder");
-    fs::create_dir(folder.path().join("sources")).expect("a folder");
-    fs::write(folder.path().join("annals.yaml"), SERVICE).expect("a file");
-    fs::write(folder.path().join("sources/lab.yaml"), yaml).expect("a file");
+    let folder = must(tempfile::tempdir());
+    must(fs::create_dir(folder.path().join("sources")));
+    must(fs::write(folder.path().join("annals.yaml"), SERVICE));
+    must(fs::write(folder.path().join("sources/lab.yaml"), yaml));
     let config = Config::load(folder.path(), &|_| None);
     config.unwrap_or_else(|problems| panic!("{problems}")).profile().clone()
 }
@@ -104,8 +110,7 @@ pub(crate) async fn qualified(
     let mut ids: Vec<String> = Vec::new();
     loop {
         let after = ids.last().map(String::as_str);
-        let page = source.qualified_page(object_type, since_ms, filter, after, page_max).await;
-        let page = page.unwrap_or_else(|error| panic!("{error}: {:?}", std::error::Error::source(&error)));
+        let page = must(source.qualified_page(object_type, since_ms, filter, after, page_max).await);
         if page.is_empty() {
             return ids;
         }
@@ -116,8 +121,7 @@ pub(crate) async fn qualified(
 
 pub(crate) async fn load(source: &Source, object_type: ObjectType, ids: &[&str]) -> LoadedBatch {
     let ids: Vec<String> = ids.iter().map(|id| (*id).to_owned()).collect();
-    let loaded = source.load(object_type, &ids, &Selection::All).await;
-    loaded.unwrap_or_else(|error| panic!("{error}: {:?}", std::error::Error::source(&error)))
+    must(source.load(object_type, &ids, &Selection::All).await)
 }
 
 /// The one object of a batch of one.

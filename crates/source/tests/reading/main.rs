@@ -1,6 +1,5 @@
 //! Reading identity systems of our own making on every engine: one body a test, three engines.
 
-mod bench_tmp;
 mod deletion;
 mod filter;
 mod identityiq;

@@ -2,9 +2,10 @@
 
 use annals_model::JsonFormat;
 use annals_runs::WriteCounts;
+use annals_writer::WriterSettings;
 use serde_json::json;
 
-use crate::world::{FULL, World, ann, capture, deletion, identity, state, worlds};
+use crate::world::{FULL, ann, capture, deletion, identity, state, worlds};
 
 fn counted(count: impl FnOnce(&mut WriteCounts)) -> WriteCounts {
     let mut counts = WriteCounts::default();
@@ -51,11 +52,16 @@ async fn an_insignificant_touch_writes_no_capture_and_no_event() {
         world.write(vec![capture("i1", touched(1), 100, 200)]).await;
         let counts = world.counts(vec![capture("i1", touched(2), 300, 400)]).await;
         assert_eq!(counts, counted(|c| c.unchanged = 1));
-        assert_eq!(world.sql("select count(*), max(extended_to_date) from spt_hist_identity_capture;"), "1|300");
+        assert_eq!(
+            world.sql("select count(*), max(extended_to_date) from spt_hist_identity_capture;"),
+            "1|300"
+        );
         assert_eq!(world.told(&identity("i1")).await.len(), 1);
         // The touch itself comes again, and so does the first reading.
         let before = world.everything().await;
-        let again = world.counts(vec![capture("i1", touched(2), 300, 400), capture("i1", touched(1), 100, 200)]).await;
+        let again = world
+            .counts(vec![capture("i1", touched(2), 300, 400), capture("i1", touched(1), 100, 200)])
+            .await;
         assert_eq!(again, counted(|c| (c.unchanged, c.duplicates) = (1, 1)));
         assert_eq!(world.everything().await, before);
     }
@@ -68,7 +74,10 @@ async fn a_value_that_comes_back_is_a_third_capture() {
         for (department, at) in [("A", 100), ("B", 200), ("A", 300)] {
             world.write(vec![capture("i1", ann(department), at, at + 1)]).await;
         }
-        assert_eq!(world.sql("select count(*), count(distinct full_hash) from spt_hist_identity_capture;"), "3|2");
+        assert_eq!(
+            world.sql("select count(*), count(distinct full_hash) from spt_hist_identity_capture;"),
+            "3|2"
+        );
         assert_eq!(
             world.told(&identity("i1")).await[1..],
             [["IdentityChanged", "department", "A", "B"], ["IdentityChanged", "department", "B", "A"]]
@@ -84,10 +93,14 @@ async fn a_value_that_comes_back_is_a_third_capture() {
 async fn several_states_of_one_object_may_come_in_one_delivery() {
     for world in worlds(&FULL).await {
         let states = [("A", 100), ("B", 200), ("A", 300)];
-        let messages: Vec<_> = states.map(|(department, at)| capture("i1", ann(department), at, at + 1)).into();
+        let messages: Vec<_> =
+            states.map(|(department, at)| capture("i1", ann(department), at, at + 1)).into();
         let counts = world.counts(messages.clone()).await;
         assert_eq!(counts, counted(|c| (c.full_captures, c.events) = (3, 3)));
-        assert_eq!(world.sql("select effective_date, latest from spt_hist_identity_capture order by 1;"), "100|0\n200|0\n300|1");
+        assert_eq!(
+            world.sql("select effective_date, latest from spt_hist_identity_capture order by 1;"),
+            "100|0\n200|0\n300|1"
+        );
         assert_eq!(
             world.told(&identity("i1")).await,
             [
@@ -107,15 +120,23 @@ async fn several_states_of_one_object_may_come_in_one_delivery() {
 async fn a_set_member_that_comes_and_goes_twice_is_four_events() {
     for world in worlds(&FULL).await {
         let with = |roles: &[&str]| {
-            let roles: Vec<_> = roles.iter().map(|id| json!({"id": id, "name": format!("Role {id}")})).collect();
+            let roles: Vec<_> =
+                roles.iter().map(|id| json!({"id": id, "name": format!("Role {id}")})).collect();
             json!({"name": "ann", "assignedRoles": roles})
         };
-        let steps = [(100, vec!["r1"]), (200, vec!["r1", "r2"]), (300, vec!["r1"]), (400, vec!["r1", "r2"]), (500, vec!["r1"])];
+        let steps = [
+            (100, vec!["r1"]),
+            (200, vec!["r1", "r2"]),
+            (300, vec!["r1"]),
+            (400, vec!["r1", "r2"]),
+            (500, vec!["r1"]),
+        ];
         for (at, roles) in &steps {
             world.write(vec![capture("i1", with(roles), *at, at + 1)]).await;
         }
         let timeline = world.timeline(&identity("i1")).await;
-        let told: Vec<_> = timeline[1..].iter().map(|event| (event.event_date_ms, event.event_type.as_str())).collect();
+        let told: Vec<_> =
+            timeline[1..].iter().map(|event| (event.event_date_ms, event.event_type.as_str())).collect();
         assert_eq!(
             told,
             [
@@ -165,7 +186,14 @@ async fn deletion_and_second_life() {
         let timeline = world.timeline(&identity("i1")).await;
         let told: Vec<_> = timeline
             .iter()
-            .map(|event| (event.event_date_ms, event.event_type.as_str(), event.source_type.as_str(), event.entity_name.as_str()))
+            .map(|event| {
+                (
+                    event.event_date_ms,
+                    event.event_type.as_str(),
+                    event.source_type.as_str(),
+                    event.entity_name.as_str(),
+                )
+            })
             .collect();
         assert_eq!(
             told,
@@ -240,10 +268,10 @@ async fn a_delivery_that_comes_again_changes_no_row() {
 #[tokio::test]
 async fn a_run_counts_what_it_wrote_and_which_attributes_changed() {
     for world in worlds(&FULL).await {
-        let with = |department: &str, groups: &[&str]| {
-            json!({"name": "x", "department": department, "attributes": {"groups": groups}, "lastRefresh": groups.len()})
-        };
-        world.write(vec![capture("i1", with("A", &["g"]), 10, 20), capture("i2", with("A", &["g"]), 10, 20)]).await;
+        let with = |department: &str, groups: &[&str]| json!({"name": "x", "department": department, "attributes": {"groups": groups}, "lastRefresh": groups.len()});
+        world
+            .write(vec![capture("i1", with("A", &["g"]), 10, 20), capture("i2", with("A", &["g"]), 10, 20)])
+            .await;
         world
             .write(vec![
                 capture("i1", with("B", &["g", "h"]), 30, 40),
@@ -257,7 +285,9 @@ async fn a_run_counts_what_it_wrote_and_which_attributes_changed() {
         );
         // 3 discovered; i1: department and one group; i2: a group replaced as the only value.
         assert_eq!(
-            world.sql("select object_type, full_captures, patch_captures, duplicates, events from annals_run_write;"),
+            world.sql(
+                "select object_type, full_captures, patch_captures, duplicates, events from annals_run_write;"
+            ),
             "identity|5|0|0|6"
         );
     }
@@ -271,14 +301,14 @@ async fn rows_of_mixed_formats_are_read_back() {
         let long = "a department with a name long enough for a patch to be the smaller one ".repeat(4);
         let fields = |n: usize| json!({"name": "ann", "description": long, "n": n});
         for (n, format) in formats.into_iter().enumerate() {
-            let settings =
-                annals_writer::WriterSettings { json_format: format, max_allowed_patches: 9, ..FULL };
-            let world = World { writer: annals_writer::Writer::new(settings, world.clock.clone()), ..clone(&world) };
             let at = 100 * i64::try_from(n + 1).unwrap();
-            world.write(vec![capture("i1", fields(n), at, at + 1)]).await;
+            let settings = WriterSettings { json_format: format, max_allowed_patches: 9, ..FULL };
+            world.write_as(settings, capture("i1", fields(n), at, at + 1)).await;
         }
         assert_eq!(
-            world.sql("select json_format, transform_type from spt_hist_identity_capture order by effective_date;"),
+            world.sql(
+                "select json_format, transform_type from spt_hist_identity_capture order by effective_date;"
+            ),
             "ZIPPED|full\nPRETTY|patch\nMINIFIED|patch\nZIPPED|patch"
         );
         for n in 0..formats.len() {

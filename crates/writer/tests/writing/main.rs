@@ -1,7 +1,10 @@
 //! The writer on every engine that history is kept on, from one body.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up has failed")]
+
 mod events;
 mod faults;
 mod life;
 mod patches;
+mod read_back;
 mod world;

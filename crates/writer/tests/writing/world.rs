@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use annals_history::{EventRow, PageRequest, TimelineRange};
 use annals_model::{
-    CapturedImage, Clock as _, Delivery, Image, ImageHashes, ImageSchema, JsonFormat, Message, ObjectKey, ObjectType,
+    CapturedImage, Delivery, Image, ImageHashes, ImageSchema, JsonFormat, Message, ObjectKey, ObjectType,
     Operation, PartitionLease, Reference, RequestState, canonical_bytes, hash_bytes,
 };
 use annals_runs::{ChunkKind, NewChunk, NewRun, Objects, RunState, Trigger, WriteCounts, partitions, run};
@@ -23,8 +23,11 @@ pub(crate) struct World {
 }
 
 /// Full captures only, readable as they stand.
-pub(crate) const FULL: WriterSettings =
-    WriterSettings { json_format: JsonFormat::Minified, max_allowed_patches: 0, capture_max_age_days: Some(30) };
+pub(crate) const FULL: WriterSettings = WriterSettings {
+    json_format: JsonFormat::Minified,
+    max_allowed_patches: 0,
+    capture_max_age_days: Some(30),
+};
 
 /// The clock of a new world, epoch milliseconds.
 pub(crate) const START_MS: i64 = 1_000_000;
@@ -79,6 +82,12 @@ impl World {
         self.deliver(messages, None).await.unwrap()
     }
 
+    /// Writes one message with other settings.
+    pub(crate) async fn write_as(&self, settings: WriterSettings, message: Message) {
+        let delivery = Delivery { lease: self.lease.clone(), messages: vec![message], checkpoint: None };
+        Writer::new(settings, self.clock.clone()).write(&self.db, delivery).await.unwrap();
+    }
+
     pub(crate) async fn deliver(
         &self,
         messages: Vec<Message>,
@@ -101,13 +110,19 @@ impl World {
     pub(crate) async fn told(&self, key: &ObjectKey) -> Vec<[String; 4]> {
         let text = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
         let rows = self.timeline(key).await.into_iter();
-        rows.map(|row| [row.event_type, text(row.property_name), text(row.old_value), text(row.new_value)]).collect()
+        rows.map(|row| [row.event_type, text(row.property_name), text(row.old_value), text(row.new_value)])
+            .collect()
     }
 
     pub(crate) async fn timeline(&self, key: &ObjectKey) -> Vec<EventRow> {
         let mut tx = self.db.begin_read().await.unwrap();
-        let page = annals_history::timeline(&mut tx, key, TimelineRange::default(), &PageRequest::first(1_000));
-        page.await.unwrap().items
+        let page = annals_history::timeline(
+            &mut tx,
+            key,
+            TimelineRange::default(),
+            &PageRequest { limit: 1_000, after: None },
+        );
+        page.await.unwrap().rows
     }
 
     /// The fields of an object's image as of an instant; none if it was not there.
@@ -120,14 +135,21 @@ impl World {
     /// All rows of all tables of history, heads and dead letters included, counters and request states not.
     pub(crate) async fn everything(&self) -> Vec<String> {
         let tables = self.outside.sql(match self.db.engine() {
-            annals_sql::Engine::Sqlite => "select name from sqlite_master where type = 'table' order by name;",
+            annals_sql::Engine::Sqlite => {
+                "select name from sqlite_master where type = 'table' order by name;"
+            }
             _ => "select tablename from pg_tables where schemaname = 'public' order by tablename;",
         });
-        let counted = ["annals_run_write", "annals_run_attribute", "annals_request_state", "annals_partition"];
+        let counted =
+            ["annals_run_write", "annals_run_attribute", "annals_request_state", "annals_partition"];
         let mut everything = Vec::new();
         let mut tx = self.db.begin_read().await.unwrap();
-        for table in tables.lines().filter(|table| !counted.contains(table) && !table.starts_with("sqlite_")) {
-            let rows = tx.fetch_all(&Stmt::built("all", format!("select * from {table}")), Vec::new()).await.unwrap();
+        for table in tables.lines().filter(|table| !counted.contains(table) && !table.starts_with("sqlite_"))
+        {
+            let rows = tx
+                .fetch_all(&Stmt::built("all", format!("select * from {table}")), Vec::new())
+                .await
+                .unwrap();
             let mut rows: Vec<String> = rows.iter().map(|row| format!("{table}: {}", shown(row))).collect();
             rows.sort();
             everything.extend(rows);
@@ -189,11 +211,26 @@ pub(crate) fn deletion(object_id: &str, occurred_ms: i64, observed_ms: i64) -> M
     message(identity(object_id), object_id.to_owned(), occurred_ms, observed_ms, Operation::Delete)
 }
 
-fn message(key: ObjectKey, name: String, occurred_ms: i64, observed_ms: i64, operation: Operation) -> Message {
-    let has_timeline = [ObjectType::Identity, ObjectType::Role, ObjectType::Workgroup, ObjectType::ManagedAttribute];
+fn message(
+    key: ObjectKey,
+    name: String,
+    occurred_ms: i64,
+    observed_ms: i64,
+    operation: Operation,
+) -> Message {
+    let has_timeline =
+        [ObjectType::Identity, ObjectType::Role, ObjectType::Workgroup, ObjectType::ManagedAttribute];
     let identity = (!has_timeline.contains(&key.object_type))
         .then(|| Reference { id: "i-ann".to_owned(), name: "ann".to_owned() });
-    Message { key, name, identity, occurred_ms, observed_ms, transform: "AccessHistoryImageConfig".into(), operation }
+    Message {
+        key,
+        name,
+        identity,
+        occurred_ms,
+        observed_ms,
+        transform: "AccessHistoryImageConfig".into(),
+        operation,
+    }
 }
 
 /// An identity in a department.
@@ -207,10 +244,4 @@ pub(crate) fn state(chunks_done: u32, published: u64) -> RequestState {
     state.counters.total_extracted_objects = published;
     state.counters.total_extracted_objects_published = published;
     state
-}
-
-impl World {
-    pub(crate) fn now_ms(&self) -> i64 {
-        self.clock.now_ms()
-    }
 }

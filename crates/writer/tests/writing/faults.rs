@@ -1,0 +1,184 @@
+//! What happens when something cannot be written.
+
+use annals_sql::Engine;
+use annals_writer::{Error, Treatment};
+use serde_json::json;
+
+use crate::world::{FULL, World, ann, capture, deletion, state, worlds};
+
+/// A column that refuses one value, standing in for whatever a database may refuse.
+fn refuse_second_poison(world: &World) {
+    world.sql("create unique index poison on spt_hist_identity_capture (display_name) where display_name = 'poison';");
+}
+
+fn poison(object_id: &str) -> annals_model::Message {
+    capture(object_id, json!({"name": "ann", "displayName": "poison"}), 100, 200)
+}
+
+/// One bad message of many parks alone: its neighbours, the counters and the state are written, its object has failed.
+#[tokio::test]
+async fn a_bad_message_parks_alone() {
+    for world in worlds(&FULL).await {
+        world.write(vec![poison("i0")]).await;
+        refuse_second_poison(&world);
+        let mut messages: Vec<_> = (1..20).map(|n| capture(&format!("i{n}"), ann("A"), 100, 200)).collect();
+        messages[11] = poison("bad");
+        let summary = world.deliver(messages, Some(state(1, 20))).await.unwrap();
+        assert_eq!(summary.failures.len(), 1);
+        assert_eq!(world.sql("select count(*) from spt_hist_identity_capture;"), "19");
+        assert_eq!(
+            world.sql("select object_type, object_id, partition_no, run_id from annals_dead_letter;"),
+            format!("identity|bad|0|{}", world.lease.run_id)
+        );
+        assert_eq!(world.sql("select object_id, stage from annals_run_failure;"), "bad|write");
+        assert_eq!(world.sql("select full_captures, dead from annals_run_write;"), "19|1");
+        let saved = world.sql("select state from annals_request_state;");
+        let saved: serde_json::Value = serde_json::from_str(&saved).unwrap();
+        assert_eq!(saved["counters"]["totalExtractedObjectsPublished"], 19);
+        assert_eq!(saved["counters"]["totalPublishingFails"], 1);
+    }
+}
+
+/// A message parked early in a chunk is counted in the state that ends the chunk, and in every later one.
+#[tokio::test]
+async fn what_was_parked_before_the_checkpoint_is_counted_in_it() {
+    for world in worlds(&FULL).await {
+        world.write(vec![poison("i0")]).await;
+        refuse_second_poison(&world);
+        world.write(vec![poison("bad"), capture("i1", ann("A"), 100, 200)]).await;
+        world.deliver(vec![capture("i2", ann("A"), 100, 200)], Some(state(1, 3))).await.unwrap();
+        world.deliver(vec![capture("i3", ann("A"), 100, 200)], Some(state(2, 4))).await.unwrap();
+        let saved = world.sql("select state from annals_request_state order by seq;");
+        let counters: Vec<(u64, u64)> = saved
+            .lines()
+            .map(|state| {
+                let state: annals_model::RequestState = serde_json::from_str(state).unwrap();
+                (state.counters.total_extracted_objects_published, state.counters.total_publishing_fails)
+            })
+            .collect();
+        assert_eq!(counters, [(2, 1), (3, 1)]);
+        assert_eq!(world.sql("select count(*) from annals_run_failure;"), "1");
+    }
+}
+
+#[tokio::test]
+async fn when_every_message_is_bad_each_parks() {
+    for world in worlds(&FULL).await {
+        world.write(vec![poison("i0")]).await;
+        refuse_second_poison(&world);
+        let summary = world.deliver(vec![poison("b1"), poison("b2")], Some(state(1, 2))).await.unwrap();
+        assert_eq!(summary.failures.len(), 2);
+        assert_eq!(world.sql("select count(*) from annals_dead_letter;"), "2");
+        assert_eq!(world.sql("select count(*) from annals_request_state;"), "1");
+    }
+}
+
+/// Refuses rows for a reason that says nothing about the message.
+fn refuse(world: &World, condition: &str) {
+    let script = match world.db.engine() {
+        Engine::Sqlite => format!(
+            "create trigger refuse before insert on spt_hist_identity_capture when {condition}
+             begin select raise(abort, 'no'); end;"
+        ),
+        _ => format!(
+            "create function refuse() returns trigger language plpgsql as
+             $$ begin if {condition} then raise exception 'no'; end if; return new; end $$;
+             create trigger refuse before insert on spt_hist_identity_capture
+             for each row execute function refuse();"
+        ),
+    };
+    world.sql(&script);
+}
+
+/// A refusal that may have any reason counts as the message's own only where other messages can be written.
+#[tokio::test]
+async fn a_refusal_without_a_reason_parks_a_message_only_beside_good_ones() {
+    for world in worlds(&FULL).await {
+        refuse(&world, "new.display_name = 'poison'");
+        let messages =
+            vec![capture("i1", ann("A"), 100, 200), poison("bad"), capture("i2", ann("A"), 100, 200)];
+        let summary = world.write(messages).await;
+        assert_eq!(summary.failures[0].object_id, "bad");
+        assert_eq!(world.sql("select count(*) from spt_hist_identity_capture;"), "2");
+
+        let error = world.deliver(vec![poison("b1"), poison("b2")], Some(state(1, 2))).await.unwrap_err();
+        assert_eq!(error.treatment(), Treatment::TryApart);
+        assert_eq!(world.sql("select count(*) from annals_dead_letter;"), "1");
+        assert_eq!(world.sql("select count(*) from annals_request_state;"), "0");
+    }
+}
+
+/// A conflict passes: the same delivery is written when tried again. PostgreSQL only: on SQLite nobody conflicts with
+/// the one writer.
+#[tokio::test]
+async fn a_conflict_is_tried_again() {
+    let worlds = worlds(&FULL).await;
+    let world = worlds.iter().find(|world| world.db.engine() == Engine::Postgres).unwrap();
+    world.sql(
+        "create sequence attempts;
+         create function conflict() returns trigger language plpgsql as
+         $$ begin
+           if nextval('attempts') < 3 then raise exception 'no' using errcode = 'serialization_failure'; end if;
+           return new;
+         end $$;
+         create trigger conflict before insert on spt_hist_identity_capture
+         for each row execute function conflict();",
+    );
+    let summary = world.deliver(vec![capture("i1", ann("A"), 100, 200)], Some(state(1, 1))).await.unwrap();
+    assert!(summary.failures.is_empty());
+    assert_eq!(world.sql("select last_value from attempts;"), "3");
+    assert_eq!(world.sql("select count(*) from spt_hist_identity_capture;"), "1");
+    assert_eq!(world.sql("select full_captures, dead from annals_run_write;"), "1|0");
+}
+
+/// TRAP-06, TRAP-07: whoever lost the lease writes nothing, be it product, counters or state.
+#[tokio::test]
+async fn a_stale_lease_rolls_everything_back() {
+    for world in worlds(&FULL).await {
+        world.write(vec![capture("i1", ann("A"), 100, 200)]).await;
+        world.sql("update annals_partition set lease_epoch = lease_epoch + 1;");
+        let before = (world.everything().await, world.sql("select * from annals_run_write;"));
+        let messages = vec![
+            capture("i1", ann("B"), 300, 400),
+            capture("i2", ann("A"), 300, 400),
+            deletion("i3", 300, 400),
+        ];
+        for checkpoint in [Some(state(1, 3)), None] {
+            let error = world.deliver(messages.clone(), checkpoint).await.unwrap_err();
+            assert!(matches!(error, Error::Runs(annals_runs::Error::StaleLease { .. })), "{error:?}");
+            assert_eq!(error.treatment(), Treatment::GiveUp);
+        }
+        assert_eq!((world.everything().await, world.sql("select * from annals_run_write;")), before);
+        assert_eq!(world.sql("select count(*) from annals_request_state;"), "0");
+    }
+}
+
+/// IIQ-25, TRAP-13: an empty delivery saves its state; the last chunk's ends the partition.
+#[tokio::test]
+async fn a_delivery_without_messages_saves_its_state() {
+    for world in worlds(&FULL).await {
+        world.deliver(Vec::new(), Some(state(1, 0))).await.unwrap();
+        world.deliver(Vec::new(), Some(state(5, 0))).await.unwrap();
+        assert_eq!(world.sql("select seq, lease_epoch from annals_request_state order by seq;"), "1|1\n5|1");
+        assert_eq!(world.sql("select state from annals_partition;"), "done");
+        // It comes again when only the answer was lost.
+        world.deliver(Vec::new(), Some(state(5, 0))).await.unwrap();
+        assert_eq!(world.sql("select count(*) from annals_request_state;"), "2");
+    }
+}
+
+/// Names and values that a database cannot hold as text are no reason to lose a message.
+#[tokio::test]
+async fn awkward_text_is_written() {
+    for world in worlds(&FULL).await {
+        let long = "ü".repeat(5_000);
+        let fields = json!({"name": format!("nul\u{0}{long}"), "displayName": "\u{0}", "attributes": {long.clone(): "😀"}});
+        world.write(vec![capture("i1", fields.clone(), 100, 200)]).await;
+        let mut next = fields.clone();
+        next["attributes"][&long] = json!("\u{0}b");
+        let summary = world.write(vec![capture("i1", next, 300, 400)]).await;
+        assert!(summary.failures.is_empty());
+        assert_eq!(world.sql("select count(*) from spt_hist_identity_event;"), "2");
+        assert_eq!(world.as_of(&crate::world::identity("i1"), 200).await, Some(fields));
+    }
+}
