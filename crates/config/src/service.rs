@@ -91,7 +91,7 @@ pub struct Limits {
     pub attribute_bytes_max: usize,
     /// Bytes of one image.
     pub document_bytes_max: usize,
-    /// Depth of an attribute value or image.
+    /// Depth of an attribute value or image, at most 100: deeper JSON cannot be read back.
     pub nesting_max: usize,
 }
 

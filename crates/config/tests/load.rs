@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use annals_config::banner::run_banners;
 use annals_config::filter::parse;
-use annals_config::profile::{Deletions, Element, Format, PropertyValue, TimeKind};
+use annals_config::profile::{Deletions, Element, Format, PropertyValue, Reads, TimeKind};
 use annals_config::service::HistoryIndexes;
 use annals_config::transform::{PropertySource, Transformer, ValueKind};
 use annals_config::{Config, Severity, check};
@@ -79,7 +79,7 @@ fn the_service_is_read_with_its_defaults() {
     assert!(!service.capture.create_discarded_message_event);
     assert_eq!((service.queue.capacity, service.queue.batch_objects_max), (8, 500));
     assert_eq!(service.queue.message_bytes_max, 67_108_864);
-    assert_eq!(service.limits.nesting_max, 200);
+    assert_eq!(service.limits.nesting_max, 100);
     assert_eq!(service.secret_hash_key, "a key that only this test has");
     assert_eq!(service.log.discarded_messages, Some(dir.path().join("discarded-messages.log")));
 }
@@ -149,9 +149,73 @@ fn the_profile_is_read() {
     assert_eq!(roles.key, ["id"]);
     assert!(matches!(&roles.parts[0].element, Element::Object(members) if members.len() == 2));
     let groups = &identity.collections["groups"];
-    assert!(matches!(&groups.parts[0].element, Element::Value(path, Format::Auto) if path.column == "group_name"));
+    assert!(
+        matches!(&groups.parts[0].element, Element::Value(path, Format::Auto) if path.column == "group_name")
+    );
     assert_eq!(groups.since.as_deref(), Some("8.4"));
     assert_eq!(identity.qualifies.len(), 1);
+}
+
+/// The groups of the base, whose rows lie in two tables.
+const GROUPS: &str = "      groups:
+        key: [id, via]
+        parts:
+          - {table: person_group, parent: person_id, element: {id: group_id, via: {constant: direct}}}
+          - table: role_group
+            parent: held.person_id
+            joins: {held: {table: person_role, on: {role_id: role_id}}}
+            element: {id: group_id, via: role_id, role: role_id}
+";
+
+fn with_groups(groups: &str) -> Vec<u8> {
+    let text = base_text("sources/small.yaml");
+    let start = text.find("      groups:\n").expect("groups");
+    let end = text.find("    qualifies:\n").expect("what follows them");
+    format!("{}{groups}{}", &text[..start], &text[end..]).into_bytes()
+}
+
+#[test]
+fn a_collection_may_have_its_rows_in_several_tables() {
+    let config = load(&[("sources/small.yaml", &with_groups(GROUPS))]);
+    let groups = &config.profile().object_types[&ObjectType::Identity].collections["groups"];
+    let tables: Vec<&str> = groups.parts.iter().map(|part| part.table.as_str()).collect();
+    assert_eq!(tables, ["person_group", "role_group"]);
+    assert_eq!(groups.parts[1].parent.alias.as_deref(), Some("held"));
+    assert_eq!(
+        (groups.key.as_slice(), &groups.order),
+        (["id".to_owned(), "via".to_owned()].as_slice(), &None)
+    );
+}
+
+/// Parts have no order among each other, and each of them has the members of the key.
+#[test]
+fn what_parts_cannot_have_is_refused() {
+    let refused = |from: &str, to: &str| {
+        let dir = directory(&[("sources/small.yaml", &with_groups(&GROUPS.replace(from, to)))]);
+        Config::load(dir.path(), &env).expect_err("wrong").to_string()
+    };
+    let ordered = refused("key: [id, via]", "order: position");
+    assert!(
+        ordered.contains("small.yaml:33:9: error: unknown key `order` in the collection `groups`"),
+        "{ordered}"
+    );
+    let one_lacks_it = refused("key: [id, via]", "key: [id, role]");
+    assert!(one_lacks_it.contains("small.yaml:33:19: error: `key` names `role`"), "{one_lacks_it}");
+    let table = refused("- {table: person_group, ", "- {");
+    assert!(table.contains("small.yaml:35:13: error: the part of `groups` lacks the key `table`"), "{table}");
+}
+
+#[test]
+fn all_objects_of_a_type_are_read_if_the_profile_says_so() {
+    let config = load(&[]);
+    assert_eq!(config.profile().object_types[&ObjectType::Identity].reads, Reads::Changed);
+    let text = edited(
+        "sources/small.yaml",
+        "    table: role\n    properties",
+        "    table: role\n    reads: all\n    properties",
+    );
+    let config = load(&[("sources/small.yaml", &text)]);
+    assert_eq!(config.profile().object_types[&ObjectType::Role].reads, Reads::All);
 }
 
 /// Where no deletions are intercepted, the sweep finds them.

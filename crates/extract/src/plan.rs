@@ -22,6 +22,7 @@ pub struct ImagePlan {
     properties: BTreeSet<String>,
     attribute_map: Option<String>,
     schema: Arc<ImageSchema>,
+    include_hash: bool,
 }
 
 /// An image with what is computed of it once.
@@ -100,6 +101,7 @@ impl ImagePlan {
             properties,
             attribute_map: profile.attribute_map.clone(),
             schema: Arc::new(schema),
+            include_hash: config.include_hash,
         }
     }
 
@@ -113,6 +115,12 @@ impl ImagePlan {
     #[must_use]
     pub fn schema(&self) -> &Arc<ImageSchema> {
         &self.schema
+    }
+
+    /// Whether captures keep the hashes of their images.
+    #[must_use]
+    pub const fn include_hash(&self) -> bool {
+        self.include_hash
     }
 
     /// Makes the image of one object out of its properties. Fields without a value are left out.

@@ -252,6 +252,7 @@ impl Extractor {
                 image: made.image,
                 bytes: made.bytes,
                 hashes: made.hashes,
+                include_hash: plan.include_hash(),
                 schema: Arc::clone(plan.schema()),
             }),
         })

@@ -6,7 +6,7 @@ use annals_model::{Head, ObjectKey};
 use annals_sql::{Batch, Column, ColumnData, OnConflict, Row, Stmt, Tx, Value};
 
 use crate::text::without_nul;
-use crate::{Error, RebuildError};
+use crate::{Error, HeadImage, RebuildError};
 
 pub(crate) const TABLE: &str = "annals_head";
 
@@ -125,7 +125,7 @@ pub(crate) async fn write(tx: &mut Tx, heads: BTreeMap<ObjectKey, Head>) -> Resu
 pub async fn head_images(
     tx: &mut Tx,
     heads: &[(&ObjectKey, &Head)],
-) -> Result<HashMap<ObjectKey, Result<annals_model::Image, RebuildError>>, Error> {
+) -> Result<HashMap<ObjectKey, Result<HeadImage, RebuildError>>, Error> {
     let mut images = HashMap::with_capacity(heads.len());
     let mut groups: BTreeMap<_, Vec<(&ObjectKey, &Head)>> = BTreeMap::new();
     for (key, head) in heads {
@@ -138,7 +138,7 @@ pub async fn head_images(
             let chain = chains.remove(&head.capture_id).unwrap_or_default();
             images.insert(
                 key.clone(),
-                chain.document(object_type, &head.capture_id).and_then(|doc| doc.into_image()),
+                chain.document(object_type, &head.capture_id).and_then(|doc| doc.into_head_image()),
             );
         }
     }

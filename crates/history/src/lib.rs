@@ -39,6 +39,7 @@ pub use head::{head_images, heads};
 pub use layout::PATCHES_MAX;
 pub use living::{living, living_page};
 pub use page::{Page, PageRequest, Position};
+pub use rebuild::HeadImage;
 pub use schema::{create_reference_indexes, migrations, open};
 pub use timeline::{EventRow, TimelineRange, timeline};
 pub use write::{FlushSummary, NewCapture, NewDocument, Writes};

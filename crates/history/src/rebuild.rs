@@ -131,6 +131,15 @@ pub(crate) fn is_tombstone(document: &Value) -> bool {
     document.get("operation").and_then(Value::as_str) == Some("delete")
 }
 
+/// The image of an object's newest capture.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HeadImage {
+    /// The image.
+    pub image: Image,
+    /// Name of the transform configuration that made it.
+    pub transform: String,
+}
+
 impl Document {
     /// The image in it; none in a tombstone's.
     pub(crate) fn image(&self) -> Result<Option<Image>, RebuildError> {
@@ -138,11 +147,12 @@ impl Document {
         image.map_err(|error| self.blame(Fault::Json(error)))
     }
 
-    /// The image that must be in it.
-    pub(crate) fn into_image(mut self) -> Result<Image, RebuildError> {
+    /// The image that must be in it, and which transform made it.
+    pub(crate) fn into_head_image(mut self) -> Result<HeadImage, RebuildError> {
         let image = self.value.get_mut("eventImage").map(Value::take);
+        let transform = self.value.get("transformationConfigName").and_then(Value::as_str).unwrap_or_default();
         match image.map(Image::deserialize) {
-            Some(Ok(image)) => Ok(image),
+            Some(Ok(image)) => Ok(HeadImage { image, transform: transform.to_owned() }),
             Some(Err(error)) => Err(self.blame(Fault::Json(error))),
             None => Err(self.blame(Fault::NoImage)),
         }

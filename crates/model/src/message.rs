@@ -41,6 +41,8 @@ pub struct CapturedImage {
     pub bytes: Vec<u8>,
     /// Hashes of those bytes.
     pub hashes: ImageHashes,
+    /// The capture keeps the hashes (`includeHash`); its head always does.
+    pub include_hash: bool,
     /// How its collections tell their elements apart.
     pub schema: Arc<ImageSchema>,
 }

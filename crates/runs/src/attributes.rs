@@ -19,21 +19,22 @@ pub(crate) const STATEMENTS: &[Stmt] = &[OF_RUN];
 /// # Errors
 /// From the database.
 pub async fn add(tx: &mut Tx, run_id: i64, changed: &BTreeMap<(ObjectType, String), u64>) -> Result<()> {
-    let n = changed.len();
+    // Two names may become one when they are made storable, and one statement must not touch a row twice.
+    let mut storable: BTreeMap<(ObjectType, String), u64> = BTreeMap::new();
+    for ((object_type, attribute), objects) in changed {
+        *storable.entry((*object_type, crate::text::storable(attribute))).or_default() += objects;
+    }
+    let n = storable.len();
+    let counts = storable.values().map(|n| i64::try_from(*n).ok()).collect();
+    let (types, attributes) = storable
+        .into_keys()
+        .map(|(object_type, attribute)| (Some(object_type.as_str().to_owned()), Some(attribute)))
+        .unzip();
     let batch = Batch::new(vec![
         Column { name: "run_id", data: ColumnData::Int(vec![Some(run_id); n]) },
-        Column {
-            name: "object_type",
-            data: ColumnData::Text(changed.keys().map(|(t, _)| Some(t.as_str().to_owned())).collect()),
-        },
-        Column {
-            name: "attribute",
-            data: ColumnData::Text(changed.keys().map(|(_, a)| Some(a.clone())).collect()),
-        },
-        Column {
-            name: "changed",
-            data: ColumnData::Int(changed.values().map(|n| i64::try_from(*n).ok()).collect()),
-        },
+        Column { name: "object_type", data: ColumnData::Text(types) },
+        Column { name: "attribute", data: ColumnData::Text(attributes) },
+        Column { name: "changed", data: ColumnData::Int(counts) },
     ]);
     let key = &["run_id", "object_type", "attribute"];
     Ok(tx.insert("annals_run_attribute", batch, OnConflict::Add { key }).await?)

@@ -4,6 +4,7 @@ use annals_model::{ObjectKey, PartitionLease};
 use annals_sql::{Stmt, Tx};
 
 use crate::Result;
+use crate::text::storable;
 
 const INSERT: Stmt = Stmt::new(
     "runs.dead_insert",
@@ -38,8 +39,8 @@ pub async fn keep(tx: &mut Tx, lease: &PartitionLease, letter: DeadLetter) -> Re
         lease.partition.into(),
         letter.key.source.as_ref().into(),
         letter.key.object_type.as_str().into(),
-        letter.key.object_id.into(),
-        letter.reason.into(),
+        storable(&letter.key.object_id).into(),
+        storable(&letter.reason).into(),
         letter.message.into(),
     ];
     tx.execute(&INSERT, params).await?;

@@ -3,6 +3,7 @@
 use annals_model::{ObjectFailure, ObjectType, PartitionLease, Stage};
 use annals_sql::{Batch, Column, ColumnData, OnConflict, Row, Stmt, Tx};
 
+use crate::text::storable;
 use crate::{Error, Result};
 
 const OF_RUN: Stmt = Stmt::new(
@@ -54,7 +55,7 @@ pub async fn record(tx: &mut Tx, lease: &PartitionLease, failures: &[ObjectFailu
     let failures: Vec<&ObjectFailure> = last.into_values().collect();
     let n = failures.len();
     let text = |value: &dyn Fn(&ObjectFailure) -> &str| {
-        ColumnData::Text(failures.iter().map(|f| Some(value(f).to_owned())).collect())
+        ColumnData::Text(failures.iter().map(|f| Some(storable(value(f)))).collect())
     };
     let batch = Batch::new(vec![
         Column { name: "run_id", data: ColumnData::Int(vec![Some(lease.run_id); n]) },
@@ -88,7 +89,8 @@ pub async fn partitions_of_run(tx: &mut Tx, run_id: i64) -> Result<Vec<i32>> {
     let rows = tx.fetch_all(&PARTITIONS, vec![run_id.into()]).await?;
     rows.iter()
         .map(|row| {
-            i32::try_from(row.required_int(0)?).map_err(|_| Error::unreadable("annals_run_failure", "partition_no"))
+            i32::try_from(row.required_int(0)?)
+                .map_err(|_| Error::unreadable("annals_run_failure", "partition_no"))
         })
         .collect()
 }
@@ -121,7 +123,7 @@ pub async fn replace(tx: &mut Tx, task: &str, failed: &[FailedObject]) -> Result
     tx.execute(&CLEAR, vec![task.into()]).await?;
     let n = failed.len();
     let text = |value: &dyn Fn(&FailedObject) -> &str| {
-        ColumnData::Text(failed.iter().map(|f| Some(value(f).to_owned())).collect())
+        ColumnData::Text(failed.iter().map(|f| Some(storable(value(f)))).collect())
     };
     let int = |value: &dyn Fn(&FailedObject) -> i64| {
         ColumnData::Int(failed.iter().map(|f| Some(value(f))).collect())

@@ -12,6 +12,7 @@ pub mod partitions;
 pub mod run;
 pub mod state;
 pub mod tasks;
+mod text;
 pub mod timestamp;
 pub mod writes;
 

@@ -337,8 +337,10 @@ pub async fn by_type(tx: &mut Tx, run_id: i64) -> Result<Vec<(ObjectType, ChunkK
     rows.iter()
         .map(|row| {
             let unreadable = |what: String| Error::unreadable("annals_partition_chunk", what);
-            let object_type = row.required_text(0)?.parse().map_err(|e| unreadable(format!("object_type: {e}")))?;
-            let kind = ChunkKind::parse(row.required_text(1)?).ok_or_else(|| unreadable("kind".to_owned()))?;
+            let object_type =
+                row.required_text(0)?.parse().map_err(|e| unreadable(format!("object_type: {e}")))?;
+            let kind =
+                ChunkKind::parse(row.required_text(1)?).ok_or_else(|| unreadable("kind".to_owned()))?;
             Ok((object_type, kind, u64::try_from(row.required_int(2)?).unwrap_or_default()))
         })
         .collect()

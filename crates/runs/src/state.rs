@@ -21,6 +21,10 @@ const INSERT: Stmt = Stmt::new(
     "insert into annals_request_state (run_id, partition_no, seq, saved, lease_epoch, state)
      values (?, ?, ?, {now_ms}, ?, ?)",
 );
+const IS_SAVED: Stmt = Stmt::new(
+    "runs.state_is_saved",
+    "select seq from annals_request_state where run_id = ? and partition_no = ? and seq = ? and lease_epoch = ?",
+);
 const LATEST: Stmt = Stmt::new(
     "runs.state_latest",
     "select state from annals_request_state where run_id = ? and partition_no = ? order by seq desc limit 1",
@@ -32,7 +36,7 @@ const OF_RUN: Stmt = Stmt::new(
        on l.partition_no = s.partition_no and l.seq = s.seq
      where s.run_id = ?",
 );
-pub(crate) const STATEMENTS: &[Stmt] = &[FENCE, INSERT, LATEST, OF_RUN];
+pub(crate) const STATEMENTS: &[Stmt] = &[FENCE, INSERT, IS_SAVED, LATEST, OF_RUN];
 
 /// Every state saved renews the lease for so long.
 pub const LEASE_MS: i64 = 300_000;
@@ -53,6 +57,16 @@ pub async fn save(tx: &mut Tx, lease: &PartitionLease, state: &RequestState) -> 
     params.extend([state.chunks_done.into(), lease.epoch.into(), text.into()]);
     tx.execute(&INSERT, params).await?;
     failures::record(tx, lease, &state.failures).await
+}
+
+/// Whether this state was saved under this very lease before.
+///
+/// # Errors
+/// From the database.
+pub async fn is_saved(tx: &mut Tx, lease: &PartitionLease, state: &RequestState) -> Result<bool> {
+    let params =
+        vec![lease.run_id.into(), lease.partition.into(), state.chunks_done.into(), lease.epoch.into()];
+    Ok(tx.fetch_optional(&IS_SAVED, params).await?.is_some())
 }
 
 /// Checks the lease without saving anything, for a transaction that holds part of a chunk.

@@ -1,5 +1,6 @@
 //! A throw-away PostgreSQL server.
 
+use std::path::PathBuf;
 use std::process::Child;
 
 use crate::account::ServerAccount;
@@ -19,10 +20,17 @@ pub struct Postgres {
 /// The superuser that `initdb` makes; it has no password, for the server listens on 127.0.0.1 alone.
 const SUPERUSER: &str = "annals";
 
-/// Settings for tests: nothing needs to survive a power cut, and two cores are shared with the tests themselves.
-const SETTINGS: [&str; 14] = [
+/// Settings of every throw-away server: where it listens, and that it speaks the same everywhere.
+const PLACE: [&str; 5] = [
     "listen_addresses=127.0.0.1",
     "unix_socket_directories=",
+    "timezone=UTC",
+    "log_timezone=UTC",
+    "lc_messages=C",
+];
+
+/// Settings for tests: nothing needs to survive a power cut, and two cores are shared with the tests themselves.
+const HASTE: [&str; 9] = [
     "fsync=off",
     "synchronous_commit=off",
     "full_page_writes=off",
@@ -32,17 +40,27 @@ const SETTINGS: [&str; 14] = [
     "shared_buffers=128MB",
     "max_parallel_workers_per_gather=0",
     "jit=off",
-    "timezone=UTC",
-    "log_timezone=UTC",
-    "lc_messages=C",
 ];
 
 impl Postgres {
-    /// Makes and starts a server and waits until it takes connections: about a second.
+    /// Makes and starts a server for tests and waits until it takes connections: about a second.
     ///
     /// # Errors
     /// When PostgreSQL's programs are missing or the server does not become ready.
     pub fn start() -> Result<Self, TestkitError> {
+        Self::start_with(&HASTE)
+    }
+
+    /// Makes and starts a server that keeps PostgreSQL's own defaults, durability among them, so that what is
+    /// measured on it is what a server costs that nobody has tuned.
+    ///
+    /// # Errors
+    /// When PostgreSQL's programs are missing or the server does not become ready.
+    pub fn start_untuned() -> Result<Self, TestkitError> {
+        Self::start_with(&[])
+    }
+
+    fn start_with(settings: &[&str]) -> Result<Self, TestkitError> {
         let account = ServerAccount::for_server("postgres")?;
         let folder = ServerFolder::make("annals-postgres-", account)?;
         let data = folder.join("data");
@@ -55,7 +73,7 @@ impl Postgres {
         let command = |port: u16| {
             let mut postgres = account.command(&program, "QUIT")?;
             postgres.arg("-D").arg(&data).args(["-p", &port.to_string()]).current_dir("/");
-            for setting in SETTINGS {
+            for setting in PLACE.iter().chain(settings) {
                 postgres.args(["-c", setting]);
             }
             Ok(postgres)
@@ -68,6 +86,14 @@ impl Postgres {
             folder,
             admin_url: format!("postgres://{SUPERUSER}@127.0.0.1:{port}/postgres"),
         })
+    }
+
+    /// Path of one of the programs that come with PostgreSQL, of the version that this server is of.
+    ///
+    /// # Errors
+    /// When it is missing.
+    pub fn program(&self, name: &str) -> Result<PathBuf, TestkitError> {
+        program::find_postgres(name)
     }
 
     /// URL of the administrator's database, for [`POSTGRES_VARIABLE`](crate::POSTGRES_VARIABLE).
@@ -97,6 +123,7 @@ impl Drop for Postgres {
 #[cfg(test)]
 mod tests {
     use std::net::TcpStream;
+    use std::process::Command;
 
     use url::Url;
 
@@ -115,5 +142,17 @@ mod tests {
 
         assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
         assert!(!folder.exists());
+    }
+
+    /// What is measured must be what an untuned server costs; what only tests wants to be quick.
+    #[test]
+    fn only_a_server_for_tests_risks_its_data() {
+        for (server, fsync) in
+            [(Postgres::start().unwrap(), "off\n"), (Postgres::start_untuned().unwrap(), "on\n")]
+        {
+            let mut psql = Command::new(server.program("psql").unwrap());
+            psql.args(["-X", "-q", "-A", "-t", "-c", "show fsync"]).arg(server.admin_url());
+            assert_eq!(program::run(&mut psql, "").unwrap(), fsync);
+        }
     }
 }

@@ -5,12 +5,18 @@ async fn main() {
     let a: Vec<String> = std::env::args().collect();
     let db = Db::open(&a[1], Access::ReadWrite).await.unwrap();
     let n: u32 = a[2].parse().unwrap();
+    let days: u32 = a[3].parse().unwrap();
     let t = std::time::Instant::now();
-    let last = std::sync::Mutex::new((Step::Tables, 0u64));
-    let w = World::create(&db, WorldOptions { identities: n, ..Default::default() }, &|p| {
-        let mut l = last.lock().unwrap();
-        if l.0 != p.step || p.done > l.1 + 10000 { println!("{:?} {:?}", p, t.elapsed()); *l = (p.step, p.done); }
-    }).await.unwrap();
-    println!("created {:?}", t.elapsed());
-    for (k, v) in w.census(&db).await.unwrap() { println!("{k} {v}"); }
+    let mut w = if n > 0 { World::create(&db, WorldOptions { identities: n, ..Default::default() }, &|_| ()).await.unwrap() } else { World::open(&db).await.unwrap() };
+    eprintln!("created {:?}", t.elapsed());
+    let mut all = std::collections::BTreeMap::new();
+    for _ in 0..days {
+        let t = std::time::Instant::now();
+        let deeds = w.pass_day(&db).await.unwrap();
+        let sig: std::collections::BTreeSet<_> = deeds.iter().flat_map(|d| d.objects.iter()).filter(|o| o.object_type == annals_model::ObjectType::Identity && o.stamp == Stamp::Significant).map(|o| o.id.clone()).collect();
+        eprintln!("day {} deeds {} significant identities {} {:?}", w.day(), deeds.len(), sig.len(), t.elapsed());
+        for d in deeds { *all.entry(format!("{:?}", d.kind)).or_insert(0) += 1; println!("{}", serde_json::to_string(&d).unwrap()); }
+    }
+    for (k, v) in w.census(&db).await.unwrap() { eprintln!("{k} {v}"); }
+    eprintln!("{all:?}");
 }

@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use annals_model::ObjectType;
 use annals_sql::{Db, Stmt, Tx};
 
-use crate::deed::{Change, Deed, DeedKind, Named, ObjectChange, Part, Stamp, object_type_of};
+use crate::deed::{AttributeChange, Change, Deed, DeedKind, Named, ObjectChange, Part, Stamp, object_type_of};
 use crate::dice::Dice;
 use crate::error::{Doing as _, Result};
 use crate::id::{Ids, Kind};
@@ -48,7 +48,6 @@ struct Atlas {
     applications: BTreeMap<String, usize>,
     application_names: BTreeMap<&'static str, usize>,
     grants: BTreeMap<(usize, String), usize>,
-    roles: BTreeMap<String, usize>,
     role_names: BTreeMap<String, usize>,
 }
 
@@ -69,7 +68,6 @@ impl Atlas {
                 .enumerate()
                 .map(|(nth, grant)| ((grant.application, grant.value.clone()), nth))
                 .collect(),
-            roles: stage.roles.iter().map(|role| &role.id).enumerate().map(by_id).collect(),
             role_names: stage.roles.iter().map(|role| &role.name).enumerate().map(by_id).collect(),
         }
     }
@@ -102,10 +100,8 @@ const MANAGERS: Stmt = Stmt::new(
     "world.managers",
     "select id, name, display_name, extended1 from spt_identity where manager_status and not inactive order by id",
 );
-const REQUIREMENTS: Stmt = Stmt::new(
-    "world.requirements",
-    "select bundle, child from spt_bundle_requirements order by bundle, idx",
-);
+const PERMITS: Stmt =
+    Stmt::new("world.permits", "select bundle, child from spt_bundle_permits order by bundle, idx");
 
 impl World {
     /// Lets one day pass: day n begins n days after the start, and all that happens is dated within it. The deeds in
@@ -115,7 +111,7 @@ impl World {
     /// From the database; `Unexpected` where rows of the world were changed by others.
     pub async fn pass_day(&mut self, db: &Db) -> Result<Vec<Deed>> {
         let mut tx = db.begin().await.doing("beginning a day")?;
-        read_requirements(&mut self.stage, &mut tx).await?;
+        read_permits(&mut self.stage, &mut tx).await?;
         let mut day = Day::begin(&self.stage, &self.state, tx).await?;
         day.run().await?;
         let (deeds, state) = day.end(&self.state).await?;
@@ -124,16 +120,16 @@ impl World {
     }
 }
 
-/// Definitions of roles change from day to day.
-async fn read_requirements(stage: &mut Stage, tx: &mut Tx) -> Result<()> {
-    const DOING: &str = "reading the requirements of roles";
+/// What roles permit changes from day to day.
+async fn read_permits(stage: &mut Stage, tx: &mut Tx) -> Result<()> {
+    const DOING: &str = "reading what roles permit";
     let by_id: BTreeMap<String, usize> =
         stage.roles.iter().enumerate().map(|(nth, role)| (role.id.clone(), nth)).collect();
-    stage.roles.iter_mut().for_each(|role| role.requires.clear());
-    for row in tx.fetch_all(&REQUIREMENTS, Vec::new()).await.doing(DOING)? {
+    stage.roles.iter_mut().for_each(|role| role.permits.clear());
+    for row in tx.fetch_all(&PERMITS, Vec::new()).await.doing(DOING)? {
         let (bundle, child) = (row.required_text(0).doing(DOING)?, row.required_text(1).doing(DOING)?);
         if let (Some(bundle), Some(child)) = (by_id.get(bundle), by_id.get(child)) {
-            stage.roles[*bundle].requires.push(*child);
+            stage.roles[*bundle].permits.push(*child);
         }
     }
     Ok(())
@@ -241,7 +237,8 @@ impl<'w> Day<'w> {
     /// Ends the log of a deed: rows added since it began belong to it.
     fn close(&mut self) {
         for added in self.rows.take_trace() {
-            let taken_away = added.table == "spt_identity_history_item" && added.status.as_deref() == Some("Remediated");
+            let remediated = |told: &(&str, String)| told.0 == "status" && told.1 == "Remediated";
+            let taken_away = added.table == "spt_identity_history_item" && added.told.iter().any(remediated);
             let object_type = if taken_away {
                 Some(ObjectType::PolicyViolationRemediation)
             } else {
@@ -254,14 +251,21 @@ impl<'w> Day<'w> {
                     name: added.name,
                     change: Change::Created,
                     stamp: Stamp::Significant,
-                    attributes: Vec::new(),
+                    attributes: added
+                        .told
+                        .into_iter()
+                        .map(|(column, value)| AttributeChange::new(column, serde_json::Value::Null, value))
+                        .collect(),
                 }),
                 None => self.part(added.table, &added.key),
             }
         }
         self.deed.parts.sort();
         self.deed.parts.dedup();
-        self.deeds.push(self.deed.clone());
+        // A change to what was there already is none.
+        if !(self.deed.objects.is_empty() && self.deed.parts.is_empty()) {
+            self.deeds.push(self.deed.clone());
+        }
     }
 
     fn part(&mut self, table: &str, id: &str) {

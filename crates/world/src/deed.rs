@@ -128,7 +128,7 @@ pub struct ObjectChange {
     /// Which of its time stamps moved.
     pub stamp: Stamp,
     /// Attributes that changed: columns by name, entries of an XML column by `attributes/key`, lists by a name of
-    /// their own.
+    /// their own. Of an object that was made or deleted, the columns that tell what it was and whose.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attributes: Vec<AttributeChange>,
 }

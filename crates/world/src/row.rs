@@ -130,9 +130,22 @@ pub(crate) struct Added {
     pub(crate) key: String,
     /// What people know it by.
     pub(crate) name: Option<String>,
-    /// The status that it was added with.
-    pub(crate) status: Option<String>,
+    /// The columns of [`TOLD`] that were given.
+    pub(crate) told: Vec<(&'static str, String)>,
 }
+
+/// Columns that the log of deeds tells of every object that is made or deleted.
+pub(crate) const TOLD: [&str; 9] = [
+    "identity_id",
+    "identity_request_id",
+    "application",
+    "native_identity",
+    "name",
+    "value",
+    "status",
+    "policy_name",
+    "constraint_name",
+];
 
 impl Rows {
     /// No rows yet, for the database of a release.
@@ -165,7 +178,10 @@ impl Rows {
                     table: row.table,
                     key: row.key().to_owned(),
                     name: named.iter().find_map(|column| row.given(column)).map(str::to_owned),
-                    status: row.given("status").map(str::to_owned),
+                    told: TOLD
+                        .into_iter()
+                        .filter_map(|column| Some((column, row.given(column)?.to_owned())))
+                        .collect(),
                 });
             }
             self.tables.entry(row.table).or_default().push(row);

@@ -1,5 +1,6 @@
 //! Patch or full: the document of a changed object's capture.
 
+use annals_history::HeadImage;
 use annals_model::{CapturedImage, Image};
 use json_patch::jsonptr::{Pointer, PointerBuf};
 use json_patch::{PatchOperation, ReplaceOperation};
@@ -14,18 +15,20 @@ const TRANSFORM: &str = "transformationConfigName";
 /// smaller than the document, or if applying them does not give the image back to the byte.
 pub(crate) fn patch(
     operations: Vec<PatchOperation>,
-    old: Image,
+    old: HeadImage,
     captured: &CapturedImage,
     transform: &str,
     document_bytes: usize,
 ) -> Option<Vec<u8>> {
-    let patched = gives_back(&operations, old, captured);
+    let other_transform = old.transform != transform;
+    let patched = gives_back(&operations, old.image, captured);
     let mut operations: Vec<PatchOperation> = operations.into_iter().map(in_document).collect();
-    // The head does not tell which transform made the document before.
-    operations.push(PatchOperation::Replace(ReplaceOperation {
-        path: PointerBuf::from_tokens([TRANSFORM]),
-        value: transform.into(),
-    }));
+    if other_transform {
+        operations.push(PatchOperation::Replace(ReplaceOperation {
+            path: PointerBuf::from_tokens([TRANSFORM]),
+            value: transform.into(),
+        }));
+    }
     let json = serde_json::to_vec(&operations).ok()?;
     (patched && json.len() < document_bytes).then_some(json)
 }

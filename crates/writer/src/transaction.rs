@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use annals_history::{NewCapture, NewDocument, PATCHES_MAX, RebuildError, Writes, full_document};
+use annals_history::{HeadImage, NewCapture, NewDocument, PATCHES_MAX, RebuildError, Writes, full_document};
 use annals_model::{
     CapturedImage, Decision, Head, Image, Message, NewEvent, ObjectKey, ObjectType, Operation,
     PartitionLease, PatchPolicy, Subject, TransformType, Transition, derive_events, diff,
@@ -44,8 +44,8 @@ pub(crate) async fn write(
 
 /// An object's newest image, to compare the next one with.
 enum Base<'m> {
-    Stored(Image),
-    Given(&'m Image),
+    Stored(HeadImage),
+    Given(&'m Image, &'m str),
     Unreadable(RebuildError),
 }
 
@@ -67,7 +67,7 @@ impl<'m> Product<'m> {
         settings: &WriterSettings,
         recorded_ms: i64,
         heads: HashMap<ObjectKey, Head>,
-        images: HashMap<ObjectKey, Result<Image, RebuildError>>,
+        images: HashMap<ObjectKey, Result<HeadImage, RebuildError>>,
     ) -> Self {
         let bases = images
             .into_iter()
@@ -146,8 +146,9 @@ impl<'m> Product<'m> {
             (Decision::Change { .. }, Some(Base::Stored(old))) => {
                 self.change(message, captured, before.as_ref(), &mut head, old, full)
             }
-            (Decision::Change { .. }, Some(Base::Given(old))) => {
-                self.change(message, captured, before.as_ref(), &mut head, old.clone(), full)
+            (Decision::Change { .. }, Some(Base::Given(old, transform))) => {
+                let old = HeadImage { image: old.clone(), transform: transform.to_owned() };
+                self.change(message, captured, before.as_ref(), &mut head, old, full)
             }
             (Decision::Change { .. }, unreadable) => {
                 if let Some(Base::Unreadable(error)) = unreadable {
@@ -172,7 +173,7 @@ impl<'m> Product<'m> {
             NewDocument::Patch { .. } => counts.patch_captures += 1,
             _ => counts.full_captures += 1,
         }
-        self.bases.insert(message.key.clone(), Base::Given(&captured.image));
+        self.bases.insert(message.key.clone(), Base::Given(&captured.image, &message.transform));
         self.add(message, head, document, Some(captured))
     }
 
@@ -183,15 +184,15 @@ impl<'m> Product<'m> {
         captured: &CapturedImage,
         before: Option<&Head>,
         head: &mut Head,
-        old: Image,
+        old: HeadImage,
         full: Vec<u8>,
     ) -> NewDocument {
-        let difference = diff(&old, &captured.image, &captured.schema);
+        let difference = diff(&old.image, &captured.image, &captured.schema);
         for change in &difference.changes {
             *self.attributes.entry((message.key.object_type, change.property.clone())).or_default() += 1;
         }
         let transition =
-            Transition::Changed { old: &old, new: &captured.image, changes: &difference.changes };
+            Transition::Changed { old: &old.image, new: &captured.image, changes: &difference.changes };
         self.tell(message, before, head, transition);
         let operations = difference.operations;
         let Some(before) =
@@ -246,7 +247,7 @@ impl<'m> Product<'m> {
             effective_ms: head.effective_ms,
             extended_to_ms: None,
             document,
-            hashes: captured.map(|captured| captured.hashes.clone()),
+            hashes: captured.filter(|captured| captured.include_hash).map(|captured| captured.hashes.clone()),
             image: captured.map(|captured| &captured.image),
             latest: true,
         })?;

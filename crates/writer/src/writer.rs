@@ -10,7 +10,7 @@ use annals_model::{
     error_chain,
 };
 use annals_runs::dead::DeadLetter;
-use annals_sql::{Db, Stmt};
+use annals_sql::Db;
 
 use crate::transaction::{self, Counts};
 use crate::{Error, Treatment, letter};
@@ -247,20 +247,12 @@ impl Writer {
     }
 }
 
-const SAVED: Stmt = Stmt::new(
-    "writer.saved",
-    "select seq from annals_request_state where run_id = ? and partition_no = ? and seq = ? and lease_epoch = ?",
-);
-
 /// Whether the state that the work saves was saved under the very lease: then the whole work was, and only the answer
 /// got lost, or the delivery came twice (IIQ-10).
 async fn is_saved(db: &Db, work: Work<'_>) -> Result<bool, Error> {
     let Some(checkpoint) = work.checkpoint else { return Ok(false) };
-    let lease = work.lease;
-    let params =
-        vec![lease.run_id.into(), lease.partition.into(), checkpoint.chunks_done.into(), lease.epoch.into()];
     let mut tx = db.begin_read().await?;
-    let saved = tx.fetch_optional(&SAVED, params).await?.is_some();
+    let saved = annals_runs::state::is_saved(&mut tx, work.lease, checkpoint).await?;
     tx.rollback().await?;
     Ok(saved)
 }

@@ -154,8 +154,13 @@ pub(crate) fn collections(value: &Value<'_>, outer: &Scope) -> BTreeMap<String, 
 /// As [`unreadable_property`].
 fn unreadable_collection() -> Collection {
     let element = Element::Object(BTreeMap::new());
-    let part =
-        Part { table: String::new(), parent: unreadable_path(), joins: BTreeMap::new(), filter: None, element };
+    let part = Part {
+        table: String::new(),
+        parent: unreadable_path(),
+        joins: BTreeMap::new(),
+        filter: None,
+        element,
+    };
     Collection { parts: vec![part], key: Vec::new(), order: None, since: None }
 }
 

@@ -152,7 +152,7 @@ fn capture(fields: &mut Fields<'_>) -> CaptureSettings {
     if let Some(format) = fields.get("jsonFormat").and_then(|value| value.word(&words)) {
         capture.json_format = format;
     }
-    if let Some(patches) = fields.get("maxAllowedPatches").and_then(|value| value.whole_u32(0..=10_000)) {
+    if let Some(patches) = fields.get("maxAllowedPatches").and_then(|value| value.whole_u32(0..=1_000)) {
         capture.max_allowed_patches = patches;
     }
     let age = fields.either("captureMaxAgeInDays", "captureMaxAge");
@@ -195,7 +195,7 @@ fn set(
 }
 
 fn limits(fields: &mut Fields<'_>, queue: &QueueSettings) -> Limits {
-    let mut limits = Limits { attribute_bytes_max: 16 << 20, document_bytes_max: 32 << 20, nesting_max: 200 };
+    let mut limits = Limits { attribute_bytes_max: 16 << 20, document_bytes_max: 32 << 20, nesting_max: 100 };
     let value = fields.get("limits");
     let mut document_at = value.as_ref().map_or(fields.at, Value::at);
     if let Some(mut fields) = value.and_then(|value| value.fields("`limits`")) {
@@ -204,7 +204,7 @@ fn limits(fields: &mut Fields<'_>, queue: &QueueSettings) -> Limits {
         if let Some(at) = set(&mut fields, "documentBytesMax", bytes, &mut limits.document_bytes_max) {
             document_at = at;
         }
-        set(&mut fields, "nestingMax", 1..=500, &mut limits.nesting_max);
+        set(&mut fields, "nestingMax", 1..=100, &mut limits.nesting_max);
         fields.finish();
     }
     if limits.document_bytes_max > queue.message_bytes_max {

@@ -132,7 +132,7 @@ async fn one_broken_object_does_not_keep_the_others_from_being_read() {
         let images = [(&keys[0], &broken), (&keys[1], &whole), (&keys[2], &never)];
         let mut images = head_images(&mut tx, &images).await.unwrap();
         assert_eq!(images.remove(&keys[0]).unwrap().unwrap_err().capture_id, "c1");
-        assert_eq!(images.remove(&keys[1]).unwrap().unwrap().image_fields["n"], 4);
+        assert_eq!(images.remove(&keys[1]).unwrap().unwrap().image.image_fields["n"], 4);
         let missing = images.remove(&keys[2]).unwrap().unwrap_err();
         assert!(matches!(missing.fault, Fault::Missing), "{missing:?}");
     }

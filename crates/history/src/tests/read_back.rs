@@ -147,7 +147,8 @@ async fn write_and_read(history: &History, case: usize, object_type: ObjectType,
     let last = images.len() - 1;
     let head = super::heads::head(&id(last), instant(last), &hashes(&images[last]));
     let mut read = head_images(&mut tx, &[(&key, &head)]).await.unwrap();
-    assert_eq!(read.remove(&key).unwrap().unwrap(), images[last]);
+    let head_image = read.remove(&key).unwrap().unwrap();
+    assert_eq!((&head_image.image, head_image.transform.as_str()), (&images[last], "T"));
 }
 
 /// IIQ-40, IIQ-41.

@@ -8,7 +8,7 @@ use crate::deed::{AttributeChange, Change, ObjectChange, Stamp};
 use crate::error::{Doing as _, Result, WorldError};
 use crate::id::Kind;
 use crate::record::records;
-use crate::row::{Row, Stamps, check_length};
+use crate::row::{Row, Stamps, TOLD, check_length};
 
 /// Columns of a row with their new values.
 pub(super) type Sets = Vec<(&'static str, Value)>;
@@ -131,8 +131,9 @@ impl Day<'_> {
         time: i64,
     ) -> Result<()> {
         let schema = self.schema;
-        let found =
-            records(&mut self.tx, schema, table, &["id", "created", "name"], "id", &[id.to_owned()]).await?;
+        let mut columns = vec!["created"];
+        columns.extend(TOLD);
+        let found = records(&mut self.tx, schema, table, &columns, "id", &[id.to_owned()]).await?;
         let Some(record) = found.first() else {
             return Err(WorldError::Unexpected { table, id: id.to_owned(), what: "is to be deleted and not there" });
         };
@@ -144,7 +145,12 @@ impl Day<'_> {
             name: Some(name.to_owned()),
             change: Change::Deleted,
             stamp: Stamp::None,
-            attributes: Vec::new(),
+            attributes: TOLD
+                .into_iter()
+                .filter_map(|column| {
+                    Some(AttributeChange::new(column, record.maybe_text(column)?, serde_json::Value::Null))
+                })
+                .collect(),
         });
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! Picking people to whom something happens.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::Day;
 use super::subject::Subject;
 use crate::error::Result;
@@ -18,19 +20,22 @@ impl Day<'_> {
                 break;
             }
             let mut ids: Vec<String> = Vec::new();
+            let mut thrown = BTreeSet::new();
             for _ in 0..(count - picked.len()) * 2 + 6 {
                 let id = self.ids.nth(Kind::Identity, self.dice.below(people));
-                if !self.busy.contains(&id) && !ids.contains(&id) {
+                if !self.busy.contains(&id) && thrown.insert(id.clone()) {
                     ids.push(id);
                 }
             }
             // In the order of the dice, not of the ids: else those with low numbers would be picked more often.
             let found = self.subjects(&ids).await?;
+            let mut found: BTreeMap<String, Subject> =
+                found.into_iter().map(|subject| (subject.id.clone(), subject)).collect();
             for id in ids {
-                let Some(subject) = found.iter().find(|subject| subject.id == id) else { continue };
-                if picked.len() < count && !subject.inactive && fits(subject) {
+                let Some(subject) = found.remove(&id) else { continue };
+                if picked.len() < count && !subject.inactive && fits(&subject) {
                     self.busy.insert(id);
-                    picked.push(subject.clone());
+                    picked.push(subject);
                 }
             }
         }

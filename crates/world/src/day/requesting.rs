@@ -8,11 +8,11 @@ use super::edit::{Edit, Sets};
 use super::errand::Task;
 use super::subject::Subject;
 use crate::access::{Membership, Origin};
-use crate::deed::{AttributeChange, DeedKind, Named};
+use crate::deed::{AttributeChange, DeedKind};
 use crate::error::Result;
 use crate::population::extra_grant;
 use crate::record::records;
-use crate::requests::{self, Party, Request, RequestStage, Wanted, Wish};
+use crate::requests::{self, Request, RequestStage, Wanted, Wish};
 use crate::xml::{self, Xml};
 
 /// An item of a request under way.
@@ -20,6 +20,8 @@ struct Pending {
     id: String,
     wanted: Wanted,
     value: String,
+    approval: String,
+    provisioning: Option<String>,
 }
 
 impl Day<'_> {
@@ -89,8 +91,11 @@ impl Day<'_> {
     pub(super) async fn decide_request(&mut self, id: &str) -> Result<()> {
         let stage = if self.dice.percent(15) { RequestStage::Rejected } else { RequestStage::Approved };
         let kind = if stage == RequestStage::Rejected { DeedKind::Rejected } else { DeedKind::Approved };
-        if self.advance(id, kind, stage, (12, 16)).await?.is_some() && stage == RequestStage::Approved {
-            self.some_day(0, 1, Task::Provision(id.to_owned()));
+        if self.advance(id, kind, stage, (12, 16)).await?.is_some() {
+            self.close();
+            if stage == RequestStage::Approved {
+                self.some_day(0, 1, Task::Provision(id.to_owned()));
+            }
         }
         Ok(())
     }
@@ -101,7 +106,7 @@ impl Day<'_> {
         else {
             return Ok(());
         };
-        let Some(before) = self.subject(&person).await? else { return Ok(()) };
+        let before = person;
         let mut after = before.clone();
         for item in items {
             match item.wanted.wish {
@@ -113,41 +118,37 @@ impl Day<'_> {
                 }
             }
         }
-        // The deed is that of the request: it was closed with it, and goes on here.
-        let Some(deed) = self.deeds.pop() else { return Ok(()) };
-        let time = deed.time_ms;
-        self.deed = deed;
-        self.busy.insert(person);
+        let time = self.deed.time_ms;
+        self.busy.insert(before.id.clone());
         self.save(&before, &mut after, time).await?;
         self.close();
         Ok(())
     }
 
-    /// Brings a request and its items to the next stage, as a deed; whose it is and what was asked for. Nothing where
-    /// the person is no longer there or does not work here any more.
+    /// Brings a request and its items to the next stage; whose it is and what was asked for. The deed stays open.
+    /// Nothing where the person is no longer there or does not work here any more.
     async fn advance(
         &mut self,
         id: &str,
         kind: DeedKind,
         stage: RequestStage,
         hours: (i64, i64),
-    ) -> Result<Option<(String, Vec<Pending>)>> {
+    ) -> Result<Option<(Subject, Vec<Pending>)>> {
         self.flush().await?;
         let (schema, ids) = (self.schema, [id.to_owned()]);
-        let columns = ["id", "name", "target_id", "target_display_name", "attributes"];
+        let columns =
+            ["name", "target_id", "attributes", "state", "completion_status", "execution_status"];
         let found = records(&mut self.tx, schema, "spt_identity_request", &columns, "id", &ids).await?;
         let Some(record) = found.into_iter().next() else { return Ok(None) };
-        let person = record.text("target_id");
-        let Some(subject) = self.subject(&person).await?.filter(|subject| !subject.inactive) else {
+        let Some(subject) = self.subject(&record.text("target_id")).await?.filter(|subject| !subject.inactive) else {
             return Ok(None);
         };
         let (items, approver) = self.pending_items(id).await?;
-        let time = self.time(hours, &[id, &person]);
-        self.open(kind, time, Some(Named { id: person.clone(), name: subject.text("name").to_owned() }));
-        let party = Party { id: person.clone(), login: String::new(), display: record.text("target_display_name") };
+        let time = self.time(hours, &[id, &subject.id]);
+        self.open(kind, time, Some(subject.named()));
         let request = Request {
-            target: party.clone(),
-            requester: party,
+            target: subject.party(),
+            requester: subject.party(),
             approver: approver.clone(),
             wanted: items.iter().map(|item| item.wanted.clone()).collect(),
             stage,
@@ -162,11 +163,13 @@ impl Day<'_> {
             id: id.to_owned(),
             name: record.text("name"),
             sets: request_sets(stage, time, attributes),
-            attributes: vec![
-                AttributeChange::new("state", serde_json::Value::Null, stage.step()),
-                AttributeChange::new("completion_status", "Pending", stage.completion()),
-                AttributeChange::new("execution_status", serde_json::Value::Null, stage.execution()),
-            ],
+            attributes: [
+                ("state", stage.step()),
+                ("completion_status", stage.completion()),
+                ("execution_status", stage.execution()),
+            ]
+            .map(|(column, new)| AttributeChange::new(column, record.maybe_text(column), new))
+            .into(),
         };
         self.change(edit, time).await?;
         for item in &items {
@@ -181,18 +184,26 @@ impl Day<'_> {
                     ("provisioning_state", Value::Text(stage.provisioning().map(str::to_owned))),
                 ],
                 attributes: vec![
-                    AttributeChange::new("approval_state", serde_json::Value::Null, stage.approval()),
-                    AttributeChange::new("provisioning_state", serde_json::Value::Null, stage.provisioning()),
+                    AttributeChange::new("approval_state", item.approval.clone(), stage.approval()),
+                    AttributeChange::new("provisioning_state", item.provisioning.clone(), stage.provisioning()),
                 ],
             };
             self.change(edit, time).await?;
         }
-        self.close();
-        Ok(Some((person, items)))
+        Ok(Some((subject, items)))
     }
 
     async fn pending_items(&mut self, request: &str) -> Result<(Vec<Pending>, String)> {
-        let columns = ["id", "application", "name", "value", "native_identity", "owner_name"];
+        let columns = [
+            "id",
+            "application",
+            "name",
+            "value",
+            "native_identity",
+            "owner_name",
+            "approval_state",
+            "provisioning_state",
+        ];
         let (schema, ids) = (self.schema, [request.to_owned()]);
         let table = "spt_identity_request_item";
         let found = records(&mut self.tx, schema, table, &columns, "identity_request_id", &ids).await?;
@@ -208,7 +219,13 @@ impl Day<'_> {
                     Wish::Grant(*self.atlas.grants.get(&(application, value.clone()))?)
                 };
                 let wanted = Wanted { wish, native_identity: record.text("native_identity") };
-                Some(Pending { id: record.text("id"), wanted, value })
+                Some(Pending {
+                    id: record.text("id"),
+                    wanted,
+                    value,
+                    approval: record.text("approval_state"),
+                    provisioning: record.maybe_text("provisioning_state"),
+                })
             })
             .collect();
         Ok((items, approver))

@@ -42,6 +42,7 @@ impl Day<'_> {
             assignment: String::new(),
             granted_by_role: origin == Origin::Role,
             request_item,
+            certification_item: None,
             grant: Some(grant),
             role: None,
         });
@@ -89,6 +90,7 @@ impl Day<'_> {
             assignment: hex(&self.dice.bytes(16)),
             granted_by_role: false,
             request_item,
+            certification_item: None,
             grant: None,
             role: Some((membership, role)),
         });
@@ -225,7 +227,9 @@ impl Day<'_> {
         for (column, old, new) in
             [("iiq_disabled", before.disabled, after.disabled), ("iiq_locked", before.locked, after.locked)]
         {
-            if old != new {
+            // Before 8.3 the XML alone tells of it.
+            let has_column = self.schema.table("spt_link").is_some_and(|table| table.column(column).is_some());
+            if old != new && has_column {
                 sets.push((column, Value::Bool(Some(new))));
                 attributes.push(AttributeChange::new(column, old, new));
             }

@@ -65,6 +65,7 @@ pub(super) struct HeldNow {
     pub(super) assignment: String,
     pub(super) granted_by_role: bool,
     pub(super) request_item: Option<String>,
+    pub(super) certification_item: Option<String>,
     /// Position in the catalogue, of an entitlement.
     pub(super) grant: Option<usize>,
     /// Position of the role, of a role.
@@ -268,7 +269,7 @@ async fn held(
 ) -> Result<BTreeMap<String, Vec<HeldNow>>> {
     let columns = [
         "id", "identity_id", "application", "native_identity", "name", "value", "source", "assigner",
-        "assignment_id", "granted_by_role", "request_item",
+        "assignment_id", "granted_by_role", "request_item", "certification_item",
     ];
     let mut found: BTreeMap<String, Vec<HeldNow>> = BTreeMap::new();
     for record in records(tx, schema, "spt_identity_entitlement", &columns, "identity_id", ids).await? {
@@ -295,6 +296,7 @@ fn held_now(atlas: &Atlas, record: &Record) -> HeldNow {
         assignment: record.text("assignment_id"),
         granted_by_role: record.flag("granted_by_role"),
         request_item: record.maybe_text("request_item"),
+        certification_item: record.maybe_text("certification_item"),
         name,
         value,
         grant,

@@ -86,7 +86,7 @@ proptest! {
             for world in worlds(&settings).await {
                 let deliveries = if together { vec![messages.clone()] } else { messages.iter().map(|m| vec![m.clone()]).collect() };
                 for delivery in deliveries {
-                    assert!(world.write(delivery).await.failures.is_empty());
+                    assert_eq!(world.write(delivery).await.failures, []);
                 }
                 for (object_type, states) in ObjectType::ALL.into_iter().zip(&states) {
                     for (at, state) in (1_i64..).map(|n| n * 100).zip(states) {

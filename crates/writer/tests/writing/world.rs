@@ -202,7 +202,7 @@ pub(crate) fn capture_of(
     image.image_fields.extend(last_refresh.map(|value| ("lastRefresh".to_owned(), value)));
     let hashes = ImageHashes { full: hash_bytes(&bytes), smart };
     let schema = ImageSchema { insignificant: ["lastRefresh".to_owned()].into(), ..Default::default() };
-    let captured = CapturedImage { image, bytes, hashes, schema: Arc::new(schema) };
+    let captured = CapturedImage { image, bytes, hashes, include_hash: true, schema: Arc::new(schema) };
     message(key(object_type, object_id), name, occurred_ms, observed_ms, Operation::Capture(captured))
 }
 

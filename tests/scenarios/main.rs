@@ -1,0 +1,5 @@
+//! Whole runs over a generated identity system, and the program as people call it.
+
+mod program;
+mod selection;
+mod site;

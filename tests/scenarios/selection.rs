@@ -1,0 +1,194 @@
+//! What a run selects and what it makes of it.
+
+use std::collections::BTreeMap;
+
+use annals_testkit::Engine;
+
+use crate::site::{DAY_MS, HOUR_MS, START_MS, Site};
+
+/// How many objects of each type the identity system has, by SQL of our own that knows nothing of the source profile.
+fn census(site: &Site) -> BTreeMap<String, u64> {
+    const REQUESTED: &str = "target_id is not null and coalesce(target_class, 'Identity')
+         in ('Identity', 'sailpoint.object.Identity')";
+    let queries = [
+        ("identity", "spt_identity where coalesce(workgroup, {false}) = {false}".to_owned()),
+        ("workgroup", "spt_identity where workgroup = {true}".to_owned()),
+        ("account", "spt_link where identity_id is not null".to_owned()),
+        ("role", "spt_bundle".to_owned()),
+        ("entitlement", "spt_identity_entitlement".to_owned()),
+        ("managedAttribute", "spt_managed_attribute".to_owned()),
+        ("certification", "spt_certification".to_owned()),
+        (
+            "certificationRemediation",
+            "spt_certification_item where type <> 'PolicyViolation'
+               and action in (select id from spt_certification_action
+                              where status in ('Remediated', 'RevokeAccount', 'Modified', 'AccountReassign'))
+               and certification_entity_id in (select id from spt_certification_entity
+                                               where identity_id in (select name from spt_identity))"
+                .to_owned(),
+        ),
+        ("identityRequest", format!("spt_identity_request where {REQUESTED}")),
+        (
+            "identityRequestItem",
+            format!(
+                "spt_identity_request_item
+                 where identity_request_id in (select id from spt_identity_request where {REQUESTED})"
+            ),
+        ),
+        ("policyViolation", "spt_policy_violation where identity_id is not null".to_owned()),
+        (
+            "policyViolationRemediation",
+            "spt_identity_history_item where identity_id is not null and policy is not null
+               and status in ('Remediated', 'Modified')"
+                .to_owned(),
+        ),
+        ("capability", "spt_capability".to_owned()),
+        ("objectConfig", "spt_object_config".to_owned()),
+    ];
+    let count = |from: &str| site.ask_one(&format!("select count(*) from {from};")).parse().unwrap();
+    queries.iter().map(|(object_type, from)| ((*object_type).to_owned(), count(from))).collect()
+}
+
+/// IIQ-04, IIQ-12: the first run captures every object; the second one, with nothing changed, selects none and writes
+/// nothing; one after k changes and m new objects selects and captures exactly those.
+#[tokio::test]
+async fn a_run_captures_exactly_what_is_new_or_changed() {
+    for site in Site::everywhere(30).await {
+        let census = census(&site);
+        assert!(census.values().all(|count| *count > 0), "{census:?}");
+        let first = site.run(START_MS).await.succeeds();
+        assert_eq!(first.counters().total_object_messages, census.values().sum::<u64>());
+        assert_eq!(first.by_type("qualifiedByChange"), census);
+        assert_eq!(first.by_type("fullCaptures"), census);
+        for (object_type, table, id) in Site::capture_tables() {
+            let found = site.count(&format!("select count(distinct {id}) from {table};"));
+            assert_eq!(found, census[object_type.as_str()], "{table}");
+        }
+        let before = site.everything().await;
+
+        let second = site.run(START_MS + DAY_MS).await.succeeds();
+        assert_eq!(second.counters().total_object_messages, 0);
+        assert_eq!(second.total("unchanged") + second.total("duplicates"), 0);
+        assert_eq!(site.everything().await, before);
+
+        let changed_ms = START_MS + DAY_MS + HOUR_MS;
+        let expected = change_four_and_add_two(&site, changed_ms);
+        let now_ms = START_MS + 2 * DAY_MS;
+        let third = site.run(now_ms).await.succeeds();
+        assert_eq!(third.counters().total_object_messages, 6);
+        assert_eq!(third.total("fullCaptures"), 6);
+        assert_eq!(site.captured_at(now_ms), expected, "{}", site.source.engine());
+    }
+}
+
+/// The ids of what was changed and added, by type.
+fn change_four_and_add_two(site: &Site, changed_ms: i64) -> BTreeMap<String, Vec<String>> {
+    let first = |from: &str, count: u32| site.ask(&format!("select id from {from} order by id limit {count};"));
+    let people = first("spt_identity where coalesce(workgroup, {false}) = {false}", 2);
+    let role = first("spt_bundle", 1);
+    let managed = first("spt_managed_attribute", 1);
+    let dated = format!("significant_modified = {changed_ms}, modified = {changed_ms}");
+    site.change(&format!(
+        "update spt_identity set firstname = 'Renamed', {dated} where id in ('{}', '{}');
+         update spt_bundle set displayable_name = 'Renamed', {dated} where id = '{}';
+         update spt_managed_attribute set displayable_name = 'Renamed', {dated} where id = '{}';
+         insert into spt_identity (id, created, name, display_name, inactive, workgroup)
+           values ('new-identity', {changed_ms}, 'new.comer', 'New Comer', {{false}}, {{false}});
+         insert into spt_capability (id, created, name) values ('new-capability', {changed_ms}, 'NewCapability');",
+        people[0], people[1], role[0], managed[0]
+    ));
+    let mut identities = people;
+    identities.push("new-identity".to_owned());
+    BTreeMap::from([
+        ("identity".to_owned(), identities),
+        ("role".to_owned(), role),
+        ("managedAttribute".to_owned(), managed),
+        ("capability".to_owned(), vec!["new-capability".to_owned()]),
+    ])
+}
+
+/// IIQ-03: what IdentityIQ itself does not call significant selects nothing, whatever it does to `modified`.
+#[tokio::test]
+async fn an_insignificant_touch_selects_nothing() {
+    for site in Site::everywhere(20).await {
+        // Everything has been significant once, so that `modified` has no say.
+        for table in ["spt_identity", "spt_link", "spt_managed_attribute"] {
+            site.change(&format!("update {table} set significant_modified = created;"));
+        }
+        site.run(START_MS).await.succeeds();
+        let before = site.everything().await;
+        let touched_ms = START_MS + HOUR_MS;
+        for table in ["spt_identity", "spt_link", "spt_managed_attribute"] {
+            site.change(&format!("update {table} set last_refresh = {touched_ms}, modified = {touched_ms};"));
+        }
+        let second = site.run(START_MS + DAY_MS).await.succeeds();
+        assert_eq!(second.counters().total_object_messages, 0);
+        assert_eq!(site.everything().await, before, "{}", site.source.engine());
+    }
+}
+
+/// IIQ-03, IIQ-12: an object that is selected although only insignificant fields of it changed, or the order of what
+/// has none, is seen to be unchanged: no capture, no event.
+#[tokio::test]
+async fn what_is_selected_without_a_significant_change_is_not_captured() {
+    for site in Site::everywhere(20).await {
+        site.run(START_MS).await.succeeds();
+        let events = site.count("select count(*) from spt_hist_identity_event;");
+        let touched_ms = START_MS + HOUR_MS;
+        let reordered = reorder_a_list(&site, touched_ms);
+        let refreshed = site.ask_one(&format!(
+            "select id from spt_identity where coalesce(workgroup, {{false}}) = {{false}} and id <> '{reordered}'
+             order by id limit 1;"
+        ));
+        site.change(&format!(
+            "update spt_identity set last_refresh = {touched_ms}, last_login = {touched_ms},
+               significant_modified = {touched_ms} where id = '{refreshed}';"
+        ));
+        let now_ms = START_MS + DAY_MS;
+        let second = site.run(now_ms).await.succeeds();
+        assert_eq!(second.by_type("qualifiedByChange"), BTreeMap::from([("identity".to_owned(), 2)]));
+        assert_eq!(second.by_type("unchanged"), BTreeMap::from([("identity".to_owned(), 2)]));
+        assert_eq!(second.total("fullCaptures") + second.total("patchCaptures") + second.total("events"), 0);
+        assert_eq!(site.captured_at(now_ms), BTreeMap::new());
+        assert_eq!(site.count("select count(*) from spt_hist_identity_event;"), events);
+        let seen = format!(
+            "select count(*) from annals_head where object_type = 'identity' and extended_to_date = {touched_ms};"
+        );
+        assert_eq!(site.count(&seen), 2);
+    }
+}
+
+/// Turns a multi-valued attribute of somebody around; who it is.
+fn reorder_a_list(site: &Site, touched_ms: i64) -> String {
+    const SWEDISH: &str = "<Attributes><Map><entry key=\"languages\"><value><List><String>sv</String>\
+        <String>en</String></List></value></entry></Map></Attributes>";
+    const ENGLISH: &str = "<Attributes><Map><entry key=\"languages\"><value><List><String>en</String>\
+        <String>sv</String></List></value></entry></Map></Attributes>";
+    // Made before the site is read for the first time, so that there is a list to turn around.
+    let id = site.ask_one(
+        "select id from spt_identity where coalesce(workgroup, {false}) = {false} order by id desc limit 1;",
+    );
+    assert_ne!(SWEDISH, ENGLISH);
+    site.change(&format!(
+        "update spt_identity set attributes = '{ENGLISH}', significant_modified = {touched_ms} where id = '{id}';"
+    ));
+    id
+}
+
+/// IIQ-10: reading everything once more, with the named timestamp gone, recognises every message and changes no row.
+#[tokio::test]
+async fn publishing_a_whole_run_again_changes_no_row() {
+    for site in Site::everywhere(20).await {
+        site.run(START_MS).await.succeeds();
+        change_four_and_add_two(&site, START_MS + HOUR_MS);
+        site.run(START_MS + DAY_MS).await.succeeds();
+        let before = site.everything().await;
+        site.forget_timestamp();
+        let again = site.run(START_MS + 2 * DAY_MS).await.succeeds();
+        let census = census(&site);
+        assert_eq!(again.by_type("qualifiedByChange"), census);
+        assert_eq!(again.by_type("duplicates"), census);
+        assert_eq!(site.everything().await, before, "{}", site.source.engine());
+        assert_eq!(site.history.engine() == Engine::Postgres, site.source.engine() == Engine::Postgres);
+    }
+}
