@@ -109,6 +109,9 @@ pub enum DemoPart {
         /// Empty database: sqlite:, postgres:, mysql:
         #[arg(long, value_name = "URL")]
         url: String,
+        /// When its first day begins: 2026-03-01 00:00 or 2026-03-01T00:00:00Z [default: today's midnight, UTC]
+        #[arg(long, value_name = "INSTANT")]
+        start: Option<String>,
     },
     /// Let days pass in a generated identity system
     Days {

@@ -85,13 +85,27 @@ impl Pipeline {
             Begun::Running { run_id, objects, .. } => (run_id, objects),
         };
         done.total.store(objects, Ordering::Relaxed);
+        let finished = self.complete(task, run_id, scope, done).await?;
+        Ok(Outcome { run_id, finished: Some(finished) })
+    }
+
+    /// Works on what a run that was begun has left, and finishes it.
+    ///
+    /// # Errors
+    /// Where the end of the run could not be recorded.
+    pub async fn complete(
+        &self,
+        task: &Task,
+        run_id: i64,
+        scope: Scope<'_>,
+        done: Arc<Done>,
+    ) -> anyhow::Result<Finished> {
         let (ended, alive) = watch::channel(());
         let renewal = tokio::spawn(renew(self.history.clone(), task.name.clone(), run_id, alive));
-        let problem = if objects == 0 { None } else { self.work(task, run_id, done).await };
+        let problem = self.work(task, run_id, done).await;
         drop(ended);
         renewal.await?;
-        let finished = finish(&self.history, task, run_id, scope, problem).await?;
-        Ok(Outcome { run_id, finished: Some(finished) })
+        Ok(finish(&self.history, task, run_id, scope, problem).await?)
     }
 
     /// Works on all partitions; what stopped the workers, if anything did.

@@ -91,7 +91,8 @@ pub async fn begin(dispatch: Dispatch<'_>) -> Result<Begun, Error> {
             let mut tx = dispatch.history.begin().await?;
             run::add_messages(&mut tx, run_id, &[message]).await?;
             let counters = Counters::default();
-            end(&mut tx, dispatch.task, run_id, TaskStatus::Error, &counters, &serde_json::Value::Null).await?;
+            end(&mut tx, dispatch.task, run_id, TaskStatus::Error, &counters, &serde_json::Value::Null)
+                .await?;
             tx.commit().await?;
             Err(error)
         }
@@ -138,7 +139,8 @@ async fn record(dispatch: Dispatch<'_>, horizon_ms: i64) -> Result<Recorded, Err
 
 /// Ends a run whose host vanished; its named timestamp has not moved, so this run reads everything that it would have.
 async fn give_up_dead_run(tx: &mut Tx, run_id: i64) -> Result<(), Error> {
-    let text = "The host that dispatched this run has vanished. The next run reads its objects again.".to_owned();
+    let text =
+        "The host that dispatched this run has vanished. The next run reads its objects again.".to_owned();
     run::add_messages(tx, run_id, &[RunMessage { status: TaskStatus::Error, text }]).await?;
     let counters = run::get(tx, run_id).await?.counters;
     run::end(tx, run_id, TaskStatus::Terminated, "Failure", &counters, &serde_json::Value::Null).await?;
@@ -177,7 +179,11 @@ async fn dispatch_objects(
     let totals = by_type(&mut tx, run_id).await?;
     tx.commit().await?;
     tracing::info!(run = run_id, by_type = %totals, "{} objects qualified", shared.counters.total_object_messages);
-    Ok(Begun::Running { run_id, objects: shared.partitions.iter().sum(), partitions: shared.partitions.len() })
+    Ok(Begun::Running {
+        run_id,
+        objects: shared.partitions.iter().sum(),
+        partitions: shared.partitions.len(),
+    })
 }
 
 fn message(banner: &Banner) -> RunMessage {

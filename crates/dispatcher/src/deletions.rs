@@ -61,18 +61,24 @@ async fn intercepted(
                     .into_iter()
                     .collect();
             for deleted in noted.filter(|deleted| living.contains(&deleted.object_id)) {
-                let at = latest.entry(*object_type).or_default().entry(deleted.object_id.clone()).or_default();
+                let at =
+                    latest.entry(*object_type).or_default().entry(deleted.object_id.clone()).or_default();
                 *at = deleted.deleted_ms.max(*at);
             }
         }
     }
-    let objects = |by_id: BTreeMap<String, i64>| by_id.into_iter().map(|(id, at)| DeletedObject { id, at }).collect();
+    let objects =
+        |by_id: BTreeMap<String, i64>| by_id.into_iter().map(|(id, at)| DeletedObject { id, at }).collect();
     Ok(latest.into_iter().map(|(object_type, by_id)| (object_type, objects(by_id))).collect())
 }
 
 /// By comparing what history holds with what the source still has, page by page. When it was deleted is not known:
 /// it is dated to the moment at which it was missed.
-async fn sweep(tx: &mut Tx, dispatch: Dispatch<'_>, object_type: ObjectType) -> Result<Vec<DeletedObject>, Error> {
+async fn sweep(
+    tx: &mut Tx,
+    dispatch: Dispatch<'_>,
+    object_type: ObjectType,
+) -> Result<Vec<DeletedObject>, Error> {
     let at = dispatch.source.now_ms().await?;
     let source = &dispatch.config.profile().name;
     let mut missed = Vec::new();

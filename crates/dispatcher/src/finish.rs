@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use annals_config::task::Task;
 use annals_model::{Counters, ObjectFailure, ObjectType, TaskStatus, settle_failures, thresholds_breached};
-use annals_runs::{ChunkKind, FailedObject, RunMessage, failures, partitions, run, state, tasks, timestamp, writes};
+use annals_runs::{
+    ChunkKind, FailedObject, RunMessage, failures, partitions, run, state, tasks, timestamp, writes,
+};
 use annals_sql::{Db, Tx};
 use serde_json::{Value, json};
 
@@ -43,14 +45,16 @@ pub async fn finish(
     for state in state::of_run(&mut tx, run_id).await? {
         counters.add_partition(&state.counters);
     }
-    counters.total_unseen_objects = counters.total_object_messages.saturating_sub(counters.total_seen_objects);
+    counters.total_unseen_objects =
+        counters.total_object_messages.saturating_sub(counters.total_seen_objects);
     let failed = failures::of_run(&mut tx, run_id).await?;
     let before = failures::of_task(&mut tx, &task.name).await?;
     let attempts: HashMap<(ObjectType, &str), &FailedObject> = before
         .iter()
         .map(|object| ((object.failure.object_type, object.failure.object_id.as_str()), object))
         .collect();
-    let earlier = |failure: &ObjectFailure| attempts.get(&(failure.object_type, failure.object_id.as_str())).copied();
+    let earlier =
+        |failure: &ObjectFailure| attempts.get(&(failure.object_type, failure.object_id.as_str())).copied();
     let newly_failed = failed.iter().filter(|failure| earlier(failure).is_none()).count() as u64;
     let breached = thresholds_breached(newly_failed, counters.total_object_messages, &task.arguments);
 
@@ -163,7 +167,10 @@ pub(crate) async fn by_type(tx: &mut Tx, run_id: i64) -> Result<Value, Error> {
             totals.entry(object_type).or_default().extend(counts);
         }
     }
-    Ok(totals.into_iter().map(|(object_type, counts)| (object_type.as_str().to_owned(), Value::Object(counts))).collect())
+    Ok(totals
+        .into_iter()
+        .map(|(object_type, counts)| (object_type.as_str().to_owned(), Value::Object(counts)))
+        .collect())
 }
 
 fn warning(text: String) -> RunMessage {

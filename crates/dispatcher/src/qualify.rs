@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use annals_config::extract::ExtractConfig;
+use annals_config::filter::Expr;
 use annals_model::{Counters, Dealer, ObjectType, partition_count};
-use annals_runs::{ChunkKind, NewChunk, Objects, failures, partitions};
+use annals_runs::{ChunkKind, DeletedObject, NewChunk, Objects, failures, partitions};
+use annals_source::Source;
 use annals_sql::Tx;
 
 use crate::deletions::find_deleted;
@@ -32,31 +34,34 @@ pub(crate) async fn share_out(
     extract: &ExtractConfig,
     types: &BTreeSet<ObjectType>,
 ) -> Result<SharedOut, Error> {
+    let criteria = Criteria { source: dispatch.source, extract, since_ms };
     if let Scope::Objects(object_type, ids) = dispatch.scope {
         return share_out_named(tx, dispatch, run_id, object_type, ids).await;
     }
     let mut reattempts = failed_before(tx, dispatch, types).await?;
     let deleted = find_deleted(tx, dispatch, types, since_ms).await?;
+    let mut bereft = bereft_identities(tx, dispatch, types, &deleted).await?;
     let mut expected = 0;
     for object_type in ordered(types) {
-        let settings = extract.objects.get(&object_type);
-        let filter = settings.and_then(|settings| settings.filter.as_ref());
-        let limit = settings.and_then(|settings| settings.limit).unwrap_or(u64::MAX);
-        expected += dispatch.source.count_qualified(object_type, since_ms, filter).await?.min(limit);
+        expected += criteria.count(object_type).await?;
     }
     // An object that failed and has changed since counts as changed; until the ids stream by, it counts as both.
     expected += reattempts.values().map(|ids| ids.len() as u64).sum::<u64>();
+    expected += bereft.len() as u64;
     expected += deleted.values().map(|found| found.len() as u64).sum::<u64>();
     let count = partition_count(expected, dispatch.worker_slots, &dispatch.task.arguments);
     let mut dealing = Dealing::new(run_id, Dealer::new(expected, count, &dispatch.task.arguments));
     let mut counters = Counters::default();
     for object_type in ordered(types) {
-        let modified =
-            deal_modified(tx, dispatch, since_ms, extract, object_type, &mut reattempts, &mut dealing).await?;
+        let other =
+            if object_type == ObjectType::Identity { std::mem::take(&mut bereft) } else { BTreeSet::new() };
+        let failed = reattempts.entry(object_type).or_default();
+        let modified = deal_modified(tx, criteria, object_type, other, failed, &mut dealing).await?;
         counters.total_modified_object_messages += modified;
-        if let Some(ids) = reattempts.remove(&object_type) {
-            counters.total_reattempt_object_messages += ids.len() as u64;
-            let ids: Vec<String> = ids.into_iter().collect();
+        let again = reattempts.remove(&object_type).unwrap_or_default();
+        if !again.is_empty() {
+            counters.total_reattempt_object_messages += again.len() as u64;
+            let ids: Vec<String> = again.into_iter().collect();
             dealing.deal(tx, object_type, ChunkKind::Reattempt, ids, Objects::Ids).await?;
         }
     }
@@ -93,6 +98,39 @@ async fn share_out_named(
     Ok(SharedOut { partitions: dealt, counters })
 }
 
+/// What makes an object qualify by change.
+#[derive(Clone, Copy)]
+struct Criteria<'c> {
+    source: &'c Source,
+    extract: &'c ExtractConfig,
+    since_ms: Option<i64>,
+}
+
+impl Criteria<'_> {
+    fn filter(&self, object_type: ObjectType) -> Option<&Expr> {
+        self.extract.objects.get(&object_type)?.filter.as_ref()
+    }
+
+    fn limit(&self, object_type: ObjectType) -> u64 {
+        self.extract.objects.get(&object_type).and_then(|settings| settings.limit).unwrap_or(u64::MAX)
+    }
+
+    async fn count(&self, object_type: ObjectType) -> Result<u64, Error> {
+        let count = self.source.count_qualified(object_type, self.since_ms, self.filter(object_type)).await?;
+        Ok(count.min(self.limit(object_type)))
+    }
+
+    async fn page(
+        &self,
+        object_type: ObjectType,
+        after: Option<&str>,
+        page_max: usize,
+    ) -> Result<Vec<String>, Error> {
+        let filter = self.filter(object_type);
+        Ok(self.source.qualified_page(object_type, self.since_ms, filter, after, page_max).await?)
+    }
+}
+
 /// The types of a run in the order in which they are read.
 fn ordered(types: &BTreeSet<ObjectType>) -> impl Iterator<Item = ObjectType> + '_ {
     ObjectType::ALL.into_iter().filter(|object_type| types.contains(object_type))
@@ -113,42 +151,60 @@ async fn failed_before(
     Ok(failed)
 }
 
-/// Deals out what qualifies by change; objects that failed before and qualify by change are taken off `reattempts`.
-async fn deal_modified(
+/// The identities that lost an object: nothing at the source need tell that they changed.
+async fn bereft_identities(
     tx: &mut Tx,
     dispatch: Dispatch<'_>,
-    since_ms: Option<i64>,
-    extract: &ExtractConfig,
+    types: &BTreeSet<ObjectType>,
+    deleted: &BTreeMap<ObjectType, Vec<DeletedObject>>,
+) -> Result<BTreeSet<String>, Error> {
+    let mut bereft = BTreeSet::new();
+    if types.contains(&ObjectType::Identity) {
+        for (object_type, objects) in deleted {
+            let ids: Vec<String> = objects.iter().map(|object| object.id.clone()).collect();
+            let source = &dispatch.config.profile().name;
+            bereft.extend(annals_history::owners(tx, source, *object_type, &ids).await?);
+        }
+        let gone = deleted.get(&ObjectType::Identity).into_iter().flatten();
+        gone.for_each(|identity| {
+            bereft.remove(&identity.id);
+        });
+    }
+    Ok(bereft)
+}
+
+/// Deals out what qualifies by change, and `other` objects after it; objects that failed before and qualify by change
+/// are taken off `failed`.
+async fn deal_modified(
+    tx: &mut Tx,
+    criteria: Criteria<'_>,
     object_type: ObjectType,
-    reattempts: &mut BTreeMap<ObjectType, BTreeSet<String>>,
+    mut other: BTreeSet<String>,
+    failed: &mut BTreeSet<String>,
     dealing: &mut Dealing,
 ) -> Result<u64, Error> {
-    let settings = extract.objects.get(&object_type);
-    let filter = settings.and_then(|settings| settings.filter.as_ref());
-    let mut left = settings.and_then(|settings| settings.limit).unwrap_or(u64::MAX);
+    let mut left = criteria.limit(object_type);
     let mut after: Option<String> = None;
     let mut dealt = 0;
     while left > 0 {
         let page_max = usize::try_from(left).unwrap_or(usize::MAX).min(PAGE_MAX);
-        let ids = dispatch
-            .source
-            .qualified_page(object_type, since_ms, filter, after.as_deref(), page_max)
-            .await?;
+        let ids = criteria.page(object_type, after.as_deref(), page_max).await?;
         let Some(last) = ids.last() else { break };
         after = Some(last.clone());
-        if let Some(failed) = reattempts.get_mut(&object_type) {
-            ids.iter().for_each(|id| {
-                failed.remove(id);
-            });
-            if failed.is_empty() {
-                reattempts.remove(&object_type);
-            }
+        for id in &ids {
+            failed.remove(id);
+            other.remove(id);
         }
         let page = ids.len() as u64;
         dealt += page;
         left -= page;
         dealing.deal(tx, object_type, ChunkKind::Modified, ids, Objects::Ids).await?;
     }
+    for id in &other {
+        failed.remove(id);
+    }
+    dealt += other.len() as u64;
+    dealing.deal(tx, object_type, ChunkKind::Modified, other.into_iter().collect(), Objects::Ids).await?;
     Ok(dealt)
 }
 

@@ -27,6 +27,9 @@ pub(crate) struct Layout {
     pub(crate) chains: Stmt,
     /// The capture that was in force at an instant, as known at another.
     pub(crate) at: Stmt,
+    /// The identities to which the newest captures of a list of objects of a source say that these belong; none for
+    /// types that belong to no identity.
+    pub(crate) owners: Option<Stmt>,
     /// Captures of a list of objects with a list of effective dates.
     pub(crate) kept: Stmt,
     /// An object's captures, in the order in which they were recorded.
@@ -48,7 +51,11 @@ pub(crate) fn layout(object_type: ObjectType) -> &'static Layout {
 pub(crate) fn statements() -> Vec<&'static Stmt> {
     LAYOUTS
         .iter()
-        .flat_map(|(_, layout)| [&layout.inherit, &layout.chains, &layout.at, &layout.kept, &layout.list])
+        .flat_map(|(_, layout)| {
+            [&layout.inherit, &layout.chains, &layout.at, &layout.kept, &layout.list]
+                .into_iter()
+                .chain(&layout.owners)
+        })
         .collect()
 }
 
@@ -99,6 +106,15 @@ fn build(object_type: ObjectType) -> Layout {
                  order by effective_date desc, created desc, id desc limit 1"
             ),
         ),
+        owners: mapping.identity.then(|| {
+            stmt(
+                "owners",
+                format!(
+                    "select distinct c.identity_id from annals_head h join {name} c on c.id = h.capture_id
+                     where h.object_type = '{object_type}' and h.source = ? and h.object_id {{in}}"
+                ),
+            )
+        }),
         kept: stmt(
             "kept",
             format!(

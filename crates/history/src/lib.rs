@@ -37,7 +37,7 @@ pub use error::{Error, Fault, RebuildError};
 pub use growth::{DayGrowth, TableGrowth, growth};
 pub use head::{head_images, heads};
 pub use layout::PATCHES_MAX;
-pub use living::{living, living_page};
+pub use living::{living, living_page, owners};
 pub use page::{Page, PageRequest, Position};
 pub use rebuild::HeadImage;
 pub use schema::{create_reference_indexes, migrations, open};

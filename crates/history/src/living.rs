@@ -4,6 +4,7 @@ use annals_model::ObjectType;
 use annals_sql::{Row, Stmt, Tx, Value as Param};
 
 use crate::Error;
+use crate::layout::layout;
 
 pub(crate) const LIVING: Stmt = Stmt::new(
     "history.living",
@@ -50,6 +51,22 @@ pub async fn living_page(
         Param::from(i64::try_from(page_max).unwrap_or(i64::MAX)),
     ];
     texts(&tx.fetch_all(&LIVING_PAGE, params).await?)
+}
+
+/// The identities to which objects belong, by their newest captures; none for types that belong to no identity.
+///
+/// # Errors
+/// As any call.
+pub async fn owners(
+    tx: &mut Tx,
+    source: &str,
+    object_type: ObjectType,
+    ids: &[String],
+) -> Result<Vec<String>, Error> {
+    let Some(owners) = layout(object_type).owners.as_ref().filter(|_| !ids.is_empty()) else {
+        return Ok(Vec::new());
+    };
+    texts(&tx.fetch_all(owners, vec![Param::from(source), Param::TextList(ids.to_vec())]).await?)
 }
 
 fn texts(rows: &[Row]) -> Result<Vec<String>, Error> {

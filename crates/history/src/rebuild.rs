@@ -150,7 +150,8 @@ impl Document {
     /// The image that must be in it, and which transform made it.
     pub(crate) fn into_head_image(mut self) -> Result<HeadImage, RebuildError> {
         let image = self.value.get_mut("eventImage").map(Value::take);
-        let transform = self.value.get("transformationConfigName").and_then(Value::as_str).unwrap_or_default();
+        let transform =
+            self.value.get("transformationConfigName").and_then(Value::as_str).unwrap_or_default();
         match image.map(Image::deserialize) {
             Some(Ok(image)) => Ok(HeadImage { image, transform: transform.to_owned() }),
             Some(Err(error)) => Err(self.blame(Fault::Json(error))),

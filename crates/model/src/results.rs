@@ -163,11 +163,11 @@ pub struct Settled<F> {
 
 /// Settles one run: `failures` failed in it; `attempts_before` says how often an object had failed before.
 #[must_use]
-pub fn settle_failures<'f>(
-    failures: &'f [ObjectFailure],
+pub fn settle_failures(
+    failures: &[ObjectFailure],
     attempts_before: impl Fn(&ObjectFailure) -> u32,
     max_object_attempts: u32,
-) -> Settled<&'f ObjectFailure> {
+) -> Settled<&ObjectFailure> {
     let mut settled = Settled { kept: Vec::new(), dropped: 0 };
     for failure in failures {
         let attempts = attempts_before(failure).saturating_add(1);

@@ -26,6 +26,7 @@ use crate::dice::Dice;
 use crate::error::{Doing as _, Result};
 use crate::id::{Ids, Kind};
 use crate::organisation::DEPARTMENTS;
+use crate::record::text_at;
 use crate::row::Rows;
 use crate::schema::Schema;
 use crate::stage::{DAY_MS, HOUR_MS, Stage};
@@ -127,8 +128,7 @@ async fn read_permits(stage: &mut Stage, tx: &mut Tx) -> Result<()> {
         stage.roles.iter().enumerate().map(|(nth, role)| (role.id.clone(), nth)).collect();
     stage.roles.iter_mut().for_each(|role| role.permits.clear());
     for row in tx.fetch_all(&PERMITS, Vec::new()).await.doing(DOING)? {
-        let (bundle, child) = (row.required_text(0).doing(DOING)?, row.required_text(1).doing(DOING)?);
-        if let (Some(bundle), Some(child)) = (by_id.get(bundle), by_id.get(child)) {
+        if let (Some(bundle), Some(child)) = (by_id.get(&text_at(&row, 0)?), by_id.get(&text_at(&row, 1)?)) {
             stage.roles[*bundle].permits.push(*child);
         }
     }
@@ -140,10 +140,14 @@ impl<'w> Day<'w> {
         const DOING: &str = "reading who leads";
         let mut managers = Vec::new();
         for row in tx.fetch_all(&MANAGERS, Vec::new()).await.doing(DOING)? {
-            let text = |column| row.text(column).doing(DOING).map(|text| text.unwrap_or_default().to_owned());
-            let name = text(3)?;
+            let name = text_at(&row, 3)?;
             let department = DEPARTMENTS.iter().position(|department| department.name == name).unwrap_or(0);
-            managers.push(Manager { id: text(0)?, login: text(1)?, display: text(2)?, department });
+            managers.push(Manager {
+                id: text_at(&row, 0)?,
+                login: text_at(&row, 1)?,
+                display: text_at(&row, 2)?,
+                department,
+            });
         }
         let ids = Ids::new(state.seed, state.made.clone());
         Ok(Self {

@@ -235,7 +235,7 @@ impl Outfit {
 
     /// Some people once had, or have, two duties at once.
     fn violate(&mut self, stage: &Stage, ids: &mut Ids, rows: &mut Rows) {
-        if self.person.inactive || !self.dice.percent(15) {
+        if self.person.inactive || !self.dice.percent(25) {
             return;
         }
         let job = stage.job_role(self.person.department, self.person.job);

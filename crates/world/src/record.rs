@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use annals_sql::{Cell, Stmt, Tx, Value};
+use annals_sql::{Cell, Row, Stmt, Tx, Value};
 
 use crate::error::{Doing as _, Result};
 use crate::schema::Schema;
@@ -100,5 +100,11 @@ pub(crate) async fn records(
 /// The first column, text, of all rows of a statement.
 pub(crate) async fn texts(tx: &mut Tx, stmt: &Stmt, params: Vec<Value>) -> Result<Vec<String>> {
     let rows = tx.fetch_all(stmt, params).await.doing("reading the world")?;
-    rows.iter().map(|row| row.required_text(0).map(str::to_owned).doing("reading the world")).collect()
+    rows.iter().map(|row| text_at(row, 0)).collect()
+}
+
+/// The text at a position, empty where it is null. MySQL hands text of a binary collation out as bytes.
+pub(crate) fn text_at(row: &Row, position: usize) -> Result<String> {
+    let bytes = row.bytes(position).doing("reading the world")?;
+    Ok(String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned())
 }

@@ -11,6 +11,7 @@ use crate::ddl;
 use crate::error::{Doing as _, Result, WorldError};
 use crate::id::{Ids, Kind};
 use crate::population::Population;
+use crate::record::{text_at, texts};
 use crate::row::Rows;
 use crate::schema::{Release, Schema};
 use crate::stage::Stage;
@@ -166,7 +167,7 @@ impl World {
             return Err(WorldError::NoWorld);
         }
         let row = tx.fetch_optional(&READ_STATE, Vec::new()).await.doing(DOING)?.ok_or(WorldError::NoWorld)?;
-        let state: State = serde_json::from_str(row.required_text(0).doing(DOING)?).map_err(WorldError::State)?;
+        let state: State = serde_json::from_str(&text_at(&row, 0)?).map_err(WorldError::State)?;
         let stage = Stage::new(state.seed, state.identities, state.start_ms, state.release);
         Ok(Self { stage, state })
     }
@@ -269,8 +270,7 @@ impl World {
     pub async fn ids(&self, db: &Db, object_type: ObjectType) -> Result<Vec<String>> {
         const DOING: &str = "reading ids of the world";
         let mut tx = db.begin_read().await.doing(DOING)?;
-        let rows = tx.fetch_all(&ids_stmt(object_type), Vec::new()).await.doing(DOING)?;
-        rows.iter().map(|row| row.required_text(0).map(str::to_owned).doing(DOING)).collect()
+        texts(&mut tx, &ids_stmt(object_type), Vec::new()).await
     }
 }
 

@@ -48,8 +48,14 @@ impl Interrupts {
         Ok(Self { signal })
     }
 
+    /// One that notes nothing, for tests: some of them send signals to this very process.
+    #[cfg(test)]
+    pub(crate) fn deaf() -> Self {
+        Self { signal: Arc::default() }
+    }
+
     /// The signal that came, if one did.
-    fn noted(&self) -> Option<Ended> {
+    pub(crate) fn noted(&self) -> Option<Ended> {
         match self.signal.load(Ordering::SeqCst) {
             0 => None,
             number => Some(Ended {
@@ -94,7 +100,7 @@ impl Interrupts {
 }
 
 /// What a program's status means for ours.
-fn failure(name: &str, status: ExitStatus) -> Option<Ended> {
+pub(crate) fn failure(name: &str, status: ExitStatus) -> Option<Ended> {
     if status.success() {
         return None;
     }
@@ -103,7 +109,7 @@ fn failure(name: &str, status: ExitStatus) -> Option<Ended> {
 }
 
 /// The command as one would type it.
-fn name_of(command: &Command) -> String {
+pub(crate) fn name_of(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
@@ -124,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_programs_status_is_passed_on() {
-        let interrupts = Interrupts { signal: Arc::default() };
+        let interrupts = Interrupts::deaf();
         interrupts.run(&mut shell("exit 0")).unwrap();
         let error = interrupts.run(&mut shell("exit 101")).unwrap_err();
         assert_eq!(ended(&error).code, 101);
@@ -149,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_program_that_is_not_there_is_named() {
-        let interrupts = Interrupts { signal: Arc::default() };
+        let interrupts = Interrupts::deaf();
         let error = interrupts.run(&mut Command::new("no-such-program")).unwrap_err();
         assert_eq!(error.to_string(), "cannot start `no-such-program`");
     }

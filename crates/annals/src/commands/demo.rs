@@ -13,7 +13,7 @@ use annals_history::{FoundObject, PageRequest, TimelineRange};
 use annals_model::{Clock, ObjectType};
 use annals_runs::{Trigger, run as runs};
 use annals_sql::{Access, Db};
-use annals_world::{Progress, Step, World, WorldOptions};
+use annals_world::{Deed, Progress, Step, World, WorldOptions};
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::tz::TimeZone;
@@ -28,7 +28,6 @@ use crate::output::{Format, Listing};
 use crate::pipeline::{Done, Pipeline};
 use crate::times;
 
-#[derive(serde::Serialize)] struct Deed { identity_id: Option<String> }
 const DAY_MS: i64 = 86_400_000;
 /// A demo's night run reads the source so long after midnight.
 const NIGHT_MS: i64 = 30 * 60_000;
@@ -54,15 +53,24 @@ secretHashKey: a-key-for-the-demo-alone
 pub(crate) async fn execute(global: &Global, arguments: &DemoArgs) -> Result<Exit, Failure> {
     match &arguments.part {
         None => demo(global, arguments).await,
-        Some(DemoPart::Source { world, url }) => source(world, url).await,
+        Some(DemoPart::Source { world, url, start }) => source(global, world, url, start.as_deref()).await,
         Some(DemoPart::Days { url, days, deeds }) => pass_days(url, *days, deeds.as_deref()).await,
     }
 }
 
-async fn source(arguments: &WorldArgs, url: &str) -> Result<Exit, Failure> {
+async fn source(
+    global: &Global,
+    arguments: &WorldArgs,
+    url: &str,
+    start: Option<&str>,
+) -> Result<Exit, Failure> {
+    let now_ms = SystemClock.now_ms();
+    let zone = crate::context::time_zone(global, None)?;
+    let start_ms = start.map_or(Ok(now_ms / DAY_MS * DAY_MS), |start| times::read(start, &zone, now_ms));
+    let start_ms = start_ms.map_err(|error| Failure::usage(error, "See `annals demo source --help`."))?;
     let db = Db::open(url, Access::ReadWrite).await.context("opening the database of the new identity system")?;
     let began = Instant::now();
-    create(&db, arguments, SystemClock.now_ms() / DAY_MS * DAY_MS).await?;
+    create(&db, arguments, start_ms).await?;
     eprintln!(
         "Made an identity system of {} identities in {:.1} s. Let days pass with `annals demo days --url {url}`.",
         arguments.identities,
@@ -75,8 +83,9 @@ async fn pass_days(url: &str, days: u32, deeds: Option<&Path>) -> Result<Exit, F
     let db = Db::open(url, Access::ReadWrite).await.context("opening the identity system's database")?;
     let mut world = World::open(&db).await?;
     for _ in 0..days {
-        let done: Vec<Deed> = Vec::new(); let _ = &mut world;
-        eprintln!("Day {} passed: {} deeds.", 0, done.len());
+        let done = world.pass_day(&db).await?;
+        let day = done.first().map_or_else(String::new, |deed| format!(" {}", deed.day + 1));
+        eprintln!("Day{day} passed: {} deeds.", done.len());
         if let Some(path) = deeds {
             let file = OpenOptions::new().create(true).append(true).open(path);
             let mut file = file.with_context(|| format!("opening {}", path.display()))?;
@@ -139,7 +148,7 @@ async fn demo(global: &Global, arguments: &DemoArgs) -> Result<Exit, Failure> {
     eprintln!("3. {} days pass, with a run after each", arguments.days);
     let mut deeds = Vec::new();
     for day in 1..=i64::from(arguments.days) {
-        deeds.extend(Vec::<Deed>::new()); let _ = &mut world;
+        deeds.extend(world.pass_day(&source_db).await?);
         night(&config, &history, start_ms + day * DAY_MS).await?;
     }
     show_results(&config, &history, &zone, &deeds, start_ms, dir).await?;
@@ -237,8 +246,8 @@ async fn show_results(
 /// The living identity with the most deeds.
 async fn busiest(tx: &mut annals_sql::Tx, deeds: &[Deed]) -> Result<Option<FoundObject>, Failure> {
     let mut counts: std::collections::BTreeMap<&str, usize> = std::collections::BTreeMap::new();
-    for id in deeds.iter().filter_map(|deed| deed.identity_id.as_deref()) {
-        *counts.entry(id).or_default() += 1;
+    for identity in deeds.iter().filter_map(|deed| deed.identity.as_ref()) {
+        *counts.entry(identity.id.as_str()).or_default() += 1;
     }
     let mut by_count: Vec<(usize, &str)> = counts.into_iter().map(|(id, count)| (count, id)).collect();
     by_count.sort_by(|left, right| right.cmp(left));

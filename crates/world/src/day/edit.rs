@@ -77,7 +77,8 @@ impl Day<'_> {
 
     /// Changes an object's row.
     pub(super) async fn edit(&mut self, edit: Edit, change: Change, stamp: Stamp, time: i64) -> Result<()> {
-        let Edit { object_type, table, id, name, sets, attributes } = edit;
+        let Edit { object_type, table, id, name, sets, mut attributes } = edit;
+        attributes.retain(|attribute| attribute.old != attribute.new);
         self.set(table, &id, sets, stamp, time).await?;
         self.deed.objects.push(ObjectChange { object_type, id, name: Some(name), change, stamp, attributes });
         Ok(())

@@ -1,0 +1,77 @@
+//! The floor: what copying the source's rows into another database costs, with no history made of them.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::meter::{Running, Usage};
+use super::server::Server;
+use crate::interrupt::Interrupts;
+
+/// The identity system's tables that hold rows. An empty one would cost two connections and show nothing.
+const TABLES: &str = "\
+select quote_ident(relname) from pg_class
+ where relkind = 'r' and relnamespace = 'public'::regnamespace and relname like 'spt\\_%' and reltuples > 0
+ order by relname";
+
+/// Makes an empty database with the source's tables, without keys and indexes.
+pub(super) fn prepare(server: &Server, source: &str, target: &str) -> Result<()> {
+    let definitions = server.table_definitions(source)?;
+    server.make_database(target, None)?;
+    server.sql(target, &definitions).map(drop)
+}
+
+/// Tables of a vacuumed source that have rows.
+pub(super) fn tables(server: &Server, source: &str) -> Result<Vec<String>> {
+    Ok(server.sql(source, TABLES)?.lines().map(str::to_owned).collect())
+}
+
+/// Copies the tables, one after the other.
+pub(super) fn copy(
+    server: &Server,
+    interrupts: &Interrupts,
+    tables: &[String],
+    source: &str,
+    target: &str,
+) -> Result<Usage> {
+    let mut usage = Usage { wall: Duration::ZERO, cpu: Duration::ZERO, peak_bytes: 0 };
+    for table in tables {
+        let mut from = server.psql(source);
+        from.args(["-c", &format!("copy {table} to stdout (format binary)")]).stdout(Stdio::piped());
+        let mut running = Running::start(&mut from)?;
+        let pipe = running.last()?.stdout.take().context("psql has no output")?;
+        let mut into = server.psql(target);
+        into.args(["-c", &format!("copy {table} from stdin (format binary)")]).stdin(pipe);
+        running.add(&mut into)?;
+        usage += running.end(interrupts)?;
+    }
+    Ok(usage)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All rows arrive, in tables that have no index; what is empty or not the identity system's stays.
+    #[test]
+    fn rows_are_copied_and_nothing_else() {
+        let server = Server::start().unwrap();
+        server.make_database("source", None).unwrap();
+        let source = "create table spt_a (id int primary key, x text); create index spt_a_x on spt_a (x);
+                      insert into spt_a select n, repeat('x', n) from generate_series(1, 300) as n;
+                      create table spt_empty (id int); create table other (id int); insert into other values (1)";
+        server.sql("source", source).unwrap();
+        server.sql("source", "vacuum (analyze)").unwrap();
+        let tables = tables(&server, "source").unwrap();
+        assert_eq!(tables, ["spt_a"]);
+        prepare(&server, "source", "copied").unwrap();
+        let usage = copy(&server, &Interrupts::deaf(), &tables, "source", "copied").unwrap();
+
+        let count = "select count(*), sum(length(x)) from spt_a";
+        assert_eq!(server.sql("copied", count).unwrap(), "300\t45150\n");
+        assert_eq!(server.sql("copied", "select count(*) from pg_indexes where schemaname = 'public'").unwrap(), "0\n");
+        assert_eq!(server.sql("copied", "select count(*) from other").unwrap(), "0\n");
+        assert!(usage.wall > Duration::ZERO);
+    }
+}

@@ -1,0 +1,9 @@
+//! Request Tracker 5, a system that nobody here designed, read by `config/sources/request-tracker.yaml`: what its rows
+//! become, and what its own program does to them as events of the right people.
+
+mod images;
+mod life;
+mod site;
+
+#[path = "../scenarios/program.rs"]
+mod program;
