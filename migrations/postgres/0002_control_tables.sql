@@ -21,7 +21,7 @@ create table annals_head (
     smart_hash text not null,
     patches_since_full integer not null,
     full_capture_id text not null,
-    full_effective_date bigint not null,
+    full_observed_date bigint not null,
     deleted smallint not null,
     primary key (object_type, object_id, source)
 ) with (fillfactor = 80);

@@ -20,7 +20,7 @@ create table annals_head (
     smart_hash text not null,
     patches_since_full integer not null,
     full_capture_id text not null,
-    full_effective_date integer not null,
+    full_observed_date integer not null,
     deleted integer not null,
     primary key (object_type, object_id, source)
 ) strict, without rowid;

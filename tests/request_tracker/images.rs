@@ -9,7 +9,7 @@ use annals_source::attribute_xml::Limits;
 use annals_source::{Loaded, Selection, Source, SourceSettings};
 use annals_sql::{Access, Db};
 use annals_testkit::{Engine, Principal, RequestTracker, Scope, source_engines};
-use serde_json::{Value, json};
+use serde_json::json;
 use tempfile::TempDir;
 
 use crate::site::{configure, now_ms};
@@ -63,7 +63,8 @@ fn held(identity: &Loaded) -> Vec<Held<'_>> {
 async fn users_groups_and_memberships_are_read() {
     for engine in source_engines() {
         let tracker = RequestTracker::start(engine);
-        let then_ms = now_ms() - 60 * MINUTE_MS;
+        // What was there before has the time of the real clock.
+        let then_ms = now_ms() + MINUTE_MS;
         populate(&tracker, then_ms);
         let source = open(&tracker).await;
         people_have_their_own_columns_and_no_secret(&source, &tracker, then_ms).await;
@@ -274,8 +275,6 @@ async fn direct_memberships_are_objects(source: &Source, tracker: &RequestTracke
         tracker.group_id("Testers")
     ));
     let of_touched_groups: Vec<&str> = of_touched_groups.lines().collect();
-    let of_root = tracker.db().sql("select id from GroupMembers where GroupId = 4 and MemberId = 14;");
-    let touched: Vec<&str> = touched.iter().map(String::as_str).filter(|id| *id != of_root.trim()).collect();
     assert_eq!(touched, of_touched_groups);
 }
 

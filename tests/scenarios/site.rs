@@ -14,7 +14,7 @@ use annals_extract::Stop;
 use annals_model::{Counters, ObjectType, TaskStatus};
 use annals_runs::{Run, RunMessage, Trigger, run as runs};
 use annals_sql::{Access, Cell, Db, Stmt};
-use annals_testkit::{Engine, StillClock, TestDb, database};
+use annals_testkit::{Engine, StillClock, TestDb, database, history_engines};
 use annals_world::{World, WorldOptions};
 use tempfile::TempDir;
 
@@ -117,6 +117,15 @@ impl Site {
             (Engine::MariaDb, Engine::Sqlite),
         ] {
             sites.push(Self::new(source, history, identities).await);
+        }
+        sites
+    }
+
+    /// A site on each engine that history is kept on, for what the source's engine has no part in.
+    pub(crate) async fn on_each_history(identities: u32) -> Vec<Self> {
+        let mut sites = Vec::new();
+        for history in history_engines() {
+            sites.push(Self::new(Engine::Sqlite, history, identities).await);
         }
         sites
     }

@@ -14,7 +14,7 @@ pub(crate) const TABLE: &str = "annals_head";
 pub(crate) const HEADS: Stmt = Stmt::new(
     "history.heads",
     "select object_id, name, capture_id, effective_date, extended_to_date, observed_date, full_hash, smart_hash,
-        patches_since_full, full_capture_id, full_effective_date, deleted
+        patches_since_full, full_capture_id, full_observed_date, deleted
      from annals_head where source = ? and object_type = ? and object_id {in}",
 );
 
@@ -53,7 +53,7 @@ fn read(row: &Row) -> Result<Head, annals_sql::Error> {
         smart_hash: text(7)?,
         patches_since_full: u32::try_from(row.required_int(8)?).unwrap_or(u32::MAX),
         full_capture_id: text(9)?,
-        full_effective_ms: row.required_int(10)?,
+        full_observed_ms: row.required_int(10)?,
         deleted: row.required_int(11)? != 0,
     })
 }
@@ -81,7 +81,7 @@ pub(crate) async fn write(tx: &mut Tx, heads: BTreeMap<ObjectKey, Head>) -> Resu
             head.extended_to_ms,
             head.observed_ms,
             head.patches_since_full.into(),
-            head.full_effective_ms,
+            head.full_observed_ms,
             head.deleted.into(),
         ];
         for (column, value) in numbers.iter_mut().zip(row) {
@@ -103,7 +103,7 @@ pub(crate) async fn write(tx: &mut Tx, heads: BTreeMap<ObjectKey, Head>) -> Resu
         "extended_to_date",
         "observed_date",
         "patches_since_full",
-        "full_effective_date",
+        "full_observed_date",
         "deleted",
     ];
     let texts =

@@ -72,8 +72,8 @@ pub struct Head {
     pub patches_since_full: u32,
     /// The last full capture.
     pub full_capture_id: String,
-    /// Its effective date.
-    pub full_effective_ms: i64,
+    /// The source's time when that one was read: its age decides about patches.
+    pub full_observed_ms: i64,
     /// The object is gone.
     pub deleted: bool,
     /// The object's name when it was last captured.

@@ -144,11 +144,12 @@ pub struct PatchPolicy {
 const DAY_MS: i64 = 86_400_000;
 
 impl PatchPolicy {
-    /// Whether the capture that follows the head, effective at this instant, may be a patch. Age is counted between the
-    /// effective dates of the last full capture and of this one, so that the answer does not depend on when it is asked.
+    /// Whether the capture that follows the head, read at this instant, may be a patch. Age is counted between the
+    /// readings of the last full capture and of this one: not from effective dates, which for what an initial run finds
+    /// lie years back, and not by a clock, so that the answer does not depend on when it is asked.
     #[must_use]
-    pub fn mode(&self, head: &Head, effective_ms: i64) -> TransformType {
-        let age_ms = effective_ms.saturating_sub(head.full_effective_ms);
+    pub fn mode(&self, head: &Head, observed_ms: i64) -> TransformType {
+        let age_ms = observed_ms.saturating_sub(head.full_observed_ms);
         let too_old = self.capture_max_age_days.is_some_and(|days| age_ms > i64::from(days) * DAY_MS);
         if head.deleted || head.patches_since_full >= self.max_allowed_patches || too_old {
             TransformType::Full
@@ -179,7 +180,7 @@ mod tests {
             smart_hash: "a".to_owned(),
             patches_since_full: 0,
             full_capture_id: "c1".to_owned(),
-            full_effective_ms: 100,
+            full_observed_ms: 100,
             deleted: false,
             name: "ann".to_owned(),
         }
@@ -301,7 +302,7 @@ mod tests {
             let mut head = head();
             let mut modes = String::from("F");
             for _ in 0..6 {
-                match policy.mode(&head, head.effective_ms + 1) {
+                match policy.mode(&head, head.observed_ms + 1) {
                     TransformType::Full => {
                         modes.push('F');
                         head.patches_since_full = 0;
@@ -328,6 +329,14 @@ mod tests {
         assert_eq!(policy.mode(&head(), 101 + thirty_days_ms), TransformType::Full);
         let without_limit = PatchPolicy { capture_max_age_days: None, ..policy };
         assert_eq!(without_limit.mode(&head(), 101 + thirty_days_ms), TransformType::Patch);
+    }
+
+    /// IIQ-42: what counts is when the full capture was read. A state that an initial run finds began long before.
+    #[test]
+    fn a_state_that_began_long_ago_is_patched_while_its_capture_is_young() {
+        let policy = PatchPolicy { max_allowed_patches: 100, capture_max_age_days: Some(30) };
+        let head = Head { effective_ms: -1_000 * DAY_MS, ..head() };
+        assert_eq!(policy.mode(&head, 100 + DAY_MS), TransformType::Patch);
     }
 
     #[test]

@@ -7,7 +7,7 @@ async fn main() {
     let n: u32 = a[2].parse().unwrap();
     let days: u32 = a[3].parse().unwrap();
     let t = std::time::Instant::now();
-    let mut w = if n > 0 { World::create(&db, WorldOptions { identities: n, ..Default::default() }, &|_| ()).await.unwrap() } else { World::open(&db).await.unwrap() };
+    let mut w = if n > 0 { World::create(&db, WorldOptions { identities: n, ..Default::default() }, &|p| { if p.done % 500 == 0 || p.step != Step::People { eprintln!("{p:?} {:?}", t.elapsed()); } }).await.unwrap() } else { World::open(&db).await.unwrap() };
     eprintln!("created {:?}", t.elapsed());
     let mut all = std::collections::BTreeMap::new();
     for _ in 0..days {

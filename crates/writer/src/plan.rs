@@ -91,7 +91,7 @@ pub(crate) fn follow(
         full_hash: hashes.0,
         smart_hash: hashes.1,
         patches_since_full: 0,
-        full_effective_ms: effective_ms,
+        full_observed_ms: message.observed_ms,
         deleted: matches!(message.operation, Operation::Delete),
         name: name(head, message).to_owned(),
     })

@@ -196,7 +196,7 @@ impl<'m> Product<'m> {
         self.tell(message, before, head, transition);
         let operations = difference.operations;
         let Some(before) =
-            before.filter(|before| self.policy.mode(before, head.effective_ms) == TransformType::Patch)
+            before.filter(|before| self.policy.mode(before, head.observed_ms) == TransformType::Patch)
         else {
             return NewDocument::Full(full);
         };
@@ -204,7 +204,7 @@ impl<'m> Product<'m> {
             Some(operations) => {
                 head.patches_since_full = before.patches_since_full + 1;
                 head.full_capture_id.clone_from(&before.full_capture_id);
-                head.full_effective_ms = before.full_effective_ms;
+                head.full_observed_ms = before.full_observed_ms;
                 NewDocument::Patch { parent: before.capture_id.clone(), operations }
             }
             None => NewDocument::Full(full),

@@ -19,7 +19,7 @@ pub(super) fn head(capture_id: &str, effective_ms: i64, hashes: &ImageHashes) ->
         smart_hash: hashes.smart.clone(),
         patches_since_full: 0,
         full_capture_id: capture_id.to_owned(),
-        full_effective_ms: effective_ms,
+        full_observed_ms: effective_ms,
         deleted: false,
         name: "Name".to_owned(),
     }
