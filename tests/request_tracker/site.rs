@@ -109,16 +109,6 @@ impl Site {
             tables.lines().map(|table| format!("select '{table}', count(*) from {table};")).collect();
         self.history.sql(&counts.concat()) + &self.history.sql("select * from annals_head order by 1, 2, 3;")
     }
-
-    /// An event's line for a user.
-    pub(crate) fn of_user(name: &str, event: &str) -> String {
-        format!("identity {name} {event}")
-    }
-
-    /// An event's line for a group.
-    pub(crate) fn of_group(name: &str, event: &str) -> String {
-        format!("workgroup {name} {event}")
-    }
 }
 
 /// Writes a configuration directory as it is shipped, for these databases.

@@ -48,7 +48,10 @@ pub fn load_config(dir: &Path) -> Result<Config, Failure> {
 }
 
 /// Values for `${NAME}` in the configuration.
-#[expect(clippy::disallowed_methods, reason = "the one place that hands the environment to the configuration")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that hands the environment to the configuration"
+)]
 pub(crate) fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
@@ -58,7 +61,9 @@ pub(crate) fn environment(name: &str) -> Option<String> {
 /// # Errors
 /// Exit code 9, or 2 for a URL that names no database.
 pub async fn open_history(config: &Config) -> Result<Db, Failure> {
-    let db = Db::open(&config.service.history.url, Access::ReadWrite).await.context("opening the history database")?;
+    let db = Db::open(&config.service.history.url, Access::ReadWrite)
+        .await
+        .context("opening the history database")?;
     annals_history::open(&db).await.map_err(|error| {
         Failure::new(
             Exit::HistoryUnreachable,
@@ -76,7 +81,7 @@ pub async fn open_history(config: &Config) -> Result<Db, Failure> {
 pub async fn open_source(config: &Config) -> Result<Source, Failure> {
     let db = Db::open(&config.service.source.url, Access::ReadOnly)
         .await
-        .map_err(|error| annals_source::Error::from(error))
+        .map_err(annals_source::Error::from)
         .context("opening the source database")?;
     let settings = SourceSettings {
         limits: Limits {
@@ -95,10 +100,9 @@ pub async fn open_source(config: &Config) -> Result<Source, Failure> {
 pub fn find_task<'c>(config: &'c Config, name: Option<&str>) -> Result<&'c Task, Failure> {
     let known = || config.tasks.keys().map(String::as_str).collect::<Vec<_>>().join("`, `");
     match name {
-        Some(name) => config
-            .tasks
-            .get(name)
-            .ok_or_else(|| Failure::not_found(format!("task `{name}`"), format!("The tasks are `{}`.", known()))),
+        Some(name) => config.tasks.get(name).ok_or_else(|| {
+            Failure::not_found(format!("task `{name}`"), format!("The tasks are `{}`.", known()))
+        }),
         None if config.tasks.len() == 1 => config
             .tasks
             .values()
@@ -121,6 +125,9 @@ pub fn time_zone(global: &Global, config: Option<&Config>) -> Result<TimeZone, F
         .or(config.map(|config| config.service.time_zone.as_str()))
         .unwrap_or("UTC");
     TimeZone::get(name).map_err(|_| {
-        Failure::usage(format!("`{name}` is no time zone"), "Write an IANA name such as Europe/Berlin, or UTC.")
+        Failure::usage(
+            format!("`{name}` is no time zone"),
+            "Write an IANA name such as Europe/Berlin, or UTC.",
+        )
     })
 }

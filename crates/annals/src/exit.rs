@@ -42,6 +42,16 @@ impl Failure {
         Self::new(Exit::NotFound, anyhow::anyhow!("{what} was not found"), help)
     }
 
+    /// Who read stdout has had enough (`annals ... | head`): nothing went wrong.
+    #[must_use]
+    pub fn is_closed_pipe(&self) -> bool {
+        self.error.chain().any(|cause| {
+            cause
+                .downcast_ref::<std::io::Error>()
+                .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+        })
+    }
+
     /// A wrong argument.
     pub fn usage(what: impl fmt::Display, help: impl Into<String>) -> Self {
         Self::new(Exit::Usage, anyhow::anyhow!("{what}"), help)
@@ -62,22 +72,21 @@ fn classify(error: &anyhow::Error) -> (Exit, Option<String>) {
         return (Exit::Unexpected, None);
     };
     let of_source = error.chain().any(|cause| cause.is::<annals_source::Error>());
-    let (exit, name) = if of_source {
-        (Exit::SourceUnreachable, "source")
-    } else {
-        (Exit::HistoryUnreachable, "history")
-    };
+    let (exit, name) =
+        if of_source { (Exit::SourceUnreachable, "source") } else { (Exit::HistoryUnreachable, "history") };
     match sql.kind() {
         annals_sql::ErrorKind::Unreachable => (
             exit,
             Some(format!("See that the {name} database runs and that `{name}.url` in annals.yaml names it.")),
         ),
-        annals_sql::ErrorKind::Denied => {
-            (exit, Some(format!("See that the user in `{name}.url` has the rights that docs/databases.md lists.")))
-        }
-        annals_sql::ErrorKind::Missing if !of_source => {
-            (Exit::HistoryUnreachable, Some("Bring the history database up to date: `annals migrate`.".to_owned()))
-        }
+        annals_sql::ErrorKind::Denied => (
+            exit,
+            Some(format!("See that the user in `{name}.url` has the rights that docs/databases.md lists.")),
+        ),
+        annals_sql::ErrorKind::Missing if !of_source => (
+            Exit::HistoryUnreachable,
+            Some("Bring the history database up to date: `annals migrate`.".to_owned()),
+        ),
         _ => (Exit::Unexpected, None),
     }
 }

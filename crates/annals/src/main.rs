@@ -19,6 +19,7 @@ fn main() -> ExitCode {
     };
     match runtime.block_on(annals::execute(cli)) {
         Ok(exit) => ExitCode::from(exit as u8),
+        Err(failure) if failure.is_closed_pipe() => ExitCode::SUCCESS,
         Err(failure) => {
             report(&failure);
             ExitCode::from(failure.exit as u8)

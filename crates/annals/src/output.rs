@@ -103,6 +103,14 @@ impl Listing {
     }
 }
 
+/// Prints a line of data.
+///
+/// # Errors
+/// When stdout is closed.
+pub fn say(line: std::fmt::Arguments<'_>) -> anyhow::Result<()> {
+    Ok(writeln!(anstream::stdout(), "{line}")?)
+}
+
 /// Prints one JSON document, for commands whose answer is no list.
 ///
 /// # Errors

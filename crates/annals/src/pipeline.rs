@@ -184,7 +184,9 @@ impl Pipeline {
 #[must_use]
 pub fn image_plans(config: &Config, task: &Task) -> BTreeMap<ObjectType, ImagePlan> {
     let banners = run_banners(config, task);
-    let (Some(extract), Some(transform)) = (banners.extract, banners.transform) else { return BTreeMap::new() };
+    let (Some(extract), Some(transform)) = (banners.extract, banners.transform) else {
+        return BTreeMap::new();
+    };
     let all = ExtractedObject::default();
     banners
         .objects
@@ -224,8 +226,12 @@ async fn renew(history: Db, task: String, run_id: i64, mut alive: watch::Receive
         };
         match renewed.await {
             Ok(true) => {}
-            Ok(false) => tracing::error!(run = run_id, "the lock of task `{task}` was taken over by another run"),
-            Err(error) => tracing::warn!(run = run_id, "renewing the lock of task `{task}`: {}", error_chain(&error)),
+            Ok(false) => {
+                tracing::error!(run = run_id, "the lock of task `{task}` was taken over by another run")
+            }
+            Err(error) => {
+                tracing::warn!(run = run_id, "renewing the lock of task `{task}`: {}", error_chain(&error))
+            }
         }
     }
 }

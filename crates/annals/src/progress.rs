@@ -44,9 +44,9 @@ impl Progress {
 
 async fn bar(done: &Done, mut alive: watch::Receiver<()>) {
     let bar = ProgressBar::new(0);
-    if let Ok(style) =
-        ProgressStyle::with_template("{elapsed_precise} {wide_bar} {human_pos}/{human_len} objects, {per_sec}, ETA {eta}")
-    {
+    if let Ok(style) = ProgressStyle::with_template(
+        "{elapsed_precise} {wide_bar} {human_pos}/{human_len} objects, {per_sec}, ETA {eta}",
+    ) {
         bar.set_style(style);
     }
     while tokio::time::timeout(BAR_EVERY, alive.changed()).await.is_err() {

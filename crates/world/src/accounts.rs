@@ -45,14 +45,22 @@ pub(crate) fn native_identity(application: &Application, position: usize, person
             person.number,
             DEPARTMENTS[person.department].name
         ),
-        (_, GrantStyle::DistinguishedName) => format!("uid={},ou=people,dc=extranet,dc=example", person.login),
+        (_, GrantStyle::DistinguishedName) => {
+            format!("uid={},ou=people,dc=extranet,dc=example", person.login)
+        }
         (_, GrantStyle::Code) => person.login.to_uppercase(),
         _ => person.login.clone(),
     }
 }
 
 /// The row of an account.
-pub(crate) fn account_row(stage: &Stage, person: &Person, account: &Account, stamps: Stamps, dice: &mut Dice) -> Row {
+pub(crate) fn account_row(
+    stage: &Stage,
+    person: &Person,
+    account: &Account,
+    stamps: Stamps,
+    dice: &mut Dice,
+) -> Row {
     let display = match account.application {
         DIRECTORY => person.login.clone(),
         _ => person.name.display(),
@@ -98,7 +106,10 @@ fn attributes(stage: &Stage, person: &Person, account: &Account, dice: &mut Dice
             add("sAMAccountName", Xml::text(person.login.as_str()));
             add("distinguishedName", Xml::text(account.native_identity.as_str()));
             add("displayName", Xml::text(person.name.display()));
-            add("userAccountControl", Xml::Number("Integer", if person.inactive { "514" } else { "512" }.to_owned()));
+            add(
+                "userAccountControl",
+                Xml::Number("Integer", if person.inactive { "514" } else { "512" }.to_owned()),
+            );
             add("lastLogon", xml_forms::last_logon(stage, dice));
             add("proxyAddresses", Xml::values([format!("smtp:{}@example.com", person.login).as_str()]));
         }

@@ -2,7 +2,9 @@
 
 use crate::dice::Dice;
 use crate::id::{Ids, Kind, hex};
-use crate::organisation::{APPLICATIONS, ApplicationKind, DEPARTMENTS, Department, GrantStyle, LEVELS, SUBJECTS};
+use crate::organisation::{
+    APPLICATIONS, ApplicationKind, DEPARTMENTS, Department, GrantStyle, LEVELS, SUBJECTS,
+};
 use crate::row::{Row, Rows, Stamps};
 use crate::stage::Stage;
 use crate::xml::{self, Xml};
@@ -111,7 +113,11 @@ fn groups_of_department(department: &Department) -> [(String, String); GROUPS_OF
 fn common_group(name: &str) -> (String, String) {
     // Commas inside a name are escaped in a distinguished name.
     let escaped = name.replace(',', "\\,");
-    let path = if name == "Very-Old-Share" { "OU=Migrated from the former domain,".repeat(9) } else { String::new() };
+    let path = if name == "Very-Old-Share" {
+        "OU=Migrated from the former domain,".repeat(9)
+    } else {
+        String::new()
+    };
     (format!("CN={escaped},{path}OU=Groups,DC=example,DC=com"), name.to_owned())
 }
 
@@ -151,7 +157,7 @@ fn application_row(stage: &Stage, position: usize, application: &Application, st
         ("port".to_owned(), Xml::Number("Integer", "443".to_owned())),
         ("password".to_owned(), Xml::text(secret(&mut Dice::of(stage.seed, "apppass", position as u64)))),
         ("partitionMode".to_owned(), Xml::flag(false)),
-        ("deltaAggregation".to_owned(), Xml::flag(position % 2 == 0)),
+        ("deltaAggregation".to_owned(), Xml::flag(position.is_multiple_of(2))),
     ];
     Row::object("spt_application", application.id.as_str(), stamps)
         .text("name", kind.name)
@@ -203,7 +209,10 @@ fn write_schema(application: &Application, ids: &mut Ids, rows: &mut Rows, stamp
 fn grant_row(stage: &Stage, position: usize, grant: &Grant, dice: &mut Dice) -> Row {
     let application = &stage.applications[grant.application];
     let stamps = stage.old_stamps(dice, 1200);
-    let hash = hex(&Sha256::digest(format!("{}|{}|{}", application.kind.name, application.kind.attribute, grant.value)));
+    let hash = hex(&Sha256::digest(format!(
+        "{}|{}|{}",
+        application.kind.name, application.kind.attribute, grant.value
+    )));
     Row::object("spt_managed_attribute", grant.id.as_str(), stamps)
         .text("application", application.id.as_str())
         .text("type", "Entitlement")
@@ -224,12 +233,18 @@ fn grant_row(stage: &Stage, position: usize, grant: &Grant, dice: &mut Dice) -> 
 
 fn grant_attributes(grant: &Grant, dice: &mut Dice) -> String {
     let mut entries = vec![
-        ("sysDescriptions".to_owned(), description(&format!("Allows to {}.", grant.display.to_lowercase()), dice.percent(20))),
+        (
+            "sysDescriptions".to_owned(),
+            description(&format!("Allows to {}.", grant.display.to_lowercase()), dice.percent(20)),
+        ),
         ("riskLevel".to_owned(), Xml::text(*dice.pick(&["low", "medium", "high"]))),
         ("privileged".to_owned(), Xml::flag(dice.percent(8))),
     ];
     if dice.percent(30) {
-        entries.push(("tags".to_owned(), Xml::values(["sox", "gdpr", "prod"].into_iter().take(1 + dice.index(3)))));
+        entries.push((
+            "tags".to_owned(),
+            Xml::values(["sox", "gdpr", "prod"].into_iter().take(1 + dice.index(3))),
+        ));
     }
     if dice.percent(10) {
         entries.push(("reviewedOn".to_owned(), Xml::DateString("1/2/2025".to_owned())));
@@ -246,7 +261,14 @@ pub(crate) fn description(text: &str, with_empty: bool) -> Xml {
     Xml::Map(languages)
 }
 
-fn write_parts(stage: &Stage, position: usize, grant: &Grant, ids: &mut Ids, rows: &mut Rows, dice: &mut Dice) {
+fn write_parts(
+    stage: &Stage,
+    position: usize,
+    grant: &Grant,
+    ids: &mut Ids,
+    rows: &mut Rows,
+    dice: &mut Dice,
+) {
     let application = &stage.applications[grant.application];
     // Groups within groups: a share of the department's belongs to its staff group.
     if grant.application == DIRECTORY && grant.display.ends_with("-Share-RW") {
@@ -263,7 +285,10 @@ fn write_parts(stage: &Stage, position: usize, grant: &Grant, ids: &mut Ids, row
             Row::new("spt_managed_attr_perms")
                 .text("managedattribute", grant.id.as_str())
                 .int("idx", 0)
-                .text("target", format!("\\\\files\\{}", application.kind.name.to_lowercase().replace(' ', "-")))
+                .text(
+                    "target",
+                    format!("\\\\files\\{}", application.kind.name.to_lowercase().replace(' ', "-")),
+                )
                 .text("rights", "read, write"),
         );
     }
@@ -276,6 +301,7 @@ fn write_parts(stage: &Stage, position: usize, grant: &Grant, ids: &mut Ids, row
 /// blocks.
 pub(crate) fn secret(dice: &mut Dice) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let text: String = dice.bytes(43).into_iter().map(|byte| char::from(DIGITS[usize::from(byte & 63)])).collect();
+    let text: String =
+        dice.bytes(43).into_iter().map(|byte| char::from(DIGITS[usize::from(byte & 63)])).collect();
     format!("1:ACP:{text}=")
 }

@@ -193,7 +193,8 @@ impl Certification {
         let begun = self.campaign.begun;
         let ended = self.campaign.ended;
         let decided = ended.map(|ended| dice.between(begun + DAY_MS / 4, ended));
-        let stamps = Stamps { created: begun, modified: decided, significant: Some(decided.unwrap_or(begun)) };
+        let stamps =
+            Stamps { created: begun, modified: decided, significant: Some(decided.unwrap_or(begun)) };
         let mut row = Row::object("spt_certification_item", id.as_str(), stamps)
             .text("certification_entity_id", entity)
             .text("target_id", person.id.as_str())
@@ -310,7 +311,10 @@ impl Certification {
             .int("total_roles", self.roles)
             .int("total_exceptions", self.items - self.roles)
             .text("owner", stage.owner(4))
-            .text("attributes", xml::attributes(&[("certifierSelectionType".to_owned(), Xml::text("Manager"))]));
+            .text(
+                "attributes",
+                xml::attributes(&[("certifierSelectionType".to_owned(), Xml::text("Manager"))]),
+            );
         rows.add(with_zero_counts(row));
         rows.add(
             Row::new("spt_certifiers")
@@ -380,9 +384,9 @@ pub(crate) fn action_row(
         .flag("remediation_completed", decision == Decision::Remediated && completed.is_some());
     match decision {
         Decision::Approved => row,
-        Decision::Mitigated => {
-            row.int("mitigation_expiration", decided + 90 * DAY_MS).text("comments", "Until the project ends.")
-        }
+        Decision::Mitigated => row
+            .int("mitigation_expiration", decided + 90 * DAY_MS)
+            .text("comments", "Until the project ends."),
         Decision::Remediated => row
             .text("remediation_action", "SendProvisionRequest")
             .text("owner_name", certifier.login.as_str())

@@ -21,7 +21,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use annals_model::ObjectType;
 use annals_sql::{Db, Stmt, Tx};
 
-use crate::deed::{AttributeChange, Change, Deed, DeedKind, Named, ObjectChange, Part, Stamp, object_type_of};
+use crate::deed::{
+    AttributeChange, Change, Deed, DeedKind, Named, ObjectChange, Part, Stamp, object_type_of,
+};
 use crate::dice::Dice;
 use crate::error::{Doing as _, Result};
 use crate::id::{Ids, Kind};
@@ -56,7 +58,13 @@ impl Atlas {
     fn of(stage: &Stage) -> Self {
         let by_id = |(nth, id): (usize, &String)| (id.clone(), nth);
         Self {
-            applications: stage.applications.iter().map(|application| &application.id).enumerate().map(by_id).collect(),
+            applications: stage
+                .applications
+                .iter()
+                .map(|application| &application.id)
+                .enumerate()
+                .map(by_id)
+                .collect(),
             application_names: stage
                 .applications
                 .iter()
@@ -235,7 +243,8 @@ impl<'w> Day<'w> {
 
     /// Begins the log of a deed.
     fn open(&mut self, kind: DeedKind, time_ms: i64, identity: Option<Named>) {
-        self.deed = Deed { kind, day: self.number, time_ms, identity, objects: Vec::new(), parts: Vec::new() };
+        self.deed =
+            Deed { kind, day: self.number, time_ms, identity, objects: Vec::new(), parts: Vec::new() };
     }
 
     /// Ends the log of a deed: rows added since it began belong to it.

@@ -122,14 +122,32 @@ mod tests {
     fn columns_have_the_types_of_the_engine() {
         let table = Schema::of(Release::V8_4).table("spt_certification_action").unwrap();
         for (engine, wanted) in [
-            (Engine::Sqlite, ["\"id\" text not null", "\"created\" integer", "\"expiration\" text", "\"reviewed\" integer"]),
+            (
+                Engine::Sqlite,
+                [
+                    "\"id\" text not null",
+                    "\"created\" integer",
+                    "\"expiration\" text",
+                    "\"reviewed\" integer",
+                ],
+            ),
             (
                 Engine::Postgres,
-                ["\"id\" varchar(32) not null", "\"created\" bigint", "\"expiration\" timestamp", "\"reviewed\" boolean"],
+                [
+                    "\"id\" varchar(32) not null",
+                    "\"created\" bigint",
+                    "\"expiration\" timestamp",
+                    "\"reviewed\" boolean",
+                ],
             ),
             (
                 Engine::MySql,
-                ["`id` varchar(32) not null", "`created` bigint", "`expiration` datetime(6)", "`reviewed` bit(1)"],
+                [
+                    "`id` varchar(32) not null",
+                    "`created` bigint",
+                    "`expiration` datetime(6)",
+                    "`reviewed` bit(1)",
+                ],
             ),
         ] {
             let ddl = create_table(engine, table);

@@ -9,7 +9,8 @@ use crate::stage::{DAY_MS, Stage};
 use crate::xml::{self, Xml, escape_attribute};
 
 /// Classifications of sensitive access.
-pub(crate) const CLASSIFICATIONS: [&str; 4] = ["Personal Data", "Financial Reporting", "Privileged", "Export Controlled"];
+pub(crate) const CLASSIFICATIONS: [&str; 4] =
+    ["Personal Data", "Financial Reporting", "Privileged", "Export Controlled"];
 
 /// Capabilities with the number of rights each has.
 const CAPABILITIES: [&str; 14] = [
@@ -30,15 +31,37 @@ const CAPABILITIES: [&str; 14] = [
 ];
 
 const RIGHTS: [&str; 20] = [
-    "FullAccessAdmin", "ViewAccessHistory", "ManageApplication", "ViewApplication", "FullAccessCertifications",
-    "ViewCertifications", "ManagePolicy", "ViewPolicy", "ManageRole", "ViewRole", "ManageIdentity", "ViewIdentity",
-    "ManagedAttributePropertyAdmin", "ViewManagedAttribute", "ManageRules", "ViewReports", "ManageReports",
-    "UnlockIdentity", "SetIdentityPassword", "ViewAuditLog",
+    "FullAccessAdmin",
+    "ViewAccessHistory",
+    "ManageApplication",
+    "ViewApplication",
+    "FullAccessCertifications",
+    "ViewCertifications",
+    "ManagePolicy",
+    "ViewPolicy",
+    "ManageRole",
+    "ViewRole",
+    "ManageIdentity",
+    "ViewIdentity",
+    "ManagedAttributePropertyAdmin",
+    "ViewManagedAttribute",
+    "ManageRules",
+    "ViewReports",
+    "ManageReports",
+    "UnlockIdentity",
+    "SetIdentityPassword",
+    "ViewAuditLog",
 ];
 
 /// Workgroups that do not belong to a department.
-const WORKGROUPS: [&str; 6] =
-    ["Access Reviewers", "Help Desk", "Policy Board", "Role Owners", "Security Operations", "Provisioning Team"];
+const WORKGROUPS: [&str; 6] = [
+    "Access Reviewers",
+    "Help Desk",
+    "Policy Board",
+    "Role Owners",
+    "Security Operations",
+    "Provisioning Team",
+];
 
 /// Two duties that nobody may have at once.
 #[derive(Debug, Clone)]
@@ -56,7 +79,8 @@ pub(crate) struct SodConstraint {
 }
 
 /// Names of the policies.
-pub(crate) const POLICIES: [&str; 2] = ["Separation of Duties - Operations", "Separation of Duties - Control"];
+pub(crate) const POLICIES: [&str; 2] =
+    ["Separation of Duties - Operations", "Separation of Duties - Control"];
 
 /// All pairs of duties: a job of each department and one of the next.
 pub(crate) fn constraints(ids: &Ids, roles: &[Role], first_job: usize) -> Vec<SodConstraint> {
@@ -198,12 +222,22 @@ fn write_capabilities(stage: &Stage, ids: &mut Ids, rows: &mut Rows, dice: &mut 
         );
         let count = 1 + position % 4;
         for (idx, right) in dice.positions(rights.len(), count).into_iter().enumerate() {
-            rows.add(Row::member("spt_capability_rights", ("capability_id", &id), idx, ("right_id", &rights[right])));
+            rows.add(Row::member(
+                "spt_capability_rights",
+                ("capability_id", &id),
+                idx,
+                ("right_id", &rights[right]),
+            ));
         }
         if position == 5 {
             // Who watches over compliance is an auditor as well.
             let (auditor, _) = stage.capability(3);
-            rows.add(Row::member("spt_capability_children", ("capability_id", &id), 0, ("child_id", &auditor)));
+            rows.add(Row::member(
+                "spt_capability_children",
+                ("capability_id", &id),
+                0,
+                ("child_id", &auditor),
+            ));
         }
     }
 }
@@ -268,7 +302,8 @@ fn write_policies(stage: &Stage, ids: &mut Ids, rows: &mut Rows, dice: &mut Dice
                 .text("compensating_control", "Monthly review by the controller.")
                 .int("idx", i64::try_from(position / POLICIES.len()).unwrap_or(0)),
         );
-        for (table, role) in [("spt_sodconstraint_left", constraint.left), ("spt_sodconstraint_right", constraint.right)]
+        for (table, role) in
+            [("spt_sodconstraint_left", constraint.left), ("spt_sodconstraint_right", constraint.right)]
         {
             let member = ("businessrole", stage.roles[role].id.as_str());
             rows.add(Row::member(table, ("sodconstraint", &constraint.id), 0, member));
@@ -292,9 +327,15 @@ const IDENTITY_ATTRIBUTES: &[Definition] = &[
 
 const OBJECT_CONFIGS: &[(&str, &[Definition])] = &[
     ("Identity", IDENTITY_ATTRIBUTES),
-    ("Link", &[("costCenter", "Cost Centre", "string", Some(1)), ("privileged", "Privileged", "boolean", Some(2))]),
+    (
+        "Link",
+        &[("costCenter", "Cost Centre", "string", Some(1)), ("privileged", "Privileged", "boolean", Some(2))],
+    ),
     ("Bundle", &[("approvalScheme", "Approval", "string", None)]),
-    ("ManagedAttribute", &[("riskLevel", "Risk", "string", None), ("privileged", "Privileged", "boolean", None)]),
+    (
+        "ManagedAttribute",
+        &[("riskLevel", "Risk", "string", None), ("privileged", "Privileged", "boolean", None)],
+    ),
     ("Application", &[("businessOwner", "Business Owner", "string", Some(1))]),
     ("CertificationItem", &[("riskLevel", "Risk", "string", Some(1))]),
 ];
@@ -308,7 +349,10 @@ fn write_object_configs(stage: &Stage, ids: &mut Ids, rows: &mut Rows, dice: &mu
             Row::object("spt_object_config", id, stage.old_stamps(dice, 1700))
                 .text("name", *name)
                 .text("object_attributes", xml::document(&Xml::List(items)))
-                .text("config_attributes", xml::attributes(&[("scopingEnabled".to_owned(), Xml::flag(false))])),
+                .text(
+                    "config_attributes",
+                    xml::attributes(&[("scopingEnabled".to_owned(), Xml::flag(false))]),
+                ),
         );
     }
     let id = ids.next(Kind::Configuration);

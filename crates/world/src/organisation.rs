@@ -16,22 +16,46 @@ pub(crate) const DEPARTMENTS: [Department; 14] = [
     Department {
         name: "Finance",
         code: "FIN",
-        jobs: ["Finance Manager", "Accountant", "Accounts Payable Clerk", "Financial Analyst", "Treasury Specialist"],
+        jobs: [
+            "Finance Manager",
+            "Accountant",
+            "Accounts Payable Clerk",
+            "Financial Analyst",
+            "Treasury Specialist",
+        ],
     },
     Department {
         name: "Human Resources",
         code: "HR",
-        jobs: ["HR Manager", "Recruiter", "Payroll Administrator", "HR Business Partner", "Training Coordinator"],
+        jobs: [
+            "HR Manager",
+            "Recruiter",
+            "Payroll Administrator",
+            "HR Business Partner",
+            "Training Coordinator",
+        ],
     },
     Department {
         name: "Information Technology",
         code: "IT",
-        jobs: ["IT Manager", "System Administrator", "Service Desk Analyst", "Network Engineer", "Database Administrator"],
+        jobs: [
+            "IT Manager",
+            "System Administrator",
+            "Service Desk Analyst",
+            "Network Engineer",
+            "Database Administrator",
+        ],
     },
     Department {
         name: "Engineering",
         code: "ENG",
-        jobs: ["Engineering Manager", "Software Engineer", "Quality Engineer", "Site Reliability Engineer", "Architect"],
+        jobs: [
+            "Engineering Manager",
+            "Software Engineer",
+            "Quality Engineer",
+            "Site Reliability Engineer",
+            "Architect",
+        ],
     },
     Department {
         name: "Sales",
@@ -46,22 +70,46 @@ pub(crate) const DEPARTMENTS: [Department; 14] = [
     Department {
         name: "Customer Service",
         code: "CUS",
-        jobs: ["Service Manager", "Service Agent", "Complaints Handler", "Service Trainer", "Back Office Agent"],
+        jobs: [
+            "Service Manager",
+            "Service Agent",
+            "Complaints Handler",
+            "Service Trainer",
+            "Back Office Agent",
+        ],
     },
     Department {
         name: "Manufacturing",
         code: "MFG",
-        jobs: ["Plant Manager", "Production Planner", "Machine Operator", "Maintenance Technician", "Shift Leader"],
+        jobs: [
+            "Plant Manager",
+            "Production Planner",
+            "Machine Operator",
+            "Maintenance Technician",
+            "Shift Leader",
+        ],
     },
     Department {
         name: "Logistics",
         code: "LOG",
-        jobs: ["Logistics Manager", "Warehouse Clerk", "Dispatcher", "Customs Specialist", "Fleet Coordinator"],
+        jobs: [
+            "Logistics Manager",
+            "Warehouse Clerk",
+            "Dispatcher",
+            "Customs Specialist",
+            "Fleet Coordinator",
+        ],
     },
     Department {
         name: "Procurement",
         code: "PRC",
-        jobs: ["Procurement Manager", "Buyer", "Supplier Manager", "Contract Specialist", "Requisition Clerk"],
+        jobs: [
+            "Procurement Manager",
+            "Buyer",
+            "Supplier Manager",
+            "Contract Specialist",
+            "Requisition Clerk",
+        ],
     },
     Department {
         name: "Legal",
@@ -71,7 +119,13 @@ pub(crate) const DEPARTMENTS: [Department; 14] = [
     Department {
         name: "Research",
         code: "RND",
-        jobs: ["Research Manager", "Scientist", "Laboratory Technician", "Data Scientist", "Patent Specialist"],
+        jobs: [
+            "Research Manager",
+            "Scientist",
+            "Laboratory Technician",
+            "Data Scientist",
+            "Patent Specialist",
+        ],
     },
     Department {
         name: "Facilities",
@@ -211,9 +265,26 @@ pub(crate) const APPLICATIONS: [ApplicationKind; 40] = [
 
 /// What is granted access to.
 pub(crate) const SUBJECTS: [&str; 20] = [
-    "Invoices", "Ledger", "Payments", "Orders", "Reports", "Customers", "Suppliers", "Contracts", "Tickets",
-    "Projects", "Payslips", "Budgets", "Stock", "Shipments", "Campaigns", "Archive", "Master Data", "Quality Records",
-    "Forecasts", "Travel",
+    "Invoices",
+    "Ledger",
+    "Payments",
+    "Orders",
+    "Reports",
+    "Customers",
+    "Suppliers",
+    "Contracts",
+    "Tickets",
+    "Projects",
+    "Payslips",
+    "Budgets",
+    "Stock",
+    "Shipments",
+    "Campaigns",
+    "Archive",
+    "Master Data",
+    "Quality Records",
+    "Forecasts",
+    "Travel",
 ];
 
 /// What may be done with it.

@@ -2,6 +2,7 @@
 
 use crate::applications::secret;
 use crate::dice::Dice;
+use crate::id::{Ids, Kind};
 use crate::names::{self, PersonName};
 use crate::organisation::{DEPARTMENTS, LOCATIONS};
 use crate::requests::Party;
@@ -9,7 +10,6 @@ use crate::row::{Row, Rows, Stamps};
 use crate::stage::{DAY_MS, HOUR_MS, Stage};
 use crate::xml::{self, Xml};
 use crate::xml_forms;
-use crate::id::{Ids, Kind};
 
 /// How many people report to one manager.
 const SPAN: u32 = 8;
@@ -123,7 +123,11 @@ pub(crate) fn cost_center(department: usize, location: usize) -> String {
 }
 
 /// The attributes whose change is a change of place in the organisation: key, column, value.
-pub(crate) fn placement(department: usize, job: usize, location: usize) -> [(&'static str, &'static str, String); 5] {
+pub(crate) fn placement(
+    department: usize,
+    job: usize,
+    location: usize,
+) -> [(&'static str, &'static str, String); 5] {
     let place = LOCATIONS[location];
     [
         ("department", "extended1", DEPARTMENTS[department].name.to_owned()),
@@ -174,7 +178,9 @@ pub(crate) fn identity_row(
         row = row.text("assigned_scope", stage.scope_of_location(person.location));
     }
     if dice.percent(25) {
-        row = row.text("password", secret(dice)).text("password_history", format!("{},{}", secret(dice), secret(dice)));
+        row = row
+            .text("password", secret(dice))
+            .text("password_history", format!("{},{}", secret(dice), secret(dice)));
     }
     if stamps.created < stage.start_ms {
         let before = |dice: &mut Dice, days: i64| stage.start_ms - dice.between(HOUR_MS, days * DAY_MS);
@@ -244,7 +250,10 @@ mod tests {
             assert!(manager_of(number).unwrap() < number);
         }
         assert!(leads(1, 16) && !leads(2, 16) && !leads(15, 127) && leads(15, 128));
-        assert_eq!([department_of(0), department_of(1), department_of(14), department_of(130)], [0, 0, 13, 0]);
+        assert_eq!(
+            [department_of(0), department_of(1), department_of(14), department_of(130)],
+            [0, 0, 13, 0]
+        );
     }
 
     #[test]

@@ -155,10 +155,8 @@ impl Outfit {
     fn request(&mut self, stage: &Stage, ids: &mut Ids, rows: &mut Rows) {
         let asked: Vec<usize> =
             (0..self.held.len()).filter(|nth| self.held[*nth].origin == Origin::Request).collect();
-        let approver = manager_of(self.person.number).map_or_else(
-            || "Workflow".to_owned(),
-            |manager| Person::of(stage, manager).login,
-        );
+        let approver = manager_of(self.person.number)
+            .map_or_else(|| "Workflow".to_owned(), |manager| Person::of(stage, manager).login);
         let created = self.dice.between(self.person.hired + HOUR_MS, stage.start_ms - 2 * DAY_MS);
         let mut request = Request {
             target: self.person.party(),
@@ -241,7 +239,9 @@ impl Outfit {
         let job = stage.job_role(self.person.department, self.person.job);
         let Some(constraint) = violations::constraint_against(stage, job) else { return };
         let status = violations::throw_status(&mut self.dice);
-        let found = self.dice.between((stage.start_ms - 200 * DAY_MS).max(self.person.hired), stage.start_ms - DAY_MS);
+        let found = self
+            .dice
+            .between((stage.start_ms - 200 * DAY_MS).max(self.person.hired), stage.start_ms - DAY_MS);
         let decided = self.dice.between(found, stage.start_ms - HOUR_MS);
         let stamps = match status {
             ViolationStatus::Open => Stamps::new_at(found),
@@ -255,7 +255,8 @@ impl Outfit {
         if status != ViolationStatus::Remediated {
             let role = stage.constraints[constraint].right;
             let assigner = Some(stage.policy_owner(0).login);
-            let by_hand = RoleHeld { assigner, ..RoleHeld::by_rule(role, Membership::Assigned, ids, &mut self.dice) };
+            let by_hand =
+                RoleHeld { assigner, ..RoleHeld::by_rule(role, Membership::Assigned, ids, &mut self.dice) };
             self.roles.push(by_hand);
         }
     }
@@ -277,7 +278,8 @@ impl Outfit {
         let summaries = (&names(Membership::Assigned)[..], &names(Membership::Detected)[..]);
         let preferences = access::preferences(stage, self.person.hired, &self.roles, &self.accounts);
         rows.add(
-            people::identity_row(stage, &self.person, of_identity, dice, summaries).text("preferences", preferences),
+            people::identity_row(stage, &self.person, of_identity, dice, summaries)
+                .text("preferences", preferences),
         );
         people::write_external(&self.person, ids, rows, dice);
         for account in &self.accounts {
@@ -292,7 +294,8 @@ impl Outfit {
         access::write_role_lists(stage, &self.person.id, &self.roles, rows);
         for held in &self.held {
             let application = stage.grants[held.grant].application;
-            let Some(account) = self.accounts.iter().find(|account| account.application == application) else {
+            let Some(account) = self.accounts.iter().find(|account| account.application == application)
+            else {
                 continue;
             };
             let stamps = stamps(dice, 3);

@@ -67,7 +67,9 @@ pub(crate) async fn records(
     let engine = tx.engine();
     let quoted: Vec<String> = present.iter().map(|column| engine.quote(column)).collect();
     let mut order = vec![engine.quote(key)];
-    order.extend(known.columns.iter().filter(|column| column.primary_key).map(|column| engine.quote(column.name)));
+    order.extend(
+        known.columns.iter().filter(|column| column.primary_key).map(|column| engine.quote(column.name)),
+    );
     let text = format!(
         "select {} from {} where {} {{in}} order by {}",
         quoted.join(", "),
@@ -78,7 +80,8 @@ pub(crate) async fn records(
     let stmt = Stmt::built(format!("world.read {table}"), text);
     let mut found = Vec::new();
     for keys in keys.chunks(KEYS_PER_STATEMENT) {
-        let rows = tx.fetch_all(&stmt, vec![Value::TextList(keys.to_vec())]).await.doing("reading the world")?;
+        let rows =
+            tx.fetch_all(&stmt, vec![Value::TextList(keys.to_vec())]).await.doing("reading the world")?;
         for row in rows {
             let mut record = Record::default();
             for (position, column) in present.iter().enumerate() {

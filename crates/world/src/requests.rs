@@ -110,7 +110,13 @@ impl Wanted {
             }
             Wish::Role(role) => {
                 let name = &stage.roles[role].name;
-                Terms { application: "IIQ", engine: "IIQ", attribute: "assignedRoles", value: name, display: name }
+                Terms {
+                    application: "IIQ",
+                    engine: "IIQ",
+                    attribute: "assignedRoles",
+                    value: name,
+                    display: name,
+                }
             }
         }
     }
@@ -217,7 +223,10 @@ fn item_row(
         .text("display_name", terms.display)
         .text("operation", "Add")
         .text("owner_name", request.approver.as_str())
-        .maybe_text("approver_name", (request.stage != RequestStage::Pending).then_some(request.approver.as_str()))
+        .maybe_text(
+            "approver_name",
+            (request.stage != RequestStage::Pending).then_some(request.approver.as_str()),
+        )
         .text("approval_state", request.stage.approval())
         .maybe_text("provisioning_state", request.stage.provisioning())
         .text("provisioning_engine", terms.engine)

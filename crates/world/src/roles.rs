@@ -1,7 +1,9 @@
 //! Roles: organisational ones that hold business roles, business roles that require and permit IT roles, IT roles that
 //! stand for what applications grant.
 
-use crate::applications::{Application, DIRECTORY, FIRST_OF_JOBS, GRANTS_BY_ROLE, GROUPS_OF_DEPARTMENT, description};
+use crate::applications::{
+    Application, DIRECTORY, FIRST_OF_JOBS, GRANTS_BY_ROLE, GROUPS_OF_DEPARTMENT, description,
+};
 use crate::dice::Dice;
 use crate::id::{Ids, Kind};
 use crate::organisation::DEPARTMENTS;
@@ -162,7 +164,10 @@ fn role_row(stage: &Stage, position: usize, role: &Role, stamps: Stamps, dice: &
         ("sysDescriptions".to_owned(), description(&format!("What {} may do.", role.name), dice.percent(25))),
     ];
     if dice.percent(30) {
-        attributes.push(("approvalScheme".to_owned(), Xml::values(["manager", "owner"].into_iter().take(1 + dice.index(2)))));
+        attributes.push((
+            "approvalScheme".to_owned(),
+            Xml::values(["manager", "owner"].into_iter().take(1 + dice.index(2))),
+        ));
     }
     let row = Row::object("spt_bundle", role.id.as_str(), stamps)
         .text("name", role.name.as_str())
@@ -235,7 +240,8 @@ fn write_profile(
 
 /// What an account must hold for the role to be detected.
 fn constraint(attribute: &str, values: &[&str]) -> String {
-    let items: String = values.iter().map(|value| format!("      <String>{}</String>\n", escape_text(value))).collect();
+    let items: String =
+        values.iter().map(|value| format!("      <String>{}</String>\n", escape_text(value))).collect();
     format!(
         "<Filter operation=\"CONTAINS_ALL\" property=\"{attribute}\">\n  <Value>\n    <List>\n{items}    </List>\n  \
          </Value>\n</Filter>\n"

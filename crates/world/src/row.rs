@@ -93,7 +93,9 @@ impl Row {
 
     /// What tells the row from others: its id, or of a member of a list the id of whose list it is.
     pub(crate) fn key(&self) -> &str {
-        self.given("id").or_else(|| self.cells.first().and_then(|(column, _)| self.given(column))).unwrap_or_default()
+        self.given("id")
+            .or_else(|| self.cells.first().and_then(|(column, _)| self.given(column)))
+            .unwrap_or_default()
     }
 
     /// The text of a column, where one was given.
@@ -237,7 +239,9 @@ fn nulls(column: &Column, count: usize) -> ColumnData {
         ColumnType::Bigint | ColumnType::Integer => ColumnData::Int(vec![None; count]),
         ColumnType::Bit => ColumnData::Bool(vec![None; count]),
         ColumnType::Longblob => ColumnData::Bytes(vec![None; count]),
-        ColumnType::Varchar(_) | ColumnType::Longtext | ColumnType::Datetime => ColumnData::Text(vec![None; count]),
+        ColumnType::Varchar(_) | ColumnType::Longtext | ColumnType::Datetime => {
+            ColumnData::Text(vec![None; count])
+        }
     }
 }
 
@@ -305,6 +309,9 @@ mod tests {
         ));
         assert!(batch_of(Release::V8_4, vec![Row::new("spt_link").text("uuid", "é".repeat(128))]).is_ok());
         let kind = vec![Row::new("spt_link").text("created", "yesterday")];
-        assert!(matches!(batch_of(Release::V8_4, kind), Err(WorldError::WrongKind { column: "created", .. })));
+        assert!(matches!(
+            batch_of(Release::V8_4, kind),
+            Err(WorldError::WrongKind { column: "created", .. })
+        ));
     }
 }

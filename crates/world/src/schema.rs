@@ -249,9 +249,11 @@ impl Schema {
             if !TABLES.contains(&table) || !release.has(since) {
                 continue;
             }
-            let entry = tables
-                .entry(table)
-                .or_insert_with(|| Table { name: table, columns: Vec::new(), indexes: Vec::new() });
+            let entry = tables.entry(table).or_insert_with(|| Table {
+                name: table,
+                columns: Vec::new(),
+                indexes: Vec::new(),
+            });
             entry.columns.push(Column {
                 name,
                 column_type: column_type(kind, length),
@@ -318,10 +320,7 @@ mod tests {
         assert!(identity.indexes[0].unique);
         let link = schema.table("spt_link").unwrap();
         let pair = link.indexes.iter().find(|index| index.columns.len() == 2).unwrap();
-        assert_eq!(
-            pair.columns[1],
-            IndexedColumn { name: "native_identity", prefix: Some(223) }
-        );
+        assert_eq!(pair.columns[1], IndexedColumn { name: "native_identity", prefix: Some(223) });
     }
 
     /// IIQ release differences of the source: 8.4 brought `significant_modified` and the table of deletions, 8.3 the
@@ -338,7 +337,12 @@ mod tests {
         assert!(early.table("spt_classification").is_none());
         assert!(middle.table("spt_classification").is_some());
         assert!(
-            early.table("spt_link").unwrap().indexes.iter().all(|index| index.columns[0].name != "iiq_disabled")
+            early
+                .table("spt_link")
+                .unwrap()
+                .indexes
+                .iter()
+                .all(|index| index.columns[0].name != "iiq_disabled")
         );
     }
 

@@ -52,8 +52,9 @@ impl Stage {
         let (applications, grants) = applications::applications(&ids, identities);
         let (roles, first_job_role) = roles::roles(&ids, &applications);
         let constraints = governance::constraints(&ids, &roles, first_job_role);
-        let classifications =
-            (0..governance::CLASSIFICATIONS.len() as u64).map(|nth| ids.nth(Kind::Classification, nth)).collect();
+        let classifications = (0..governance::CLASSIFICATIONS.len() as u64)
+            .map(|nth| ids.nth(Kind::Classification, nth))
+            .collect();
         Self {
             seed,
             identities,

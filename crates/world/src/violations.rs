@@ -1,8 +1,8 @@
 //! Policy violations, and the history that is kept of decisions about them.
 
 use crate::dice::Dice;
-use crate::id::{Ids, Kind};
 use crate::governance::POLICIES;
+use crate::id::{Ids, Kind};
 use crate::people::Person;
 use crate::requests::Party;
 use crate::row::{Row, Rows, Stamps};

@@ -151,7 +151,9 @@ impl World {
             errands: Vec::new(),
         };
         let mut tx = db.begin().await.doing("writing the state of the world")?;
-        tx.execute(&INSERT_STATE, vec![state_value(&state)?]).await.doing("writing the state of the world")?;
+        tx.execute(&INSERT_STATE, vec![state_value(&state)?])
+            .await
+            .doing("writing the state of the world")?;
         tx.commit().await.doing("writing the state of the world")?;
         Ok(Self { stage, state })
     }
@@ -166,7 +168,8 @@ impl World {
         if tx.catalog(&[STATE_TABLE.to_owned()]).await.doing(DOING)?.is_empty() {
             return Err(WorldError::NoWorld);
         }
-        let row = tx.fetch_optional(&READ_STATE, Vec::new()).await.doing(DOING)?.ok_or(WorldError::NoWorld)?;
+        let row =
+            tx.fetch_optional(&READ_STATE, Vec::new()).await.doing(DOING)?.ok_or(WorldError::NoWorld)?;
         let state: State = serde_json::from_str(&text_at(&row, 0)?).map_err(WorldError::State)?;
         let stage = Stage::new(state.seed, state.identities, state.start_ms, state.release);
         Ok(Self { stage, state })

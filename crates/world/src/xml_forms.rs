@@ -39,7 +39,10 @@ pub(crate) fn odd_entry(stage: &Stage, person: &Person, dice: &mut Dice) -> (Str
         3 => ("nickname", Xml::Null),
         4 => ("address", address(person)),
         5 => ("emergencyContact", emergency_contact(dice)),
-        6 => ("note", Xml::LongText("Works from home on Mondays.\nBadge collected at gate 2 & signed.".to_owned())),
+        6 => (
+            "note",
+            Xml::LongText("Works from home on Mondays.\nBadge collected at gate 2 & signed.".to_owned()),
+        ),
         7 => ("signature", Xml::Cdata("<p>Kind regards,<br/><b>the team</b> &amp; friends</p>".to_owned())),
         8 => ("mentor", mentor(stage, dice)),
         9 => ("badgeNumber", Xml::Number("Long", (9_000_000_000 + number * 7).to_string())),
@@ -58,7 +61,8 @@ pub(crate) fn odd_entry(stage: &Stage, person: &Person, dice: &mut Dice) -> (Str
 /// Maps in a map.
 fn address(person: &Person) -> Xml {
     let place = LOCATIONS[person.location];
-    let building = vec![("floor".to_owned(), Xml::Number("Integer", "3".to_owned())), ("desk".to_owned(), Xml::Null)];
+    let building =
+        vec![("floor".to_owned(), Xml::Number("Integer", "3".to_owned())), ("desk".to_owned(), Xml::Null)];
     Xml::Map(vec![
         ("city".to_owned(), Xml::text(place.city)),
         ("country".to_owned(), Xml::text(place.country)),

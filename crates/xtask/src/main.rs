@@ -1,5 +1,6 @@
 //! The chores of the project, run as `cargo x`.
 
+mod bench;
 mod interrupt;
 mod render_migrations;
 mod root;
@@ -46,6 +47,8 @@ enum Chore {
         #[arg(long)]
         check: bool,
     },
+    /// Measure the nightly run on PostgreSQL beside its own floor: what copying the same rows costs.
+    Bench(bench::Options),
     /// Start the database servers, print the variables that tests read, and keep them up until Ctrl-C.
     Databases,
 }
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Chore::Tidy { freeze: true } => tidy::freeze(&root),
         Chore::Tidy { freeze: false } => tidy::run(&root),
         Chore::RenderMigrations { check } => render_migrations::run(&root, check),
+        Chore::Bench(options) => bench::run(&root, &options),
         Chore::Databases => servers::hold(),
     });
     match outcome {

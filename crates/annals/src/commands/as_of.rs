@@ -15,7 +15,8 @@ use crate::times;
 pub(crate) async fn execute(global: &Global, config: &Config, arguments: &AsOfArgs) -> Result<Exit, Failure> {
     let zone = time_zone(global, Some(config))?;
     let instant = |text: &str| {
-        times::read(text, &zone, SystemClock.now_ms()).map_err(|error| Failure::usage(error, "See `annals as-of --help`."))
+        times::read(text, &zone, SystemClock.now_ms())
+            .map_err(|error| Failure::usage(error, "See `annals as-of --help`."))
     };
     let at_ms = instant(&arguments.at)?;
     let known_at_ms = arguments.known_as_of.as_deref().map(instant).transpose()?;

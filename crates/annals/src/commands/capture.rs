@@ -12,7 +12,11 @@ use crate::commands::transform::{find_one, not_configured};
 use crate::context::{find_task, open_source};
 use crate::exit::{Exit, Failure};
 
-pub(crate) async fn execute(global: &Global, config: Config, arguments: &ObjectArgs) -> Result<Exit, Failure> {
+pub(crate) async fn execute(
+    global: &Global,
+    config: Config,
+    arguments: &ObjectArgs,
+) -> Result<Exit, Failure> {
     let config = Arc::new(config);
     let task = find_task(&config, None)?;
     let banners = run_banners(&config, task);

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::cli::Global;
 use crate::context::environment;
 use crate::exit::{Exit, Failure};
-use crate::output::{Format, Listing};
+use crate::output::{Format, Listing, say};
 
 pub(crate) fn execute(global: &Global) -> Result<Exit, Failure> {
     let problems = annals_config::check(&global.config, &environment);
@@ -15,7 +15,7 @@ pub(crate) fn execute(global: &Global) -> Result<Exit, Failure> {
         if problems.is_empty() {
             eprintln!("The configuration in {} is sound.", global.config.display());
         } else {
-            print!("{problems}");
+            say(format_args!("{problems}"))?;
             eprintln!("{} errors, {} warnings", problems.error_count(), problems.warning_count());
         }
     } else {

@@ -24,7 +24,7 @@ use crate::commands::run::{done_line, host_name};
 use crate::commands::{init, migrate, timeline};
 use crate::context::{SystemClock, find_task, load_config, open_source};
 use crate::exit::{Exit, Failure};
-use crate::output::{Format, Listing};
+use crate::output::{Format, Listing, say};
 use crate::pipeline::{Done, Pipeline};
 use crate::times;
 
@@ -68,7 +68,8 @@ async fn source(
     let zone = crate::context::time_zone(global, None)?;
     let start_ms = start.map_or(Ok(now_ms / DAY_MS * DAY_MS), |start| times::read(start, &zone, now_ms));
     let start_ms = start_ms.map_err(|error| Failure::usage(error, "See `annals demo source --help`."))?;
-    let db = Db::open(url, Access::ReadWrite).await.context("opening the database of the new identity system")?;
+    let db =
+        Db::open(url, Access::ReadWrite).await.context("opening the database of the new identity system")?;
     let began = Instant::now();
     create(&db, arguments, start_ms).await?;
     eprintln!(
@@ -137,7 +138,11 @@ async fn demo(global: &Global, arguments: &DemoArgs) -> Result<Exit, Failure> {
 
     let today_ms = SystemClock.now_ms() / DAY_MS * DAY_MS;
     let start_ms = today_ms - i64::from(arguments.days) * DAY_MS;
-    eprintln!("1. An identity system of {} identities, in {}/source.db", arguments.world.identities, dir.display());
+    eprintln!(
+        "1. An identity system of {} identities, in {}/source.db",
+        arguments.world.identities,
+        dir.display()
+    );
     let source_db = Db::open(&config.service.source.url, Access::ReadWrite).await?;
     let mut world = create(&source_db, &arguments.world, start_ms).await?;
     let history = Db::open(&config.service.history.url, Access::ReadWrite).await?;
@@ -196,7 +201,15 @@ async fn show_results(
     dir: &Path,
 ) -> Result<(), Failure> {
     let mut tx = history.begin_read().await?;
-    let mut results = Listing::new(&["run", "qualified", "full captures", "patch captures", "unchanged", "deleted", "events"]);
+    let mut results = Listing::new(&[
+        "run",
+        "qualified",
+        "full captures",
+        "patch captures",
+        "unchanged",
+        "deleted",
+        "events",
+    ]);
     let mut all = runs::list(&mut tx, None, None, u32::MAX).await?;
     all.reverse();
     for run in &all {
@@ -214,11 +227,11 @@ async fn show_results(
             json!(sum("events")),
         ]);
     }
-    println!("\nThe runs");
+    say(format_args!("\nThe runs"))?;
     results.print(Format::Table)?;
 
     let Some(person) = busiest(&mut tx, deeds).await? else { return Ok(()) };
-    println!("\nWhat happened to {}", person.name);
+    say(format_args!("\nWhat happened to {}", person.name))?;
     let request = PageRequest { limit: 1_000, after: None };
     let page = annals_history::timeline(&mut tx, &person.key, TimelineRange::default(), &request).await?;
     cut(timeline::listing(&page.rows, zone)).print(Format::Table)?;
@@ -226,20 +239,20 @@ async fn show_results(
     // The end of the first day: the first instant at which anything may have changed.
     let at_ms = start_ms + DAY_MS - 1;
     let at = times::show(at_ms, zone);
-    println!("\nWhat {} had at {at}", person.name);
+    say(format_args!("\nWhat {} had at {at}", person.name))?;
     if let Some(state) = annals_history::as_of(&mut tx, &person.key, at_ms, None).await? {
         let fields = state.image.map(|image| image.image_fields).unwrap_or_default();
         cut(access(&fields)).print(Format::Table)?;
     }
     let task = find_task(config, None)?;
     let (config, name) = (dir.display(), &person.name);
-    println!("\nTry next");
-    println!("  annals -c {config} runs show");
-    println!("  annals -c {config} timeline identity '{name}'");
-    println!("  annals -c {config} as-of identity '{name}' --at '{at}'");
-    println!("  annals -c {config} transform identity '{name}'");
-    println!("  annals -c {config} plan '{}'", task.name);
-    println!("  annals demo days --url sqlite:{config}/source.db && annals -c {config} run");
+    say(format_args!("\nTry next"))?;
+    say(format_args!("  annals -c {config} runs show"))?;
+    say(format_args!("  annals -c {config} timeline identity '{name}'"))?;
+    say(format_args!("  annals -c {config} as-of identity '{name}' --at '{at}'"))?;
+    say(format_args!("  annals -c {config} transform identity '{name}'"))?;
+    say(format_args!("  annals -c {config} plan '{}'", task.name))?;
+    say(format_args!("  annals demo days --url sqlite:{config}/source.db && annals -c {config} run"))?;
     Ok(())
 }
 

@@ -6,11 +6,15 @@ use anyhow::Context as _;
 
 use crate::cli::InitArgs;
 use crate::exit::{Exit, Failure};
+use crate::output::say;
 
 /// The ready-made files: path in the configuration directory, content.
 pub(crate) const FILES: &[(&str, &str)] = &[
     ("annals.yaml", include_str!("../../../../config/annals.yaml")),
-    ("tasks/dispatch-access-history.yaml", include_str!("../../../../config/tasks/dispatch-access-history.yaml")),
+    (
+        "tasks/dispatch-access-history.yaml",
+        include_str!("../../../../config/tasks/dispatch-access-history.yaml"),
+    ),
     (
         "extract/AccessHistoryExportConfig.yaml",
         include_str!("../../../../config/extract/AccessHistoryExportConfig.yaml"),
@@ -25,7 +29,7 @@ pub(crate) const FILES: &[(&str, &str)] = &[
 pub(crate) fn execute(arguments: &InitArgs) -> Result<Exit, Failure> {
     let (written, kept) = write(&arguments.dir, arguments.force)?;
     for path in &written {
-        println!("{path}");
+        say(format_args!("{path}"))?;
     }
     if !kept.is_empty() {
         eprintln!("Left as they are: {}. Write over them with --force.", kept.join(", "));

@@ -10,8 +10,14 @@ use crate::cli::{Global, MigrateArgs};
 use crate::exit::{Exit, Failure};
 use crate::output::Listing;
 
-pub(crate) async fn execute(global: &Global, config: &Config, arguments: &MigrateArgs) -> Result<Exit, Failure> {
-    let db = Db::open(&config.service.history.url, Access::ReadWrite).await.context("opening the history database")?;
+pub(crate) async fn execute(
+    global: &Global,
+    config: &Config,
+    arguments: &MigrateArgs,
+) -> Result<Exit, Failure> {
+    let db = Db::open(&config.service.history.url, Access::ReadWrite)
+        .await
+        .context("opening the history database")?;
     let migrations = annals_history::migrations(db.engine());
     let mut listing = Listing::new(&["version", "name", "state"]);
     let before = db.applied_migrations().await?;

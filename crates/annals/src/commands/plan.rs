@@ -38,7 +38,10 @@ pub(crate) async fn execute(global: &Global, config: &Config, arguments: &TaskAr
     }
     let partitions = partition_count(total, config.service.worker_slots, &task.arguments);
     let since = since_ms.map_or_else(|| "the beginning".to_owned(), |ms| times::show(ms, &zone));
-    eprintln!("Task `{}` would read {total} objects changed since {since}, in {partitions} partitions.", task.name);
+    eprintln!(
+        "Task `{}` would read {total} objects changed since {since}, in {partitions} partitions.",
+        task.name
+    );
     listing.more.insert("task".to_owned(), json!(task.name));
     listing.more.insert("since".to_owned(), json!(since_ms.map(|ms| times::show(ms, &zone))));
     listing.more.insert("total".to_owned(), json!(total));

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::cli::Global;
 use crate::context::{open_history, time_zone};
 use crate::exit::{Exit, Failure};
-use crate::output::{Format, Listing, print_json};
+use crate::output::{Format, Listing, print_json, say};
 use crate::times;
 
 /// Lines of attribute statistics and of failures that the table form shows.
@@ -27,7 +27,16 @@ pub(crate) async fn list(
     let mut tx = history.begin_read().await?;
     let mut found = run::list(&mut tx, task, before, limit.saturating_add(1)).await?;
     let mut listing = Listing::new(&[
-        "run", "task", "trigger", "state", "status", "result", "started", "seconds", "qualified", "published",
+        "run",
+        "task",
+        "trigger",
+        "state",
+        "status",
+        "result",
+        "started",
+        "seconds",
+        "qualified",
+        "published",
         "failed",
     ]);
     if found.len() > limit as usize {
@@ -67,7 +76,9 @@ pub(crate) async fn show(global: &Global, config: &Config, run_id: Option<i64>) 
             .ok_or_else(|| Failure::not_found("a run", "Execute a task: `annals run`."))?,
     };
     let run = run::get(&mut tx, run_id).await.map_err(|error| match error {
-        annals_runs::Error::NotFound(what) => Failure::not_found(what, "`annals runs list` shows the runs there are."),
+        annals_runs::Error::NotFound(what) => {
+            Failure::not_found(what, "`annals runs list` shows the runs there are.")
+        }
         other => other.into(),
     })?;
     let details = Details {
@@ -176,9 +187,9 @@ impl Details {
         section("Attribute statistics", cut(self.statistics()))?;
         section("Failed objects", cut(self.failed()))?;
         if !self.messages.is_empty() {
-            println!("\nMessages");
+            say(format_args!("\nMessages"))?;
             for message in &self.messages {
-                println!("{}: {}", message.status.as_str(), message.text);
+                say(format_args!("{}: {}", message.status.as_str(), message.text))?;
             }
         }
         Ok(())
@@ -218,7 +229,7 @@ fn cut(mut listing: Listing) -> Listing {
 
 fn section(title: &str, listing: Listing) -> Result<(), Failure> {
     if !listing.rows.is_empty() {
-        println!("\n{title}");
+        say(format_args!("\n{title}"))?;
         listing.print(Format::Table)?;
     }
     Ok(())

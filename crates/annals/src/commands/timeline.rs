@@ -13,7 +13,11 @@ use crate::exit::{Exit, Failure};
 use crate::output::Listing;
 use crate::times;
 
-pub(crate) async fn execute(global: &Global, config: &Config, arguments: &TimelineArgs) -> Result<Exit, Failure> {
+pub(crate) async fn execute(
+    global: &Global,
+    config: &Config,
+    arguments: &TimelineArgs,
+) -> Result<Exit, Failure> {
     let zone = time_zone(global, Some(config))?;
     let instant = |text: &String| {
         times::read(text, &zone, SystemClock.now_ms())
@@ -33,7 +37,8 @@ pub(crate) async fn execute(global: &Global, config: &Config, arguments: &Timeli
     listing.more.insert("objectId".to_owned(), json!(object.key.object_id));
     listing.more.insert("name".to_owned(), json!(object.name));
     if page.next.is_some() {
-        listing.cut = Some(format!("There are more than {} events; see the rest with --limit.", arguments.limit));
+        listing.cut =
+            Some(format!("There are more than {} events; see the rest with --limit.", arguments.limit));
     }
     listing.print(global.output)?;
     Ok(Exit::Ok)
@@ -41,8 +46,16 @@ pub(crate) async fn execute(global: &Global, config: &Config, arguments: &Timeli
 
 /// Events as lines.
 pub(crate) fn listing(events: &[EventRow], zone: &TimeZone) -> Listing {
-    let mut listing =
-        Listing::new(&["occurred", "recorded", "event", "property", "old value", "new value", "account", "source"]);
+    let mut listing = Listing::new(&[
+        "occurred",
+        "recorded",
+        "event",
+        "property",
+        "old value",
+        "new value",
+        "account",
+        "source",
+    ]);
     for event in events {
         let account = event.account.as_ref().map(|account| {
             [account.app_name.as_deref(), account.native_id.as_deref()]

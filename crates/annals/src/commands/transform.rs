@@ -20,7 +20,8 @@ pub(crate) async fn execute(config: &Config, arguments: &ObjectArgs) -> Result<E
     let source = open_source(config).await?;
     let id = find_one(&source, arguments).await?;
     let plans = image_plans(config, task);
-    let plan = plans.get(&arguments.object_type).ok_or_else(|| not_configured(task, arguments.object_type))?;
+    let plan =
+        plans.get(&arguments.object_type).ok_or_else(|| not_configured(task, arguments.object_type))?;
     let selection = Selection::Properties(plan.properties().clone());
     let batch = source.load(arguments.object_type, std::slice::from_ref(&id), &selection).await?;
     if let Some((_, error)) = batch.failed.first() {
@@ -34,8 +35,13 @@ pub(crate) async fn execute(config: &Config, arguments: &ObjectArgs) -> Result<E
         Failure::not_found(format!("{} {}", arguments.object_type, arguments.name), "It vanished just now.")
     })?;
     let limits = &config.service.limits;
-    let made =
-        plan.make(&object.id, &object.properties, source.secrets(), limits.document_bytes_max, limits.nesting_max)?;
+    let made = plan.make(
+        &object.id,
+        &object.properties,
+        source.secrets(),
+        limits.document_bytes_max,
+        limits.nesting_max,
+    )?;
     print_json(&json!({
         "objectType": arguments.object_type.as_str(),
         "objectId": object.id,

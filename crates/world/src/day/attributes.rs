@@ -119,7 +119,13 @@ impl Day<'_> {
     }
 
     /// The attribute changes back.
-    pub(super) async fn return_attribute(&mut self, id: &str, key: &str, column: &str, value: &str) -> Result<()> {
+    pub(super) async fn return_attribute(
+        &mut self,
+        id: &str,
+        key: &str,
+        column: &str,
+        value: &str,
+    ) -> Result<()> {
         let column = if column == "extended2" { "extended2" } else { "extended3" };
         let Some(before) = self.subject(id).await? else { return Ok(()) };
         if before.text(column) == value {
@@ -152,10 +158,13 @@ impl Day<'_> {
     /// Somebody loses an entitlement and gets it back a day or two later.
     async fn lose_entitlements(&mut self) -> Result<()> {
         let count = self.share(50);
-        let loose = |subject: &Subject| subject.held.iter().any(|held| held.grant.is_some() && !held.granted_by_role);
+        let loose =
+            |subject: &Subject| subject.held.iter().any(|held| held.grant.is_some() && !held.granted_by_role);
         for before in self.pick(count, loose).await? {
             let found = before.held.iter().find(|held| held.grant.is_some() && !held.granted_by_role);
-            let Some((id, grant)) = found.and_then(|held| Some((held.id.clone(), held.grant?))) else { continue };
+            let Some((id, grant)) = found.and_then(|held| Some((held.id.clone(), held.grant?))) else {
+                continue;
+            };
             let mut after = before.clone();
             after.held.retain(|held| held.id != id);
             self.write_change(DeedKind::EntitlementLost, &before, after, (9, 18)).await?;

@@ -10,7 +10,9 @@ use super::errand::Task;
 use super::subject::HeldNow;
 use super::{Day, Manager};
 use crate::access::Membership;
-use crate::certifications::{self, Certification, Decision, Item, Subject as About, action_row, sign_off_row};
+use crate::certifications::{
+    self, Certification, Decision, Item, Subject as About, action_row, sign_off_row,
+};
 use crate::deed::{AttributeChange, Change, DeedKind, ObjectChange, Stamp};
 use crate::error::Result;
 use crate::id::Kind;
@@ -42,8 +44,12 @@ impl Day<'_> {
             return Ok(());
         }
         let count = self.share(100).max(1).min(self.managers.len());
-        let asked: Vec<Manager> =
-            self.dice.positions(self.managers.len(), count).into_iter().map(|nth| self.managers[nth].clone()).collect();
+        let asked: Vec<Manager> = self
+            .dice
+            .positions(self.managers.len(), count)
+            .into_iter()
+            .map(|nth| self.managers[nth].clone())
+            .collect();
         let time = self.time((7, 8), &[]);
         self.open(DeedKind::CertificationStarted, time, None);
         let name = format!("Access Review of week {}", self.number / CAMPAIGN_DAYS + 1);
@@ -57,7 +63,14 @@ impl Day<'_> {
                 let items = items_of(&report);
                 if !report.inactive && !items.is_empty() {
                     let (ids, rows) = (&mut self.ids, &mut self.rows);
-                    certification.write_entity(self.stage, &report.party(), &items, ids, rows, &mut self.dice);
+                    certification.write_entity(
+                        self.stage,
+                        &report.party(),
+                        &items,
+                        ids,
+                        rows,
+                        &mut self.dice,
+                    );
                 }
             }
             let id = certification.id.clone();
@@ -97,7 +110,9 @@ impl Day<'_> {
                 if !taken && let Some(subject) = &present {
                     let held = subject.held.iter().find(|held| match &open.item.subject {
                         About::Grant { grant, .. } => held.grant == Some(*grant),
-                        About::Role { name, assignment } => held.value == *name && held.assignment == *assignment,
+                        About::Role { name, assignment } => {
+                            held.value == *name && held.assignment == *assignment
+                        }
                     });
                     if let Some(held) = held {
                         self.confirm(held, open, time).await?;
@@ -276,7 +291,8 @@ impl Day<'_> {
             .filter(|action| action.text("status") == Decision::Remediated.as_str())
             .map(|action| action.text("id"))
             .collect();
-        let of_these = |open: &&OpenItem| open.action.as_ref().is_some_and(|action| remediated.contains(action));
+        let of_these =
+            |open: &&OpenItem| open.action.as_ref().is_some_and(|action| remediated.contains(action));
         Ok(entity.items.iter().filter(of_these).collect())
     }
 
@@ -290,7 +306,8 @@ impl Day<'_> {
         let found = records(tx, schema, "spt_certification", &columns, "id", &ids).await?;
         let Some(record) = found.into_iter().next() else { return Ok(None) };
         let columns = ["id", "identity_id", "target_id", "target_display_name"];
-        let entities = records(tx, schema, "spt_certification_entity", &columns, "certification_id", &ids).await?;
+        let entities =
+            records(tx, schema, "spt_certification_entity", &columns, "certification_id", &ids).await?;
         let ids: Vec<String> = entities.iter().map(|entity| entity.text("id")).collect();
         let columns = [
             "id",
@@ -302,8 +319,10 @@ impl Day<'_> {
             "exception_attribute_value",
             "exception_entitlements",
         ];
-        let items = records(tx, schema, "spt_certification_item", &columns, "certification_entity_id", &ids).await?;
-        let snapshots: Vec<String> = items.iter().filter_map(|item| item.maybe_text("exception_entitlements")).collect();
+        let items =
+            records(tx, schema, "spt_certification_item", &columns, "certification_entity_id", &ids).await?;
+        let snapshots: Vec<String> =
+            items.iter().filter_map(|item| item.maybe_text("exception_entitlements")).collect();
         let natives: BTreeMap<String, String> =
             records(tx, schema, "spt_entitlement_snapshot", &["id", "native_identity"], "id", &snapshots)
                 .await?
@@ -341,7 +360,8 @@ impl Day<'_> {
                 let application =
                     *self.atlas.application_names.get(item.text("exception_application").as_str())?;
                 let grant = *self.atlas.grants.get(&(application, value.clone()))?;
-                let native_identity = natives.get(&item.text("exception_entitlements")).cloned().unwrap_or_default();
+                let native_identity =
+                    natives.get(&item.text("exception_entitlements")).cloned().unwrap_or_default();
                 (About::Grant { grant, native_identity }, value)
             }
         };

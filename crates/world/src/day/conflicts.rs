@@ -19,9 +19,8 @@ impl Day<'_> {
     pub(super) async fn find_violations(&mut self) -> Result<()> {
         let count = self.share(40);
         let stage = self.stage;
-        let constraint_of = |department, job| {
-            violations::constraint_against(stage, stage.job_role(department, job))
-        };
+        let constraint_of =
+            |department, job| violations::constraint_against(stage, stage.job_role(department, job));
         let fits = |subject: &super::subject::Subject| {
             constraint_of(subject.department(), subject.job())
                 .is_some_and(|constraint| !subject.has_role(stage.constraints[constraint].right))
@@ -32,7 +31,13 @@ impl Day<'_> {
             let time = self.time((9, 16), &[&before.id]);
             let assigner = Some(stage.policy_owner(0).login);
             self.open(DeedKind::RoleGranted, time, Some(before.named()));
-            self.give_role(&mut after, stage.constraints[constraint].right, Membership::Assigned, assigner, None);
+            self.give_role(
+                &mut after,
+                stage.constraints[constraint].right,
+                Membership::Assigned,
+                assigner,
+                None,
+            );
             self.save(&before, &mut after, time).await?;
             self.close();
             let found = self.later(time + HOUR_MS, &[&before.id]);

@@ -75,7 +75,10 @@ impl Day<'_> {
             0..=3 => self.described(&record, &format!("What {name} may do, as of day {}.", self.number)),
             4 | 5 => {
                 let (old, new) = (record.int("risk_score_weight"), 501 + self.dice.between(0, 1_000_000));
-                (vec![("risk_score_weight", Value::from(new))], vec![AttributeChange::new("risk_score_weight", old, new)])
+                (
+                    vec![("risk_score_weight", Value::from(new))],
+                    vec![AttributeChange::new("risk_score_weight", old, new)],
+                )
             }
             6 => {
                 let (old, nth) = (record.text("owner"), self.dice.below(u64::from(self.stage.owners())));
@@ -85,7 +88,10 @@ impl Day<'_> {
             }
             7 => {
                 let old = record.flag("disabled");
-                (vec![("disabled", Value::Bool(Some(!old)))], vec![AttributeChange::new("disabled", old, !old)])
+                (
+                    vec![("disabled", Value::Bool(Some(!old)))],
+                    vec![AttributeChange::new("disabled", old, !old)],
+                )
             }
             _ => (Vec::new(), self.change_members(position).await?),
         };
@@ -137,13 +143,19 @@ impl Day<'_> {
         let record = self.row("spt_managed_attribute", &id, &columns).await?;
         let object = ObjectType::ManagedAttribute;
         let (sets, attributes) = match self.dice.below(10) {
-            0..=5 => self.described(&record, &format!("{}, looked through on day {}.", grant.display, self.number)),
+            0..=5 => {
+                self.described(&record, &format!("{}, looked through on day {}.", grant.display, self.number))
+            }
             6 | 7 => {
                 let old = record.flag("requestable");
-                (vec![("requestable", Value::Bool(Some(!old)))], vec![AttributeChange::new("requestable", old, !old)])
+                (
+                    vec![("requestable", Value::Bool(Some(!old)))],
+                    vec![AttributeChange::new("requestable", old, !old)],
+                )
             }
             8 => {
-                let (old, new) = (record.text("displayable_name"), format!("{} ({})", grant.display, self.number));
+                let (old, new) =
+                    (record.text("displayable_name"), format!("{} ({})", grant.display, self.number));
                 let sets = vec![
                     ("display_name", Value::from(new.as_str())),
                     ("displayable_name", Value::from(new.as_str())),
@@ -152,7 +164,11 @@ impl Day<'_> {
             }
             _ => return self.classify(id, name, time).await,
         };
-        self.change(Edit { object_type: object, table: "spt_managed_attribute", id, name, sets, attributes }, time).await?;
+        self.change(
+            Edit { object_type: object, table: "spt_managed_attribute", id, name, sets, attributes },
+            time,
+        )
+        .await?;
         self.close();
         Ok(())
     }
@@ -164,14 +180,23 @@ impl Day<'_> {
         if !found.is_empty() || schema.table(table).is_none() {
             return Ok(());
         }
-        self.rows.add(self.stage.classified_at(&mut self.ids, &id, "sailpoint.object.ManagedAttribute", time));
+        self.rows.add(self.stage.classified_at(
+            &mut self.ids,
+            &id,
+            "sailpoint.object.ManagedAttribute",
+            time,
+        ));
         self.deed.objects.push(ObjectChange {
             object_type: ObjectType::ManagedAttribute,
             id,
             name: Some(name),
             change: Change::Changed,
             stamp: Stamp::None,
-            attributes: vec![AttributeChange::new("classifications", Vec::<String>::new(), vec!["Privileged"])],
+            attributes: vec![AttributeChange::new(
+                "classifications",
+                Vec::<String>::new(),
+                vec!["Privileged"],
+            )],
         });
         self.close();
         Ok(())
@@ -180,7 +205,8 @@ impl Day<'_> {
     async fn change_workgroup(&mut self) -> Result<()> {
         let (id, name) = self.stage.workgroup(self.dice.index(Stage::workgroups()));
         let new = format!("Members act for {name}, as of day {}.", self.number);
-        self.change_text(DeedKind::WorkgroupChanged, ObjectType::Workgroup, "spt_identity", id, name, new).await
+        self.change_text(DeedKind::WorkgroupChanged, ObjectType::Workgroup, "spt_identity", id, name, new)
+            .await
     }
 
     async fn change_capability(&mut self) -> Result<()> {
@@ -218,7 +244,10 @@ impl Day<'_> {
         let id = self.ids.nth(Kind::ObjectConfig, self.dice.below(self.ids.count(Kind::ObjectConfig)));
         let record = self.row("spt_object_config", &id, &["name", "object_attributes"]).await?;
         let added = format!("attribute{}", self.number);
-        let element = format!("  <ObjectAttribute displayName=\"Of day {}\" name=\"{added}\" type=\"string\"/>", self.number);
+        let element = format!(
+            "  <ObjectAttribute displayName=\"Of day {}\" name=\"{added}\" type=\"string\"/>",
+            self.number
+        );
         let definitions = record.text("object_attributes").replace("</List>", &format!("{element}\n</List>"));
         let time = self.time((10, 16), &[&id]);
         self.open(DeedKind::ObjectConfigChanged, time, None);

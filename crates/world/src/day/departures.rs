@@ -61,7 +61,8 @@ impl Day<'_> {
         self.busy.insert(id.to_owned());
         self.open(DeedKind::Deleted, time, Some(before.named()));
         for held in &before.held {
-            self.delete(ObjectType::Entitlement, "spt_identity_entitlement", &held.id, &held.value, time).await?;
+            self.delete(ObjectType::Entitlement, "spt_identity_entitlement", &held.id, &held.value, time)
+                .await?;
         }
         for account in &before.accounts {
             self.erase_parts("spt_link_external_attr", "object_id", &account.id).await?;
@@ -86,7 +87,9 @@ impl Day<'_> {
     async fn delete_governance(&mut self, id: &str, time: i64) -> Result<()> {
         let (schema, ids) = (self.schema, [id.to_owned()]);
         let columns = ["id", "name"];
-        for record in records(&mut self.tx, schema, "spt_policy_violation", &columns, "identity_id", &ids).await? {
+        for record in
+            records(&mut self.tx, schema, "spt_policy_violation", &columns, "identity_id", &ids).await?
+        {
             let (violation, name) = (record.text("id"), record.text("name"));
             self.delete(ObjectType::PolicyViolation, "spt_policy_violation", &violation, &name, time).await?;
         }
@@ -100,7 +103,13 @@ impl Day<'_> {
             } else {
                 self.erase(table, "id", &item).await?;
                 self.part(table, &item);
-                self.intercept("sailpoint.object.IdentityHistoryItem", &item, None, record.int("created"), time);
+                self.intercept(
+                    "sailpoint.object.IdentityHistoryItem",
+                    &item,
+                    None,
+                    record.int("created"),
+                    time,
+                );
             }
         }
         self.erase_parts("spt_mitigation_expiration", "identity_id", id).await

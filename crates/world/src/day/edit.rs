@@ -45,10 +45,10 @@ impl Day<'_> {
         if stamp == Stamp::Significant {
             sets.push(("significant_modified", Value::from(time)));
         }
-        let known = self.schema.table(table).ok_or_else(|| WorldError::UnknownColumn {
-            table,
-            column: "(no such table)".to_owned(),
-        })?;
+        let known = self
+            .schema
+            .table(table)
+            .ok_or_else(|| WorldError::UnknownColumn { table, column: "(no such table)".to_owned() })?;
         let engine = self.tx.engine();
         let mut assignments = Vec::new();
         let mut params = Vec::new();
@@ -64,8 +64,12 @@ impl Day<'_> {
             return Ok(());
         }
         params.push(Value::from(id));
-        let text =
-            format!("update {} set {} where {} = ?", engine.quote(table), assignments.join(", "), engine.quote("id"));
+        let text = format!(
+            "update {} set {} where {} = ?",
+            engine.quote(table),
+            assignments.join(", "),
+            engine.quote("id")
+        );
         let stmt = Stmt::built(format!("world.update {table}"), text);
         self.tx.execute(&stmt, params).await.map(drop).doing("changing the world")
     }
@@ -85,7 +89,13 @@ impl Day<'_> {
     }
 
     /// Changes a row that is no object.
-    pub(super) async fn change_part(&mut self, table: &'static str, id: &str, sets: Sets, time: i64) -> Result<()> {
+    pub(super) async fn change_part(
+        &mut self,
+        table: &'static str,
+        id: &str,
+        sets: Sets,
+        time: i64,
+    ) -> Result<()> {
         self.set(table, id, sets, Stamp::Significant, time).await?;
         self.part(table, id);
         Ok(())
@@ -103,7 +113,12 @@ impl Day<'_> {
     }
 
     /// Deletes the rows of a list; the log names whose it was.
-    pub(super) async fn erase_list(&mut self, table: &'static str, owner_column: &str, owner: &str) -> Result<()> {
+    pub(super) async fn erase_list(
+        &mut self,
+        table: &'static str,
+        owner_column: &str,
+        owner: &str,
+    ) -> Result<()> {
         if self.erase(table, owner_column, owner).await? > 0 {
             self.part(table, owner);
         }
@@ -111,7 +126,12 @@ impl Day<'_> {
     }
 
     /// Deletes rows with ids of their own that belong to something; the log names each.
-    pub(super) async fn erase_parts(&mut self, table: &'static str, owner_column: &str, owner: &str) -> Result<()> {
+    pub(super) async fn erase_parts(
+        &mut self,
+        table: &'static str,
+        owner_column: &str,
+        owner: &str,
+    ) -> Result<()> {
         let schema = self.schema;
         let found = records(&mut self.tx, schema, table, &["id"], owner_column, &[owner.to_owned()]).await?;
         for record in found {
@@ -136,7 +156,11 @@ impl Day<'_> {
         columns.extend(TOLD);
         let found = records(&mut self.tx, schema, table, &columns, "id", &[id.to_owned()]).await?;
         let Some(record) = found.first() else {
-            return Err(WorldError::Unexpected { table, id: id.to_owned(), what: "is to be deleted and not there" });
+            return Err(WorldError::Unexpected {
+                table,
+                id: id.to_owned(),
+                what: "is to be deleted and not there",
+            });
         };
         self.erase(table, "id", id).await?;
         self.intercept(class_name(object_type), id, record.maybe_text("name"), record.int("created"), time);

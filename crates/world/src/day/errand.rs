@@ -55,7 +55,8 @@ impl Day<'_> {
     pub(super) async fn run_errands(&mut self) -> Result<()> {
         loop {
             let today = self.number;
-            let (due, rest) = std::mem::take(&mut self.errands).into_iter().partition(|errand| errand.day <= today);
+            let (due, rest) =
+                std::mem::take(&mut self.errands).into_iter().partition(|errand| errand.day <= today);
             self.errands = rest;
             let due: Vec<Errand> = due;
             if due.is_empty() {
@@ -71,7 +72,9 @@ impl Day<'_> {
         match task {
             Task::RemoveAccounts(person) => self.remove_accounts(&person).await,
             Task::DeleteIdentity(person) => self.delete_identity(&person).await,
-            Task::Return(person, key, column, value) => self.return_attribute(&person, &key, &column, &value).await,
+            Task::Return(person, key, column, value) => {
+                self.return_attribute(&person, &key, &column, &value).await
+            }
             Task::Regain(person, grant) => self.regain(&person, grant).await,
             Task::DecideRequest(request) => self.decide_request(&request).await,
             Task::Provision(request) => self.provision(&request).await,

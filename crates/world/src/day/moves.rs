@@ -22,7 +22,8 @@ impl Day<'_> {
                 0..=4 => self.change_department(&mut after),
                 5 | 6 => self.change_job(&mut after),
                 7 | 8 => {
-                    let location = (after.location() + 1 + self.dice.index(LOCATIONS.len() - 1)) % LOCATIONS.len();
+                    let location =
+                        (after.location() + 1 + self.dice.index(LOCATIONS.len() - 1)) % LOCATIONS.len();
                     let (department, job) = (after.department(), after.job());
                     place(&mut after, department, job, location);
                 }
@@ -37,7 +38,8 @@ impl Day<'_> {
     }
 
     fn change_department(&mut self, subject: &mut Subject) {
-        let department = (subject.department() + 1 + self.dice.index(DEPARTMENTS.len() - 1)) % DEPARTMENTS.len();
+        let department =
+            (subject.department() + 1 + self.dice.index(DEPARTMENTS.len() - 1)) % DEPARTMENTS.len();
         let job = 1 + self.dice.index(4);
         let location = subject.location();
         self.swap_jobs(subject, (department, job));
@@ -93,7 +95,8 @@ impl Day<'_> {
             .filter(|(membership, _)| *membership == Membership::Assigned)
             .flat_map(|(_, role)| stage.required_roles(role))
             .collect();
-        let grants: BTreeSet<usize> = required.iter().flat_map(|role| stage.roles[*role].grants.clone()).collect();
+        let grants: BTreeSet<usize> =
+            required.iter().flat_map(|role| stage.roles[*role].grants.clone()).collect();
         subject.held.retain(|held| match (held.role, held.grant) {
             (Some((Membership::Detected, role)), _) => required.contains(&role),
             (None, Some(grant)) if held.granted_by_role => grants.contains(&grant),

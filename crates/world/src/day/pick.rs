@@ -12,7 +12,11 @@ const ROUNDS_MAX: usize = 6;
 
 impl Day<'_> {
     /// Up to so many people who work here, fit, and have been left alone today. They count as busy from now on.
-    pub(super) async fn pick(&mut self, count: usize, fits: impl Fn(&Subject) -> bool) -> Result<Vec<Subject>> {
+    pub(super) async fn pick(
+        &mut self,
+        count: usize,
+        fits: impl Fn(&Subject) -> bool,
+    ) -> Result<Vec<Subject>> {
         let mut picked = Vec::new();
         let people = self.ids.count(Kind::Identity);
         for _ in 0..ROUNDS_MAX {

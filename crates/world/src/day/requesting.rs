@@ -47,7 +47,8 @@ impl Day<'_> {
                 modified: time,
             };
             self.open(DeedKind::Requested, time, Some(subject.named()));
-            let (id, _) = requests::write(self.stage, &request, &mut self.ids, &mut self.rows, &mut self.dice);
+            let (id, _) =
+                requests::write(self.stage, &request, &mut self.ids, &mut self.rows, &mut self.dice);
             self.close();
             self.clock.insert(id.clone(), time);
             self.some_day(0, 2, Task::DecideRequest(id));
@@ -102,7 +103,8 @@ impl Day<'_> {
 
     /// What was asked for is there, unless whoever asked has left meanwhile.
     pub(super) async fn provision(&mut self, id: &str) -> Result<()> {
-        let Some((person, items)) = self.advance(id, DeedKind::Provisioned, RequestStage::Finished, (16, 20)).await?
+        let Some((person, items)) =
+            self.advance(id, DeedKind::Provisioned, RequestStage::Finished, (16, 20)).await?
         else {
             return Ok(());
         };
@@ -136,11 +138,12 @@ impl Day<'_> {
     ) -> Result<Option<(Subject, Vec<Pending>)>> {
         self.flush().await?;
         let (schema, ids) = (self.schema, [id.to_owned()]);
-        let columns =
-            ["name", "target_id", "attributes", "state", "completion_status", "execution_status"];
+        let columns = ["name", "target_id", "attributes", "state", "completion_status", "execution_status"];
         let found = records(&mut self.tx, schema, "spt_identity_request", &columns, "id", &ids).await?;
         let Some(record) = found.into_iter().next() else { return Ok(None) };
-        let Some(subject) = self.subject(&record.text("target_id")).await?.filter(|subject| !subject.inactive) else {
+        let Some(subject) =
+            self.subject(&record.text("target_id")).await?.filter(|subject| !subject.inactive)
+        else {
             return Ok(None);
         };
         let (items, approver) = self.pending_items(id).await?;
@@ -185,7 +188,11 @@ impl Day<'_> {
                 ],
                 attributes: vec![
                     AttributeChange::new("approval_state", item.approval.clone(), stage.approval()),
-                    AttributeChange::new("provisioning_state", item.provisioning.clone(), stage.provisioning()),
+                    AttributeChange::new(
+                        "provisioning_state",
+                        item.provisioning.clone(),
+                        stage.provisioning(),
+                    ),
                 ],
             };
             self.change(edit, time).await?;
@@ -215,7 +222,8 @@ impl Day<'_> {
                 let wish = if name == "assignedRoles" {
                     Wish::Role(*self.atlas.role_names.get(&value)?)
                 } else {
-                    let application = *self.atlas.application_names.get(record.text("application").as_str())?;
+                    let application =
+                        *self.atlas.application_names.get(record.text("application").as_str())?;
                     Wish::Grant(*self.atlas.grants.get(&(application, value.clone()))?)
                 };
                 let wanted = Wanted { wish, native_identity: record.text("native_identity") };
@@ -249,4 +257,3 @@ fn request_sets(stage: RequestStage, time: i64, attributes: String) -> Sets {
     }
     sets
 }
-

@@ -17,7 +17,13 @@ use crate::xml;
 
 impl Day<'_> {
     /// Lets somebody hold an entitlement, with an account to hold it.
-    pub(super) fn give(&mut self, subject: &mut Subject, grant: usize, origin: Origin, request_item: Option<String>) {
+    pub(super) fn give(
+        &mut self,
+        subject: &mut Subject,
+        grant: usize,
+        origin: Origin,
+        request_item: Option<String>,
+    ) {
         if subject.holds(grant) {
             return;
         }
@@ -107,7 +113,13 @@ impl Day<'_> {
         }
         let lists = [
             ("workgroups", "spt_identity_workgroups", "workgroup", &before.workgroups, &after.workgroups),
-            ("capabilities", "spt_identity_capabilities", "capability_id", &before.capabilities, &after.capabilities),
+            (
+                "capabilities",
+                "spt_identity_capabilities",
+                "capability_id",
+                &before.capabilities,
+                &after.capabilities,
+            ),
         ];
         for (attribute, table, member, old, new) in lists {
             if old != new {
@@ -167,7 +179,8 @@ impl Day<'_> {
         for account in &before.accounts {
             if after.accounts.iter().all(|other| other.id != account.id) {
                 self.erase_parts("spt_link_external_attr", "object_id", &account.id).await?;
-                self.delete(ObjectType::Account, "spt_link", &account.id, &account.native_identity, time).await?;
+                self.delete(ObjectType::Account, "spt_link", &account.id, &account.native_identity, time)
+                    .await?;
             }
         }
         for (now, outfit) in after.accounts.iter_mut().zip(&outfitted) {
@@ -180,7 +193,8 @@ impl Day<'_> {
                     self.rows.add(row.int("last_refresh", time));
                 }
                 Some(position) => {
-                    self.save_account(&before.accounts[position], now, &old_outfit[position], outfit, time).await?;
+                    self.save_account(&before.accounts[position], now, &old_outfit[position], outfit, time)
+                        .await?;
                 }
             }
         }
@@ -228,7 +242,8 @@ impl Day<'_> {
             [("iiq_disabled", before.disabled, after.disabled), ("iiq_locked", before.locked, after.locked)]
         {
             // Before 8.3 the XML alone tells of it.
-            let has_column = self.schema.table("spt_link").is_some_and(|table| table.column(column).is_some());
+            let has_column =
+                self.schema.table("spt_link").is_some_and(|table| table.column(column).is_some());
             if old != new && has_column {
                 sets.push((column, Value::Bool(Some(new))));
                 attributes.push(AttributeChange::new(column, old, new));
@@ -257,7 +272,8 @@ impl Day<'_> {
     ) -> Result<()> {
         for held in &before.held {
             if after.held.iter().all(|other| other.id != held.id) {
-                self.delete(ObjectType::Entitlement, "spt_identity_entitlement", &held.id, &held.value, time).await?;
+                self.delete(ObjectType::Entitlement, "spt_identity_entitlement", &held.id, &held.value, time)
+                    .await?;
             }
         }
         for held in &after.held {
@@ -288,7 +304,9 @@ impl Day<'_> {
         ] {
             let values = |subject: &Subject| -> Vec<String> {
                 let of_this = subject.held.iter().filter(|held| held.role.map(|role| role.0) == wanted);
-                of_this.map(|held| if wanted.is_none() { held.id.clone() } else { held.value.clone() }).collect()
+                of_this
+                    .map(|held| if wanted.is_none() { held.id.clone() } else { held.value.clone() })
+                    .collect()
             };
             let (old, new) = (values(before), values(after));
             if old != new {
@@ -337,7 +355,8 @@ impl Day<'_> {
     async fn save_role_lists(&mut self, before: &Subject, after: &Subject) -> Result<()> {
         for membership in [Membership::Assigned, Membership::Detected] {
             let ids = |subject: &Subject| -> Vec<String> {
-                let of_this = subject.held.iter().filter_map(|held| held.role).filter(|role| role.0 == membership);
+                let of_this =
+                    subject.held.iter().filter_map(|held| held.role).filter(|role| role.0 == membership);
                 of_this.map(|role| self.stage.roles[role.1].id.clone()).collect()
             };
             let (old, new) = (ids(before), ids(after));
@@ -396,7 +415,9 @@ fn entry_changes(old: &str, new: &str) -> Vec<AttributeChange> {
     let keys: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
     keys.into_iter()
         .filter(|key| old.get(*key) != new.get(*key))
-        .map(|key| AttributeChange::new(format!("attributes/{key}"), old.get(key).cloned(), new.get(key).cloned()))
+        .map(|key| {
+            AttributeChange::new(format!("attributes/{key}"), old.get(key).cloned(), new.get(key).cloned())
+        })
         .collect()
 }
 

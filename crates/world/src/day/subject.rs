@@ -102,7 +102,11 @@ impl Subject {
 
     /// As requests and certifications name people.
     pub(super) fn party(&self) -> Party {
-        Party { id: self.id.clone(), login: self.text("name").to_owned(), display: self.text("display_name").to_owned() }
+        Party {
+            id: self.id.clone(),
+            login: self.text("name").to_owned(),
+            display: self.text("display_name").to_owned(),
+        }
     }
 
     /// Position of the department.
@@ -126,7 +130,10 @@ impl Subject {
         Person {
             number: number_of(&self.id),
             id: self.id.clone(),
-            name: PersonName { first: self.text("firstname").to_owned(), last: self.text("lastname").to_owned() },
+            name: PersonName {
+                first: self.text("firstname").to_owned(),
+                last: self.text("lastname").to_owned(),
+            },
             login: self.text("name").to_owned(),
             department: self.department(),
             job: self.job(),
@@ -242,7 +249,13 @@ async fn accounts(
     ids: &[String],
 ) -> Result<BTreeMap<String, Vec<AccountNow>>> {
     let columns = [
-        "id", "identity_id", "application", "native_identity", "display_name", "attributes", "iiq_disabled",
+        "id",
+        "identity_id",
+        "application",
+        "native_identity",
+        "display_name",
+        "attributes",
+        "iiq_disabled",
         "iiq_locked",
     ];
     let mut found: BTreeMap<String, Vec<AccountNow>> = BTreeMap::new();
@@ -268,8 +281,18 @@ async fn held(
     ids: &[String],
 ) -> Result<BTreeMap<String, Vec<HeldNow>>> {
     let columns = [
-        "id", "identity_id", "application", "native_identity", "name", "value", "source", "assigner",
-        "assignment_id", "granted_by_role", "request_item", "certification_item",
+        "id",
+        "identity_id",
+        "application",
+        "native_identity",
+        "name",
+        "value",
+        "source",
+        "assigner",
+        "assignment_id",
+        "granted_by_role",
+        "request_item",
+        "certification_item",
     ];
     let mut found: BTreeMap<String, Vec<HeldNow>> = BTreeMap::new();
     for record in records(tx, schema, "spt_identity_entitlement", &columns, "identity_id", ids).await? {

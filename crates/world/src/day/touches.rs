@@ -73,7 +73,14 @@ impl Day<'_> {
         Ok(())
     }
 
-    async fn touch_account(&mut self, id: &str, native: &str, sets: Sets, stamp: Stamp, time: i64) -> Result<()> {
+    async fn touch_account(
+        &mut self,
+        id: &str,
+        native: &str,
+        sets: Sets,
+        stamp: Stamp,
+        time: i64,
+    ) -> Result<()> {
         let edit = Edit {
             object_type: ObjectType::Account,
             table: "spt_link",

@@ -37,7 +37,11 @@ fn nothing_dangles(snapshot: &Snapshot) {
             for (key, row) in rows {
                 if let Some(id) = row.get(column.name) {
                     let there = snapshot.tables.get(target).is_some_and(|rows| rows.contains_key(id));
-                    assert!(there, "{table} {key}: {} refers to {target} {id}, which is not there", column.name);
+                    assert!(
+                        there,
+                        "{table} {key}: {} refers to {target} {id}, which is not there",
+                        column.name
+                    );
                     seen += 1;
                 }
             }
@@ -150,7 +154,10 @@ async fn a_world_has_its_share_of_every_type() {
         // Some four hundred are roles and the catalogue, which a small world has as well.
         assert!((14_000..18_000).contains(&(all - 400)), "{all}");
         let ids = world.ids(&db, ObjectType::Identity).await.unwrap();
-        let people = snapshot.table("spt_identity").iter().filter(|(_, row)| row.get("workgroup").is_none_or(|flag| flag == "0"));
+        let people = snapshot
+            .table("spt_identity")
+            .iter()
+            .filter(|(_, row)| row.get("workgroup").is_none_or(|flag| flag == "0"));
         assert_eq!(ids, people.map(|(id, _)| id.clone()).collect::<Vec<_>>());
         db.close().await;
     }

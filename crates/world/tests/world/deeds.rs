@@ -112,7 +112,8 @@ fn differences_are_told(differences: &[Difference<'_>], deeds: &[Deed]) {
     for difference in differences {
         // Members of lists are named by whose list it is.
         let owner = difference.key.split('/').next().unwrap_or_default();
-        let told = objects.contains(&(difference.table, difference.key)) || parts.contains(&(difference.table, owner));
+        let told = objects.contains(&(difference.table, difference.key))
+            || parts.contains(&(difference.table, owner));
         assert!(told, "no deed tells of {} {}: {:?}", difference.table, difference.key, difference.columns());
     }
 }
@@ -129,7 +130,8 @@ fn deeds_show(before: &Snapshot, after: &Snapshot, deeds: &[Deed]) {
     let mut last: BTreeMap<Place<'_>, i64> = BTreeMap::new();
     let mut times_told: BTreeMap<Place<'_>, usize> = BTreeMap::new();
     let mut deleted: BTreeSet<Place<'_>> = BTreeSet::new();
-    for (deed, object) in deeds.iter().flat_map(|deed| deed.objects.iter().map(move |object| (deed, object))) {
+    for (deed, object) in deeds.iter().flat_map(|deed| deed.objects.iter().map(move |object| (deed, object)))
+    {
         *times_told.entry(place(object)).or_default() += 1;
         if object.stamp == Stamp::Significant {
             last.insert(place(object), deed.time_ms);
@@ -139,7 +141,8 @@ fn deeds_show(before: &Snapshot, after: &Snapshot, deeds: &[Deed]) {
         }
     }
     let (old_meanings, new_meanings) = (Meanings::of(before), Meanings::of(after));
-    for (deed, object) in deeds.iter().flat_map(|deed| deed.objects.iter().map(move |object| (deed, object))) {
+    for (deed, object) in deeds.iter().flat_map(|deed| deed.objects.iter().map(move |object| (deed, object)))
+    {
         let (table, id) = place(object);
         let (old, new) = (before.table(table).get(id), after.table(table).get(id));
         let name = format!("{:?} of {table} {id}", deed.kind);
@@ -232,7 +235,8 @@ fn assert_values(object: &ObjectChange, old: &RowNow, new: &RowNow, name: &str) 
         if is_column && !change.old.is_array() {
             assert_eq!(old.get(column).cloned(), as_text(&change.old), "{name}: {column} before");
             assert_eq!(new.get(column).cloned(), as_text(&change.new), "{name}: {column} after");
-        } else if let (Some(key), serde_json::Value::String(text)) = (column.strip_prefix("attributes/"), &change.new)
+        } else if let (Some(key), serde_json::Value::String(text)) =
+            (column.strip_prefix("attributes/"), &change.new)
             && !text.starts_with('<')
         {
             let values = crate::xml_forms::values(&new["attributes"], key);
@@ -249,14 +253,25 @@ fn assert_untouched(deed: &Deed, old: &RowNow, new: &RowNow, name: &str) {
             continue;
         }
         assert!(deed.kind == DeedKind::Reordered && column == "attributes", "{name}: {column}");
-        let keys = ["memberOf", "Roles", "permissionSets", "roles", "responsibilities", "groups", "profiles", "policies"];
+        let keys = [
+            "memberOf",
+            "Roles",
+            "permissionSets",
+            "roles",
+            "responsibilities",
+            "groups",
+            "profiles",
+            "policies",
+        ];
         let values = |row: &RowNow| keys.map(|key| crate::xml_forms::values(&row["attributes"], key));
         assert_eq!(values(old), values(new), "{name}");
         let rest = |row: &RowNow| {
             let text = row["attributes"].lines().filter(|line| {
                 let line = line.trim();
                 !keys.iter().any(|key| line.starts_with(&format!("<entry key=\"{key}\"")))
-                    && !["<String>", "<List>", "</List>", "<value>", "</value>", "</entry>"].iter().any(|tag| line.starts_with(tag))
+                    && !["<String>", "<List>", "</List>", "<value>", "</value>", "</entry>"]
+                        .iter()
+                        .any(|tag| line.starts_with(tag))
             });
             text.map(str::to_owned).collect::<Vec<_>>()
         };
@@ -277,13 +292,17 @@ fn deletions_are_intercepted(differences: &[Difference<'_>]) {
     let gone: BTreeSet<(&str, &str, &str)> = differences
         .iter()
         .filter(|difference| difference.new.is_none())
-        .filter_map(|difference| Some((class(difference.table)?, difference.key, difference.old?["created"].as_str())))
+        .filter_map(|difference| {
+            Some((class(difference.table)?, difference.key, difference.old?["created"].as_str()))
+        })
         .collect();
     let noted: BTreeSet<(&str, &str, &str)> = differences
         .iter()
         .filter(|difference| difference.table == "spt_intercepted_delete")
         .map(|difference| difference.new.unwrap())
-        .map(|row| (row["object_type"].as_str(), row["object_id"].as_str(), row["object_created_date"].as_str()))
+        .map(|row| {
+            (row["object_type"].as_str(), row["object_id"].as_str(), row["object_created_date"].as_str())
+        })
         .collect();
     assert_eq!(gone, noted);
 }
@@ -300,8 +319,11 @@ async fn what_strays_returns() {
         let after = Snapshot::take(&db).await;
         for deed in deeds {
             let Some(identity) = &deed.identity else { continue };
-            let changed = |column: &str| deed.objects[0].attributes.iter().any(|change| change.attribute == column);
-            let Some(column) = ["extended2", "extended3"].into_iter().find(|column| changed(column)) else { continue };
+            let changed =
+                |column: &str| deed.objects[0].attributes.iter().any(|change| change.attribute == column);
+            let Some(column) = ["extended2", "extended3"].into_iter().find(|column| changed(column)) else {
+                continue;
+            };
             if deed.kind == DeedKind::Strayed {
                 let old = before.table("spt_identity")[&identity.id][column].clone();
                 assert_ne!(after.table("spt_identity")[&identity.id][column], old);
@@ -327,8 +349,13 @@ async fn a_day_changes_about_one_person_in_a_hundred() {
         let deeds = world.pass_day(&db).await.unwrap();
         let people = |wanted: fn(Change) -> bool| -> BTreeSet<String> {
             let about = deeds.iter().filter(|deed| {
-                deed.objects.iter().any(|object| object.object_type == ObjectType::Identity && wanted(object.change))
-                    || deed.objects.iter().any(|object| object.object_type == ObjectType::Account && wanted(object.change))
+                deed.objects
+                    .iter()
+                    .any(|object| object.object_type == ObjectType::Identity && wanted(object.change))
+                    || deed
+                        .objects
+                        .iter()
+                        .any(|object| object.object_type == ObjectType::Account && wanted(object.change))
             });
             about.filter_map(|deed| Some(deed.identity.as_ref()?.id.clone())).collect()
         };

@@ -35,8 +35,11 @@ async fn another_seed_gives_another_world() {
     let (_one_db, one, _) = world(Engine::Sqlite, options(1)).await;
     let (_two_db, two, _) = world(Engine::Sqlite, options(2)).await;
     let (one, two) = (Snapshot::take(&one).await, Snapshot::take(&two).await);
-    for table in ["spt_identity", "spt_link", "spt_identity_entitlement", "spt_certification_item", "spt_bundle"] {
-        let ids: Vec<&String> = one.table(table).keys().filter(|id| two.table(table).contains_key(*id)).collect();
+    for table in
+        ["spt_identity", "spt_link", "spt_identity_entitlement", "spt_certification_item", "spt_bundle"]
+    {
+        let ids: Vec<&String> =
+            one.table(table).keys().filter(|id| two.table(table).contains_key(*id)).collect();
         assert!(ids.is_empty(), "{table}");
     }
 }

@@ -1,5 +1,7 @@
 //! What a generated world is held to: the same from the same seed, whole, and true to its log of deeds.
 
+#![expect(clippy::unwrap_used, reason = "what prepares a test may fail it")]
+
 mod consistency;
 mod deeds;
 mod determinism;

@@ -75,8 +75,11 @@ impl Snapshot {
                     };
                     row_now.insert(column.name.to_owned(), value);
                 }
-                let key: Vec<&str> =
-                    columns.iter().filter(|column| column.key).map(|column| row_now[column.name].as_str()).collect();
+                let key: Vec<&str> = columns
+                    .iter()
+                    .filter(|column| column.key)
+                    .map(|column| row_now[column.name].as_str())
+                    .collect();
                 let key = key.join("/");
                 assert!(table_now.insert(key, row_now).is_none(), "two rows of {table} with one key");
             }

