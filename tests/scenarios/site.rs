@@ -11,11 +11,13 @@ use annals_config::Config;
 use annals_config::task::Task;
 use annals_dispatcher::{Begun, Dispatch, Scope, begin};
 use annals_extract::Stop;
-use annals_model::{Counters, ObjectType, TaskStatus};
+use annals_history::AsOf;
+use annals_model::{Counters, ObjectKey, ObjectType, TaskStatus};
 use annals_runs::{Run, RunMessage, Trigger, run as runs};
 use annals_sql::{Access, Cell, Db, Stmt};
 use annals_testkit::{Engine, StillClock, TestDb, database, history_engines};
 use annals_world::{World, WorldOptions};
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// When the generated identity system's first day begins: 2026-01-05 00:00 UTC. Everything in it is older.
@@ -333,6 +335,19 @@ impl Site {
         let mut rows: Vec<String> = rows.iter().map(shown).collect();
         rows.sort();
         rows
+    }
+
+    /// An object as it was at an instant; none before history begins.
+    pub(crate) async fn as_of(&self, object_type: ObjectType, id: &str, at_ms: i64) -> Option<AsOf> {
+        let key = ObjectKey { source: "identityiq".into(), object_type, object_id: id.to_owned() };
+        let mut tx = self.db.begin_read().await.unwrap();
+        annals_history::as_of(&mut tx, &key, at_ms, None).await.unwrap()
+    }
+
+    /// A field of an object's image as it was at an instant.
+    pub(crate) async fn field(&self, object_type: ObjectType, id: &str, at_ms: i64, field: &str) -> Value {
+        let state = self.as_of(object_type, id, at_ms).await.expect("history has begun");
+        state.image.expect("it was there").image_fields.get(field).cloned().unwrap_or(Value::Null)
     }
 
     /// The capture tables of the object types with the columns that hold the objects' ids.

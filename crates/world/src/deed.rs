@@ -151,7 +151,7 @@ pub enum Change {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Stamp {
-    /// `significant_modified`, with `modified`: the object is seen as changed.
+    /// `significant_modified`, with `modified`: the object is seen as changed. Before 8.4 there is `modified` alone.
     Significant,
     /// `modified` alone.
     Modified,

@@ -17,16 +17,17 @@ use crate::xml;
 impl Day<'_> {
     /// All such changes of a day.
     pub(super) async fn change_definitions(&mut self) -> Result<()> {
-        for _ in 0..self.share(80) {
+        // Where there are many people, there are not as many more roles.
+        for _ in 0..self.share(80).min(self.stage.roles.len() / 20) {
             self.change_role().await?;
         }
-        for _ in 0..self.share(80) {
+        for _ in 0..self.share(80).min(self.stage.grants.len() / 20) {
             self.change_managed_attribute().await?;
         }
-        for _ in 0..self.share(20) {
+        for _ in 0..self.share(20).min(2) {
             self.change_workgroup().await?;
         }
-        for _ in 0..self.share(10) {
+        for _ in 0..self.share(10).min(1) {
             self.change_capability().await?;
         }
         if self.dice.percent(15) {

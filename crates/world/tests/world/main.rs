@@ -35,3 +35,16 @@ async fn world(engine: Engine, options: WorldOptions) -> (TestDb, Db, World) {
 async fn of_release(release: Release) -> (TestDb, Db, World) {
     world(Engine::Sqlite, WorldOptions { release, ..options(3) }).await
 }
+
+/// Programs with many threads run these in tasks of their own.
+#[test]
+fn what_takes_long_can_move_between_threads() {
+    fn can_move<T: Send>(_: &T) {}
+    fn all(db: &Db, world: &mut World) {
+        can_move(&World::create(db, options(1), &|_| ()));
+        can_move(&World::open(db));
+        can_move(&world.pass_day(db));
+    }
+    // It is enough that this compiles.
+    let _: fn(&Db, &mut World) = all;
+}

@@ -32,6 +32,7 @@ const RANKS: [(&str, Rank); 14] = [
     ("annals", Rank::Layer(4)),
     ("annals-testkit", Rank::Dev),
     ("annals-xtask", Rank::Dev),
+    ("annals-tests", Rank::Dev),
 ];
 
 /// The chores may use what tests use.
