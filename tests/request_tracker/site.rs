@@ -62,8 +62,8 @@ impl Site {
     /// Executes the task, which must succeed; its results by object type.
     #[track_caller]
     pub(crate) fn run(&self) -> Value {
-        let run = self.annals(&["run", "--quiet", "--output", "json"]).exits(0).tells("Done. status=Success");
-        assert_eq!(run.json()["status"], "Success");
+        let run = self.annals(&["run", "--quiet", "--output", "json"]).exits(0).tells("Done. status=success");
+        assert_eq!(run.json()["status"], "success");
         self.annals(&["runs", "show", "--output", "json"]).exits(0).json()["byType"].clone()
     }
 
@@ -119,9 +119,10 @@ pub(crate) fn configure(dir: &Path, source: &str, history: &str) {
          source: {{profile: request-tracker, url: \"{source}\", overlapSeconds: 3600}}\n\
          history: {{url: \"{history}\"}}\n\
          workerSlots: 2\n\
-         secretHashKey: a-key-for-tests-alone\n"
+         secretHashKey: file:secret.key\n"
     );
     fs::write(dir.join("annals.yaml"), service).unwrap();
+    fs::write(dir.join("secret.key"), "a-key-for-tests-alone").unwrap();
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config");
     for (from, to) in FILES {
         let target = dir.join(to);

@@ -1,5 +1,8 @@
 //! The same seed, the same rows.
 
+use std::collections::BTreeMap;
+
+use annals_model::ObjectType;
 use annals_testkit::{Engine, source_engines};
 use annals_world::{Release, World, WorldError, WorldOptions};
 
@@ -9,19 +12,21 @@ use crate::{empty, of_release, options, world};
 /// On every engine, twice on the first, with days passed: the same rows and the same deeds.
 #[tokio::test]
 async fn the_same_seed_gives_the_same_rows_on_every_engine() {
-    let mut seen: Option<(Snapshot, String)> = None;
+    let mut seen: Option<(Snapshot, String, BTreeMap<ObjectType, u64>)> = None;
     for engine in [Engine::Sqlite].into_iter().chain(source_engines()) {
         let (_test_db, db, mut world) = world(engine, WorldOptions { identities: 150, ..options(11) }).await;
         let mut deeds = Vec::new();
         for _ in 0..4 {
             deeds.extend(world.pass_day(&db).await.unwrap());
         }
-        let now = (Snapshot::take(&db).await, serde_json::to_string(&deeds).unwrap());
+        let census = world.census(&db).await.unwrap();
+        let now = (Snapshot::take(&db).await, serde_json::to_string(&deeds).unwrap(), census);
         if let Some(first) = &seen {
             for (table, rows) in &now.0.tables {
                 assert!(rows == first.0.table(table), "{table} differs on {engine}");
             }
             assert!(now.1 == first.1, "the deeds differ on {engine}");
+            assert_eq!(now.2, first.2, "{engine}");
         } else {
             assert!(now.0.table("spt_identity").len() > 150);
             seen = Some(now);

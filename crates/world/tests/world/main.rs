@@ -37,14 +37,15 @@ async fn of_release(release: Release) -> (TestDb, Db, World) {
 }
 
 /// Programs with many threads run these in tasks of their own.
-#[test]
-fn what_takes_long_can_move_between_threads() {
-    fn can_move<T: Send>(_: &T) {}
-    fn all(db: &Db, world: &mut World) {
-        can_move(&World::create(db, options(1), &|_| ()));
-        can_move(&World::open(db));
-        can_move(&world.pass_day(db));
-    }
-    // It is enough that this compiles.
-    let _: fn(&Db, &mut World) = all;
+#[tokio::test(flavor = "multi_thread")]
+async fn a_world_is_made_and_goes_on_in_a_task() {
+    let (_test_db, db) = empty(Engine::Sqlite).await;
+    let small = WorldOptions { identities: 40, ..options(1) };
+    let task = tokio::spawn(async move {
+        World::create(&db, small, &|_| ()).await.unwrap();
+        let mut world = World::open(&db).await.unwrap();
+        world.pass_day(&db).await.unwrap();
+        world.day()
+    });
+    assert_eq!(task.await.unwrap(), 1);
 }

@@ -1,15 +1,17 @@
 //! The floor: what copying the source's rows into another database costs, with no history made of them.
 
+use std::fs;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use anyhow::{Context, Result};
+use tempfile::TempDir;
 
 use super::meter::{Running, Usage};
-use super::server::Server;
+use super::server::{Server, printed};
 use crate::interrupt::Interrupts;
 
-/// The identity system's tables that hold rows. An empty one would cost two connections and show nothing.
+/// The identity system's tables that hold rows. An empty one has nothing to copy.
 const TABLES: &str = "\
 select quote_ident(relname) from pg_class
  where relkind = 'r' and relnamespace = 'public'::regnamespace and relname like 'spt\\_%' and reltuples > 0
@@ -28,7 +30,8 @@ pub(super) fn tables(server: &Server, source: &str) -> Result<Vec<String>> {
     Ok(server.sql(source, TABLES)?.lines().map(str::to_owned).collect())
 }
 
-/// Copies the tables, one after the other.
+/// Copies the tables, one after the other, in binary form from a session on the source to a session on the target.
+/// Two sessions for all tables: a start of `psql` for each would cost as much as the rows of a small one.
 pub(super) fn copy(
     server: &Server,
     interrupts: &Interrupts,
@@ -36,15 +39,26 @@ pub(super) fn copy(
     source: &str,
     target: &str,
 ) -> Result<Usage> {
-    let mut usage = Usage { wall: Duration::ZERO, cpu: Duration::ZERO, peak_bytes: 0 };
-    for table in tables {
-        let mut from = server.psql(source);
-        from.args(["-c", &format!("copy {table} to stdout (format binary)")]);
-        let mut into = server.psql(target);
-        into.args(["-c", &format!("copy {table} from stdin (format binary)")]);
-        usage += pipe(interrupts, &mut from, &mut into)?;
-    }
-    Ok(usage)
+    let folder = TempDir::with_prefix("annals-floor-").context("cannot make a folder for pipes")?;
+    // A pipe for each table, for the end of one is how the reader learns that the table is complete.
+    let pipes: Vec<PathBuf> =
+        (0..tables.len()).map(|number| folder.path().join(number.to_string())).collect();
+    printed(Command::new("mkfifo").args(&pipes))?;
+    let session = |database: &str, direction: &str| -> Result<Command> {
+        let copies = tables.iter().zip(&pipes).map(|(table, pipe)| {
+            let pipe = pipe.to_string_lossy().replace('\'', "''");
+            format!("\\copy {table} {direction} '{pipe}' (format binary)\n")
+        });
+        let script = folder.path().join(direction);
+        fs::write(&script, copies.collect::<String>()).context("cannot write a script for psql")?;
+        let mut psql = server.psql(database);
+        psql.arg("-f").arg(script);
+        Ok(psql)
+    };
+    let (mut from, mut into) = (session(source, "to")?, session(target, "from")?);
+    let mut running = Running::start(&mut from)?;
+    running.add(&mut into)?;
+    running.end(interrupts)
 }
 
 /// Runs two programs to their ends, the second one reading what the first one writes.
@@ -66,11 +80,12 @@ mod tests {
         server.make_database("source", None).unwrap();
         let source = "create table spt_a (id int primary key, x text); create index spt_a_x on spt_a (x);
                       insert into spt_a select n, repeat('x', n) from generate_series(1, 300) as n;
+                      create table spt_b (b bytea); insert into spt_b values ('\\x00ff0a27');
                       create table spt_empty (id int); create table other (id int); insert into other values (1)";
         server.sql("source", source).unwrap();
         server.sql("source", "vacuum (analyze)").unwrap();
         let tables = tables(&server, "source").unwrap();
-        assert_eq!(tables, ["spt_a"]);
+        assert_eq!(tables, ["spt_a", "spt_b"]);
         let interrupts = Interrupts::deaf();
         prepare(&server, &interrupts, "source", "copied").unwrap();
         let usage = copy(&server, &interrupts, &tables, "source", "copied").unwrap();
@@ -82,6 +97,7 @@ mod tests {
             "0\n"
         );
         assert_eq!(server.sql("copied", "select count(*) from other").unwrap(), "0\n");
-        assert!(usage.wall > Duration::ZERO);
+        assert_eq!(server.sql("copied", "select b from spt_b").unwrap(), "\\x00ff0a27\n");
+        assert!(!usage.wall.is_zero());
     }
 }

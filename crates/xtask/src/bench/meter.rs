@@ -89,15 +89,6 @@ impl Drop for Running {
     }
 }
 
-impl std::ops::AddAssign for Usage {
-    /// One after the other: times add up, memory does not.
-    fn add_assign(&mut self, next: Self) {
-        self.wall += next.wall;
-        self.cpu += next.cpu;
-        self.peak_bytes = self.peak_bytes.max(next.peak_bytes);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::process::Stdio;
@@ -135,17 +126,5 @@ mod tests {
         assert_eq!(error.downcast_ref::<Ended>().unwrap().code, 3);
         assert_eq!(error.to_string(), "`sh -c exit 3` failed (exit status: 3)");
         assert!(join("exit 4", "cat").is_err());
-    }
-
-    #[test]
-    fn what_runs_one_after_the_other_adds_up_but_its_memory_does_not() {
-        let usage = |wall, cpu, peak_bytes| Usage {
-            wall: Duration::from_secs(wall),
-            cpu: Duration::from_secs(cpu),
-            peak_bytes,
-        };
-        let mut sum = usage(2, 1, 700);
-        sum += usage(3, 4, 500);
-        assert_eq!(sum, usage(5, 5, 700));
     }
 }

@@ -76,18 +76,25 @@ impl Program {
 
     /// The command that brings the history database up to date, not yet started.
     pub(crate) fn migrate(&self) -> Command {
-        self.command(&["migrate"])
+        self.silent(&["migrate"])
     }
 
     /// The command that executes the task, not yet started.
     pub(crate) fn run(&self) -> Command {
-        self.command(&["run", "--output", "json"])
+        self.silent(&["run", "--output", "json"])
     }
 
     /// What the newest run has done.
     pub(crate) fn newest_run(&self) -> Result<Done> {
         let text = printed(&mut self.command(&["runs", "show", "--output", "json"]))?;
         done(&serde_json::from_str(&text).context("`annals runs show` printed no JSON")?)
+    }
+
+    /// A command whose data nobody wants.
+    fn silent(&self, arguments: &[&str]) -> Command {
+        let mut command = self.command(arguments);
+        command.stdout(Stdio::null());
+        command
     }
 
     /// A command without a terminal's progress and without what the caller's environment would change.

@@ -17,7 +17,7 @@ enum Rank {
 }
 
 /// Every crate of the workspace.
-const RANKS: [(&str, Rank); 14] = [
+const RANKS: [(&str, Rank); 15] = [
     ("annals-model", Rank::Layer(0)),
     ("annals-config", Rank::Layer(1)),
     ("annals-sql", Rank::Layer(1)),
