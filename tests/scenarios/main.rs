@@ -7,3 +7,4 @@ mod past;
 mod program;
 mod selection;
 mod site;
+mod tables;

@@ -205,7 +205,12 @@ impl Site {
             Engine::MariaDb => ["b'1'", "b'0'"],
         };
         let statements = statements.replace("{true}", yes).replace("{false}", no);
-        self.source.sql(&statements).trim_end().replace('\t', "|")
+        let printed = self.source.sql(&statements).trim_end().replace('\t', "|");
+        match self.source.engine() {
+            // Its program writes a backslash as two.
+            Engine::MariaDb => printed.replace("\\\\", "\\"),
+            Engine::Sqlite | Engine::Postgres => printed,
+        }
     }
 
     /// The lines that a query on the identity system prints.

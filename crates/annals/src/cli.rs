@@ -48,6 +48,8 @@ pub enum Command {
     Init(InitArgs),
     /// Check the configuration and find every error at once
     Check,
+    /// See whether everything that a run needs is there
+    Doctor,
     /// Bring the history database up to date
     Migrate(MigrateArgs),
     /// Execute a task now

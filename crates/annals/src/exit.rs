@@ -66,8 +66,27 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
     }
 }
 
+/// What helps where the configuration or the command asks for what there is not (TRAP-18).
+fn wrong_request(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
+    if let Some(annals_history::Error::NoTimeline(_)) = cause.downcast_ref() {
+        return Some("Its past is told by `annals as-of`, state by state.".to_owned());
+    }
+    match cause.downcast_ref()? {
+        annals_source::Error::Profile { profile, .. } => {
+            Some(format!("Let sources/{profile}.yaml name what the database has."))
+        }
+        annals_source::Error::Filter { object_type, .. } => {
+            Some(format!("Mend the filter of {object_type} in the extract configuration."))
+        }
+        _ => None,
+    }
+}
+
 /// Finds out from the causes what happened and what helps.
 fn classify(error: &anyhow::Error) -> (Exit, Option<String>) {
+    if let Some(help) = error.chain().find_map(wrong_request) {
+        return (Exit::Usage, Some(help));
+    }
     let Some(sql) = error.chain().find_map(|cause| cause.downcast_ref::<annals_sql::Error>()) else {
         return (Exit::Unexpected, None);
     };

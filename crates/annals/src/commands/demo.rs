@@ -47,7 +47,7 @@ capture:
   jsonFormat: ZIPPED
   maxAllowedPatches: 5
   captureMaxAgeInDays: 30
-secretHashKey: a-key-for-the-demo-alone
+secretHashKey: file:secret-hash.key
 ";
 
 pub(crate) async fn execute(global: &Global, arguments: &DemoArgs) -> Result<Exit, Failure> {
@@ -133,6 +133,8 @@ async fn demo(global: &Global, arguments: &DemoArgs) -> Result<Exit, Failure> {
     }
     init::write(dir, false)?;
     std::fs::write(dir.join("annals.yaml"), DEMO_YAML).context("writing annals.yaml")?;
+    std::fs::write(dir.join("secret-hash.key"), "a-key-for-the-demo-alone")
+        .context("writing secret-hash.key")?;
     let config = Arc::new(load_config(dir)?);
     let zone = crate::context::time_zone(global, Some(&config))?;
 

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use serde_json::json;
 
 use crate::cli::{Global, MigrateArgs};
+use crate::commands::doctor::same_instance;
 use crate::exit::{Exit, Failure};
 use crate::output::Listing;
 
@@ -34,6 +35,11 @@ pub(crate) async fn execute(
         listing.push(vec![json!(migration.version), json!(migration.name), json!(state)]);
     }
     listing.print(global.output)?;
+    if same_instance(&config.service.source.url, &config.service.history.url) {
+        eprintln!(
+            "warning: source and history are on one database server; use a separate one in production."
+        );
+    }
     Ok(Exit::Ok)
 }
 

@@ -4,6 +4,7 @@ mod as_of;
 mod capture;
 mod check;
 mod demo;
+mod doctor;
 mod init;
 mod migrate;
 mod plan;
@@ -28,6 +29,7 @@ pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Demo(arguments) => demo::execute(&global, &arguments).await,
         Command::Init(arguments) => init::execute(&arguments),
         Command::Check => check::execute(&global),
+        Command::Doctor => doctor::execute(&global).await,
         Command::Migrate(arguments) => migrate::execute(&global, &config(&global)?, &arguments).await,
         Command::Run(arguments) => run::execute(&global, config(&global)?, &arguments).await,
         Command::Runs { command } => match command {

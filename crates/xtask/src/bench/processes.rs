@@ -63,22 +63,30 @@ impl Family {
         Ok(Self { head: stat.parent })
     }
 
-    /// CPU time of the head, of the children that it has, and of those that it had. To be asked while no child ends.
+    /// CPU time of the head, of the children that it has, and of those that it had.
     pub(crate) fn cpu(self) -> Result<Duration> {
-        let head = stat(self.head).with_context(|| format!("process {} is gone", self.head))?;
-        let children = self.children()?;
-        let living: u64 =
-            children.iter().map(|(_, child)| child.own_ticks + child.ended_children_ticks).sum();
-        Ok(duration(head.own_ticks + head.ended_children_ticks + living))
+        loop {
+            let head = self.head()?;
+            let living: u64 =
+                self.children()?.iter().map(|(_, child)| child.own_ticks + child.ended_children_ticks).sum();
+            // A child that the head has taken leave of in between would be in neither sum.
+            if self.head()?.ended_children_ticks == head.ended_children_ticks {
+                return Ok(duration(head.own_ticks + head.ended_children_ticks + living));
+            }
+        }
     }
 
-    /// The command lines of the children that live.
+    /// The command lines of the children; empty for one that has ended and was not taken leave of yet.
     pub(crate) fn titles(self) -> Result<Vec<String>> {
         let title = |process: u32| {
             let text = fs::read_to_string(format!("/proc/{process}/cmdline")).unwrap_or_default();
             text.trim_end_matches('\0').replace('\0', " ")
         };
         Ok(self.children()?.into_iter().map(|(process, _)| title(process)).collect())
+    }
+
+    fn head(self) -> Result<Stat> {
+        stat(self.head).with_context(|| format!("process {} is gone", self.head))
     }
 
     fn children(self) -> Result<Vec<(u32, Stat)>> {

@@ -101,11 +101,7 @@ impl Program {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.path);
         command.args(arguments).arg("--quiet").arg("--config").arg(&self.config);
-        command
-            .env_remove("ANNALS_LOG")
-            .env_remove("ANNALS_CONFIG")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null());
+        command.env_remove("ANNALS_LOG").env_remove("ANNALS_CONFIG").stdin(Stdio::null());
         command
     }
 }

@@ -108,7 +108,7 @@ impl Server {
     /// Waits until the processes that served clients have ended, for only then is their work on record.
     pub(crate) fn wait_for_clients(&self) -> Result<()> {
         let begun = Instant::now();
-        while self.processes.titles()?.iter().any(|title| title.contains(CLIENT_MARK)) {
+        while self.processes.titles()?.iter().any(|title| title.is_empty() || title.contains(CLIENT_MARK)) {
             ensure!(begun.elapsed() < CLIENTS_GONE_WITHIN, "a client of the server does not go away");
             thread::sleep(LOOK_EVERY);
         }
