@@ -184,6 +184,13 @@ fn mysql_cell(row: &sqlx::mysql::MySqlRow, index: usize) -> Result<Cell<'_>> {
         }
         "DOUBLE" => decode::<sqlx::MySql, _>(raw).map(Cell::Float),
         "FLOAT" => decode::<sqlx::MySql, f32>(raw).map(|n| Cell::Float(n.into())),
+        // The driver calls text of a binary collation, such as utf8mb4_bin, by the names of bytes.
+        "VARBINARY" | "BINARY" | "BLOB" | "TINYBLOB" | "MEDIUMBLOB" | "LONGBLOB"
+            if <str as sqlx::Type<sqlx::MySql>>::compatible(&type_info) =>
+        {
+            let bytes: &[u8] = decode::<sqlx::MySql, _>(raw).map_err(|e| decode_error(index, e))?;
+            Ok(std::str::from_utf8(bytes).map_or(Cell::Bytes(bytes), Cell::Text))
+        }
         "VARBINARY" | "BINARY" | "BLOB" | "TINYBLOB" | "MEDIUMBLOB" | "LONGBLOB" => {
             decode::<sqlx::MySql, _>(raw).map(Cell::Bytes)
         }

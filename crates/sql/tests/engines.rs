@@ -212,6 +212,23 @@ async fn the_catalogue_tells_names_and_kinds() {
 }
 
 /// 2026-03-01 00:00:00 UTC is 1772323200 by `date -u -d 2026-03-01 +%s`.
+/// Text of a binary collation is text, and bytes are bytes.
+#[tokio::test]
+async fn text_of_a_binary_collation_is_text() {
+    let (_guard, db) = open(Engine::MariaDb).await;
+    script(
+        &db,
+        "create table t (v varchar(20), l longtext, b varbinary(20)) character set utf8mb4 collate utf8mb4_bin;
+         insert into t values ('ä', 'ö', 'ü')",
+    )
+    .await;
+    let mut tx = db.begin_read().await.expect("begins");
+    let row = tx.fetch_one(&stmt("select v, l, b from t"), vec![]).await.expect("reads");
+    assert_eq!(row.cell(0).expect("a cell"), Cell::Text("ä"));
+    assert_eq!(row.cell(1).expect("a cell"), Cell::Text("ö"));
+    assert_eq!(row.cell(2).expect("a cell"), Cell::Bytes("ü".as_bytes()));
+}
+
 #[tokio::test]
 async fn instants_become_epoch_milliseconds() {
     for engine in source_engines() {
