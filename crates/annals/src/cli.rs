@@ -176,7 +176,7 @@ pub enum RunsCommand {
         #[arg(long, value_name = "TASK")]
         task: Option<String>,
         /// At most so many
-        #[arg(long, default_value_t = 20, value_name = "N")]
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
         limit: u32,
         /// Only runs before this one
         #[arg(long, value_name = "RUN")]
@@ -228,6 +228,6 @@ pub struct TimelineArgs {
     #[arg(long, value_name = "INSTANT")]
     pub to: Option<String>,
     /// At most so many
-    #[arg(long, default_value_t = 100, value_name = "N")]
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
     pub limit: u32,
 }

@@ -106,6 +106,10 @@ fn classify(error: &anyhow::Error) -> (Exit, Option<String>) {
             Exit::HistoryUnreachable,
             Some("Bring the history database up to date: `annals migrate`.".to_owned()),
         ),
+        annals_sql::ErrorKind::Missing => (
+            Exit::SourceUnreachable,
+            Some("See that `source.url` in annals.yaml names the identity system's database, and that no table went away meanwhile.".to_owned()),
+        ),
         _ => (Exit::Unexpected, None),
     }
 }

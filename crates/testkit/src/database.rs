@@ -174,7 +174,7 @@ impl Drop for TestDb {
         let name = self.url.path().trim_start_matches('/');
         let statements = match self.engine {
             // Somebody may have left a transaction open, and MariaDB waits for it: a day, were it not told otherwise.
-            Engine::MariaDb => format!("set lock_wait_timeout = 5; drop database {name};"),
+            Engine::MariaDb => format!("set lock_wait_timeout = 1; drop database {name};"),
             Engine::Sqlite | Engine::Postgres => format!("drop database {name} with (force);"),
         };
         if let Err(error) = run_sql(self.engine, admin, &statements) {

@@ -6,6 +6,7 @@ mod identityiq;
 mod lab;
 mod load;
 mod mismatch;
+mod parts;
 mod qualify;
 mod secret;
 mod staff;

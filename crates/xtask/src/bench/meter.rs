@@ -122,7 +122,7 @@ mod tests {
             running.end(&Interrupts::deaf())
         };
         join("echo 12", "read n; [ $n = 12 ]").unwrap();
-        let error = join("exec tail -f /dev/null", "exit 3").unwrap_err();
+        let error = join("exec sleep 600", "exit 3").unwrap_err();
         assert_eq!(error.downcast_ref::<Ended>().unwrap().code, 3);
         assert_eq!(error.to_string(), "`sh -c exit 3` failed (exit status: 3)");
         assert!(join("exit 4", "cat").is_err());
