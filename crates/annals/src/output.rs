@@ -46,6 +46,19 @@ impl Listing {
         self.rows.push(row);
     }
 
+    /// The listing without these columns.
+    #[must_use]
+    pub fn without(mut self, columns: &[&str]) -> Self {
+        let keep: Vec<bool> = self.columns.iter().map(|column| !columns.contains(column)).collect();
+        let mut kept = keep.iter();
+        self.columns.retain(|_| *kept.next().unwrap_or(&true));
+        for row in &mut self.rows {
+            let mut kept = keep.iter();
+            row.retain(|_| *kept.next().unwrap_or(&true));
+        }
+        self
+    }
+
     /// Prints it; a cut is said on stderr where the form has no place for it.
     ///
     /// # Errors
@@ -144,6 +157,14 @@ fn camel(column: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn columns_can_be_left_out() {
+        let mut listing = Listing::new(&["a", "b", "c"]);
+        listing.push(vec![json!(1), json!(2), json!(3)]);
+        let listing = listing.without(&["b"]);
+        assert_eq!((listing.columns, listing.rows), (vec!["a", "c"], vec![vec![json!(1), json!(3)]]));
+    }
 
     #[test]
     fn json_has_one_shape_for_any_number_of_rows() {

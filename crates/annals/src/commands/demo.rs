@@ -236,7 +236,9 @@ async fn show_results(
     say(format_args!("\nWhat happened to {}", person.name))?;
     let request = PageRequest { limit: 1_000, after: None };
     let page = annals_history::timeline(&mut tx, &person.key, TimelineRange::default(), &request).await?;
-    cut(timeline::listing(&page.rows, zone)).print(Format::Table)?;
+    cut(timeline::listing(&page.rows, zone))
+        .without(&["recorded", "account", "source"])
+        .print(Format::Table)?;
 
     // The end of the first day: the first instant at which anything may have changed.
     let at_ms = start_ms + DAY_MS - 1;
@@ -277,7 +279,7 @@ async fn busiest(tx: &mut annals_sql::Tx, deeds: &[Deed]) -> Result<Option<Found
 
 /// The access that an identity's image tells of.
 fn access(fields: &serde_json::Map<String, Value>) -> Listing {
-    let mut listing = Listing::new(&["kind", "application", "item", "account"]);
+    let mut listing = Listing::new(&["kind", "application", "item"]);
     let text = |element: &Value, member: &str| element.get(member).cloned().unwrap_or(Value::Null);
     for (field, kind) in [
         ("assignedRoles", "assigned role"),
@@ -286,12 +288,15 @@ fn access(fields: &serde_json::Map<String, Value>) -> Listing {
         ("workgroups", "workgroup"),
     ] {
         for element in fields.get(field).and_then(Value::as_array).into_iter().flatten() {
-            listing.push(vec![json!(kind), Value::Null, text(element, "name"), Value::Null]);
+            listing.push(vec![json!(kind), Value::Null, text(element, "name")]);
         }
     }
     for element in fields.get("accounts").and_then(Value::as_array).into_iter().flatten() {
-        let account = text(element, "nativeIdentity");
-        listing.push(vec![json!("account"), text(element, "applicationName"), account.clone(), account]);
+        listing.push(vec![
+            json!("account"),
+            text(element, "applicationName"),
+            text(element, "nativeIdentity"),
+        ]);
     }
     for element in fields.get("entitlements").and_then(Value::as_array).into_iter().flatten() {
         let item = format!(
@@ -299,12 +304,7 @@ fn access(fields: &serde_json::Map<String, Value>) -> Listing {
             element.get("name").and_then(Value::as_str).unwrap_or_default(),
             element.get("value").and_then(Value::as_str).unwrap_or_default()
         );
-        listing.push(vec![
-            json!("entitlement"),
-            text(element, "applicationName"),
-            json!(item),
-            text(element, "nativeIdentity"),
-        ]);
+        listing.push(vec![json!("entitlement"), text(element, "applicationName"), json!(item)]);
     }
     listing
 }

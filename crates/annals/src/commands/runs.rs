@@ -87,10 +87,10 @@ pub(crate) async fn show(global: &Global, config: &Config, run_id: Option<i64>) 
         failures: failures::of_run(&mut tx, run_id).await?,
         run,
     };
-    if global.output == Format::Table {
-        details.print(&zone)?;
-    } else {
-        print_json(&details.json(&zone))?;
+    match global.output {
+        Format::Table => details.print(&zone)?,
+        Format::Json => print_json(&details.json(&zone))?,
+        Format::Csv => details.flat(&zone).print(Format::Csv)?,
     }
     Ok(Exit::Ok)
 }
@@ -193,6 +193,40 @@ impl Details {
             }
         }
         Ok(())
+    }
+
+    /// Everything in rows of one kind.
+    fn flat(&self, zone: &TimeZone) -> Listing {
+        let mut flat = Listing::new(&["section", "name", "value"]);
+        for row in self.head(zone).rows {
+            flat.push([vec![json!("run")], row].concat());
+        }
+        for shown in self.run.counters.shown() {
+            flat.push(vec![json!("results"), json!(shown.variable), json!(shown.value)]);
+        }
+        let totals = self.totals();
+        for row in &totals.rows {
+            let section = json!(format!("totals of {}", row[0].as_str().unwrap_or_default()));
+            for (column, count) in totals.columns.iter().zip(row).skip(1) {
+                flat.push(vec![section.clone(), json!(column), count.clone()]);
+            }
+        }
+        for (object_type, attribute, changed) in &self.attributes {
+            flat.push(vec![
+                json!("objects changed"),
+                json!(format!("{object_type} {attribute}")),
+                json!(changed),
+            ]);
+        }
+        for failure in &self.failures {
+            let name = format!("{} {}", failure.object_type, failure.object_id);
+            let value = format!("{}: {}", failure.stage.as_str(), failure.error);
+            flat.push(vec![json!("failed objects"), json!(name), json!(value)]);
+        }
+        for message in &self.messages {
+            flat.push(vec![json!("messages"), json!(message.status.as_str()), json!(message.text)]);
+        }
+        flat
     }
 
     fn json(&self, zone: &TimeZone) -> Value {

@@ -50,6 +50,7 @@ pub(crate) fn listing(events: &[EventRow], zone: &TimeZone) -> Listing {
         "occurred",
         "recorded",
         "event",
+        "about",
         "property",
         "old value",
         "new value",
@@ -64,10 +65,18 @@ pub(crate) fn listing(events: &[EventRow], zone: &TimeZone) -> Listing {
                 .collect::<Vec<_>>()
                 .join(" / ")
         });
+        // What kind of governance it is and what became of it; docs/events.md tells what else these columns hold.
+        let about = match event.event_type.as_str() {
+            "GovernanceEvent" => {
+                [&event.qry[8], &event.qry[9]].into_iter().flatten().cloned().collect::<Vec<_>>().join(": ")
+            }
+            _ => String::new(),
+        };
         listing.push(vec![
             json!(times::show(event.event_date_ms, zone)),
             json!(times::show(event.recorded_ms, zone)),
             json!(event.event_type),
+            json!(about),
             json!(event.property_name),
             json!(event.old_value),
             json!(event.new_value),
