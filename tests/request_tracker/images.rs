@@ -253,6 +253,7 @@ async fn direct_memberships_are_objects(source: &Source, tracker: &RequestTracke
         .collect();
     memberships.sort();
     let expected = [
+        ("Nobody", "Unprivileged"),
         ("alice", "Engineers"),
         ("alice", "Privileged"),
         ("alice", "Testers"),

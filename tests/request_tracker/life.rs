@@ -37,13 +37,28 @@ struct Story {
     now_ms: i64,
 }
 
-/// A line of news of a user, of a group.
+/// A line of news of a user.
 fn user(name: &str, event: &str) -> String {
     format!("identity {name} {event}")
 }
 
+/// A line of news of a group.
 fn group(name: &str, event: &str) -> String {
     format!("workgroup {name} {event}")
+}
+
+/// The groups that somebody is in by their image, sorted.
+fn groups(image: &Value) -> Vec<&str> {
+    let held = image["entitlements"].as_array().unwrap().iter();
+    let groups = held.filter(|element| element["name"] == "group");
+    let mut groups: Vec<&str> = groups.map(|element| element["value"].as_str().unwrap()).collect();
+    groups.sort_unstable();
+    groups
+}
+
+/// An instant as the program reads it.
+fn instant(epoch_ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(epoch_ms).unwrap().to_string()
 }
 
 impl Story {
@@ -118,8 +133,8 @@ impl Story {
 
         let by_type = self.site.run();
         // Alice, Bob, Boss, Carol and root; their groups and Everyone, Privileged, Unprivileged; one of these two for
-        // each of them, and Alice among the engineers.
-        for (object_type, captures) in [("identity", 5), ("workgroup", 5), ("entitlement", 6)] {
+        // each of them and for the owner of what nobody owns, and Alice among the engineers.
+        for (object_type, captures) in [("identity", 5), ("workgroup", 5), ("entitlement", 7)] {
             assert_eq!(by_type[object_type]["fullCaptures"], captures, "{by_type}");
         }
         let discovered: Vec<String> = ["alice", "bob", "boss", "carol", "root"]
@@ -256,8 +271,13 @@ impl Story {
                 group("Engineers", &format!("WorkgroupChanged members {alice} -")),
             ],
         );
-        let now = self.site.annals(&["as-of", "identity", "alice", "--output", "json", "--at", "1h"]);
-        now.exits(5);
+        let before = self.image_at("alice", &instant(now_ms - 1));
+        assert_eq!(groups(&before), ["Engineers", "Privileged", "Staff"]);
+        assert_eq!(groups(&self.image_of("alice")), ["Privileged"]);
+        self.site
+            .annals(&["as-of", "identity", "alice", "--at", "1h"])
+            .exits(5)
+            .tells("History begins later");
         let image = self.image_of("alice");
         // Who took her out.
         assert_eq!(image["lastUpdatedBy"]["name"], "boss");
@@ -266,7 +286,12 @@ impl Story {
     /// The newest image of a user.
     fn image_of(&self, name: &str) -> Value {
         // The story may be some seconds ahead of the clock.
-        let said = self.site.annals(&["as-of", "identity", name, "--at", "2100-01-01", "--output", "json"]);
+        self.image_at(name, "2100-01-01")
+    }
+
+    /// The image of a user as of an instant.
+    fn image_at(&self, name: &str, at: &str) -> Value {
+        let said = self.site.annals(&["as-of", "identity", name, "--at", at, "--output", "json"]);
         let document = said.exits(0).json()["document"].clone();
         document["eventImage"]["imageFields"].clone()
     }
@@ -341,8 +366,8 @@ impl Story {
         let deleted = format!("select deleted from spt_hist_identity where identity_id = '{id}';");
         assert_eq!(self.site.look(&deleted), "1\n");
         let living = "select count(*) from annals_head where object_type = 'entitlement' and deleted = 0;";
-        // Root, Boss, Alice and Bob are privileged, and Bob builds; Alice's and Carol's memberships are gone.
-        assert_eq!(self.site.look(living), "5\n");
+        // Root, Boss, Alice and Bob are privileged, Nobody is not, and Bob builds; Alice is gone from there, and Carol.
+        assert_eq!(self.site.look(living), "6\n");
     }
 
     /// What the tables hold, the commands show.

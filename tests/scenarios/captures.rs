@@ -47,9 +47,14 @@ async fn rows_of_every_form_stay_readable() {
     for site in Site::on_each_history(20).await {
         let person = Person::new(&site);
         let mut images = Vec::new();
-        for (day, format, patches) in
-            [(0, "PRETTY", 0), (1, "MINIFIED", 0), (2, "ZIPPED", 0), (3, "PRETTY", 9), (4, "ZIPPED", 9), (5, "MINIFIED", 9)]
-        {
+        for (day, format, patches) in [
+            (0, "PRETTY", 0),
+            (1, "MINIFIED", 0),
+            (2, "ZIPPED", 0),
+            (3, "PRETTY", 9),
+            (4, "ZIPPED", 9),
+            (5, "MINIFIED", 9),
+        ] {
             site.service(&format!("capture: {{jsonFormat: {format}, maxAllowedPatches: {patches}}}\n"));
             let at_ms = person.change(day);
             let said = annals(site.path(), &["transform", "identity", &person.id]).exits(0).json();
@@ -64,7 +69,8 @@ async fn rows_of_every_form_stay_readable() {
         for (at_ms, image) in images {
             let at = at_ms.to_string();
             let at = instant(&at);
-            let said = annals(site.path(), &["as-of", "identity", &person.id, "--at", &at, "-o", "json"]).exits(0);
+            let said =
+                annals(site.path(), &["as-of", "identity", &person.id, "--at", &at, "-o", "json"]).exits(0);
             let said = said.json();
             assert_eq!(said["document"]["eventImage"], image, "{at}");
             assert!(image["imageFields"]["extended10"].is_string());

@@ -3,7 +3,8 @@
 use annals_dispatcher::Begun;
 use annals_model::{Counters, TaskStatus};
 
-use crate::site::{DAY_MS, HOUR_MS, Ran, START_MS, Site};
+use crate::ran::Ran;
+use crate::site::{DAY_MS, HOUR_MS, START_MS, Site};
 
 /// An attribute column that ends in the middle of an element.
 const BROKEN: &str = "<Attributes><Map><entry key=\"secret-value";
@@ -57,8 +58,10 @@ async fn objects_that_vanish_before_they_are_read_are_not_found() {
         let pipeline = site.pipeline(START_MS).await;
         let begun = site.begin(&pipeline).await;
         let Begun::Running { objects, .. } = begun else { panic!("nothing to do") };
-        site.change("delete from spt_identity_entitlement where id in
-            (select id from spt_identity_entitlement order by id limit 3);");
+        site.change(
+            "delete from spt_identity_entitlement where id in
+            (select id from spt_identity_entitlement order by id limit 3);",
+        );
         let ran = site.complete(&pipeline, &begun).await.succeeds();
         assert_eq!(
             shown(&ran),
@@ -99,7 +102,9 @@ async fn a_failed_object_is_tried_again_until_it_succeeds() {
         let texts = first.texts();
         assert_eq!(texts.len(), 2);
         assert!(texts[0].starts_with("The processor of partition "), "{texts:?}");
-        assert!(texts[0].ends_with("The list of failed objects is written to the task's NamedTimestamp object."));
+        assert!(
+            texts[0].ends_with("The list of failed objects is written to the task's NamedTimestamp object.")
+        );
         assert_eq!(texts[1], BELOW);
         assert!(first.messages.iter().all(|message| message.status == TaskStatus::Warning));
         assert_eq!(failed_list(&site), [format!("identity|{}|1|load", ids[0])]);
@@ -154,7 +159,10 @@ async fn a_failed_object_that_changed_counts_as_changed() {
     break_attributes(&site, &ids);
     site.run(START_MS).await;
     let changed_ms = START_MS + HOUR_MS;
-    site.change(&format!("update spt_identity set significant_modified = {changed_ms} where id = '{}';", ids[0]));
+    site.change(&format!(
+        "update spt_identity set significant_modified = {changed_ms} where id = '{}';",
+        ids[0]
+    ));
     let again = site.run(START_MS + DAY_MS).await;
     let workgroups = again.by_type("qualifiedByChange").get("workgroup").copied().unwrap_or_default();
     assert_eq!(again.by_type("qualifiedByChange")["identity"], 1);
@@ -220,7 +228,9 @@ async fn a_message_too_large_for_the_queue_fails_to_publish() {
         ));
         // A document as large as the cap passes, but not with what a message has beside it.
         let bytes = image_bytes(&site, &ids[0]).await;
-        site.service(&format!("queue: {{messageBytesMax: {bytes}}}\nlimits: {{documentBytesMax: {bytes}}}\n"));
+        site.service(&format!(
+            "queue: {{messageBytesMax: {bytes}}}\nlimits: {{documentBytesMax: {bytes}}}\n"
+        ));
         let ran = site.run(START_MS).await;
         assert_eq!(ran.run.status, Some(TaskStatus::Warning), "{ran:#?}");
         let counters = ran.counters();
@@ -231,7 +241,9 @@ async fn a_message_too_large_for_the_queue_fails_to_publish() {
 
         // One byte less, and no image is made of it.
         let bytes = bytes - 1;
-        site.service(&format!("queue: {{messageBytesMax: {bytes}}}\nlimits: {{documentBytesMax: {bytes}}}\n"));
+        site.service(&format!(
+            "queue: {{messageBytesMax: {bytes}}}\nlimits: {{documentBytesMax: {bytes}}}\n"
+        ));
         let ran = site.run(START_MS + DAY_MS).await;
         assert_eq!(ran.counters().total_extracted_objects_failed, 1);
         assert_eq!(failed_list(&site), [format!("identity|{}|2|transform", ids[0])]);
@@ -285,7 +297,9 @@ async fn deleted_objects_are_counted_and_end_in_history() {
         assert_eq!(deleted, [format!("capability|{capability}|{now_ms}"), format!("role|{role}|{gone_ms}")]);
         assert_eq!(site.count(&format!("select deleted from spt_hist_role where role_id = '{role}';")), 1);
         assert_eq!(
-            site.count(&format!("select deleted from spt_hist_capability where capability_id = '{capability}';")),
+            site.count(&format!(
+                "select deleted from spt_hist_capability where capability_id = '{capability}';"
+            )),
             1
         );
         // The rows stay where they are and are read once more; nothing comes of it.

@@ -1,12 +1,18 @@
 //! Whole runs over a generated identity system, and the program as people call it.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up has failed")]
+
 mod banners;
 mod captures;
 mod command_line;
+mod exit_codes;
 mod failures;
+mod pairs;
 mod partitions;
 mod past;
 mod program;
+mod ran;
+mod sameness;
 mod selection;
 mod site;
 mod tables;

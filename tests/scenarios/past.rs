@@ -131,11 +131,21 @@ async fn sixty_rows_at_the_edge_all_arrive() {
 /// captured.
 #[tokio::test]
 async fn an_empty_source_is_a_valid_state() {
-    for site in Site::everywhere(20).await {
+    for site in Site::on_each_history(20).await {
         for table in [
-            "spt_identity", "spt_link", "spt_bundle", "spt_identity_entitlement", "spt_managed_attribute",
-            "spt_certification", "spt_certification_item", "spt_identity_request", "spt_identity_request_item",
-            "spt_policy_violation", "spt_identity_history_item", "spt_capability", "spt_object_config",
+            "spt_identity",
+            "spt_link",
+            "spt_bundle",
+            "spt_identity_entitlement",
+            "spt_managed_attribute",
+            "spt_certification",
+            "spt_certification_item",
+            "spt_identity_request",
+            "spt_identity_request_item",
+            "spt_policy_violation",
+            "spt_identity_history_item",
+            "spt_capability",
+            "spt_object_config",
         ] {
             site.change(&format!("delete from {table};"));
         }
@@ -145,7 +155,9 @@ async fn an_empty_source_is_a_valid_state() {
         assert_eq!(site.timestamp(), Some(first.run.horizon_ms));
         assert_eq!(site.count("select count(*) from annals_partition;"), 0);
         let created_ms = START_MS + HOUR_MS;
-        site.change(&format!("insert into spt_capability (id, created, name) values ('c', {created_ms}, 'C');"));
+        site.change(&format!(
+            "insert into spt_capability (id, created, name) values ('c', {created_ms}, 'C');"
+        ));
         let second = site.run(START_MS + DAY_MS).await.succeeds();
         assert_eq!(second.total("fullCaptures"), 1);
         assert_eq!(site.timestamp(), Some(second.run.horizon_ms));
@@ -185,7 +197,10 @@ async fn the_past_of_a_deleted_object_is_still_answered() {
              order by event_date desc limit 1;"
         ));
         assert_eq!(last, [format!("IdentityDeleted|{gone_ms}")]);
-        assert_eq!(site.count(&format!("select deleted from spt_hist_identity where identity_id = '{id}';")), 1);
+        assert_eq!(
+            site.count(&format!("select deleted from spt_hist_identity where identity_id = '{id}';")),
+            1
+        );
     }
 }
 
@@ -202,7 +217,8 @@ async fn a_run_says_which_configuration_it_used() {
         site.service("");
         assert_eq!(version(3).await, first);
         let snapshot = |version: i64| -> Value {
-            let line = site.look(&format!("select snapshot from annals_config_version where id = {version};"));
+            let line =
+                site.look(&format!("select snapshot from annals_config_version where id = {version};"));
             serde_json::from_str(&line.concat()).unwrap()
         };
         let text = |version: i64, file: &str| snapshot(version)["files"][file].as_str().unwrap().to_owned();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use annals_testkit::Engine;
+use annals_world::Release;
 
 use crate::site::{DAY_MS, HOUR_MS, START_MS, Site};
 
@@ -83,7 +83,8 @@ async fn a_run_captures_exactly_what_is_new_or_changed() {
 
 /// The ids of what was changed and added, by type.
 fn change_four_and_add_two(site: &Site, changed_ms: i64) -> BTreeMap<String, Vec<String>> {
-    let first = |from: &str, count: u32| site.ask(&format!("select id from {from} order by id limit {count};"));
+    let first =
+        |from: &str, count: u32| site.ask(&format!("select id from {from} order by id limit {count};"));
     // Whoever is in a workgroup qualifies it when saved.
     let people = first(
         "spt_identity where coalesce(workgroup, {false}) = {false}
@@ -115,7 +116,7 @@ fn change_four_and_add_two(site: &Site, changed_ms: i64) -> BTreeMap<String, Vec
 /// IIQ-03: what IdentityIQ itself does not call significant selects nothing, whatever it does to `modified`.
 #[tokio::test]
 async fn an_insignificant_touch_selects_nothing() {
-    for site in Site::everywhere(20).await {
+    for site in Site::on_each_history(20).await {
         // Everything has been significant once, so that `modified` has no say.
         for table in ["spt_identity", "spt_link", "spt_managed_attribute"] {
             site.change(&format!("update {table} set significant_modified = created;"));
@@ -178,7 +179,7 @@ fn speak(site: &Site, id: &str, languages: [&str; 2], changed_ms: i64) {
 /// IIQ-10: reading everything once more, with the named timestamp gone, recognises every message and changes no row.
 #[tokio::test]
 async fn publishing_a_whole_run_again_changes_no_row() {
-    for site in Site::everywhere(20).await {
+    for site in Site::on_each_history(20).await {
         site.run(START_MS).await.succeeds();
         change_four_and_add_two(&site, START_MS + HOUR_MS);
         site.run(START_MS + DAY_MS).await.succeeds();
@@ -189,6 +190,85 @@ async fn publishing_a_whole_run_again_changes_no_row() {
         assert_eq!(again.by_type("qualifiedByChange"), census);
         assert_eq!(again.by_type("duplicates"), census);
         assert_eq!(site.everything().await, before, "{}", site.source.engine());
-        assert_eq!(site.history.engine() == Engine::Postgres, site.source.engine() == Engine::Postgres);
+    }
+}
+
+/// IIQ-11: what a first run tells is that objects were discovered; what a later one tells is what changed.
+#[tokio::test]
+async fn initial_events_differ_from_those_of_changes() {
+    for site in Site::on_each_history(20).await {
+        site.run(START_MS).await.succeeds();
+        let told = |recorded_ms: i64| {
+            let mut told = Vec::new();
+            for table in ["identity", "role", "mattr", "workgroup"] {
+                told.extend(site.look(&format!(
+                    "select distinct event_source_type, event_type from spt_hist_{table}_event
+                     where created = {recorded_ms} order by event_source_type, event_type;"
+                )));
+            }
+            told
+        };
+        let first = told(START_MS);
+        assert!(first.iter().all(|kind| kind.starts_with("INITIAL_CAPTURE|")), "{first:?}");
+        for kind in
+            ["IdentityDiscovered", "RoleDiscovered", "ManagedAttributeDiscovered", "WorkgroupDiscovered"]
+        {
+            assert!(first.contains(&format!("INITIAL_CAPTURE|{kind}")), "{kind}: {first:?}");
+        }
+        change_four_and_add_two(&site, START_MS + HOUR_MS);
+        site.run(START_MS + DAY_MS).await.succeeds();
+        let later = told(START_MS + DAY_MS);
+        let (initial, changes): (Vec<String>, Vec<String>) =
+            later.into_iter().partition(|kind| kind.starts_with("INITIAL_CAPTURE|"));
+        assert_eq!(initial, ["INITIAL_CAPTURE|IdentityDiscovered"]);
+        assert!(changes.iter().any(|kind| kind.ends_with("|IdentityChanged")), "{changes:?}");
+        assert!(changes.iter().all(|kind| !kind.ends_with("Discovered")), "{changes:?}");
+    }
+}
+
+/// A changed account qualifies the identity that holds it: both are captured, although the identity was not saved.
+#[tokio::test]
+async fn a_changed_account_qualifies_its_identity() {
+    for site in Site::on_each_history(20).await {
+        site.run(START_MS).await.succeeds();
+        let line = site.ask_one(
+            "select id, identity_id from spt_link where identity_id is not null order by id limit 1;",
+        );
+        let (account, identity) = line.split_once('|').unwrap();
+        let at_ms = START_MS + HOUR_MS;
+        site.change(&format!(
+            "update spt_link set display_name = 'Renamed', significant_modified = {at_ms} where id = '{account}';"
+        ));
+        let now_ms = START_MS + DAY_MS;
+        let second = site.run(now_ms).await.succeeds();
+        assert_eq!(second.counters().total_object_messages, 2);
+        let expected = BTreeMap::from([
+            ("account".to_owned(), vec![account.to_owned()]),
+            ("identity".to_owned(), vec![identity.to_owned()]),
+        ]);
+        assert_eq!(site.captured_at(now_ms), expected);
+        let dated = format!("select effective_date from spt_hist_identity_capture where created = {now_ms};");
+        assert_eq!(site.look(&dated), [at_ms.to_string()]);
+    }
+}
+
+/// Releases before 8.4 have neither `significant_modified` nor a table of deletions: the same configuration reads them,
+/// and `modified` decides.
+#[tokio::test]
+async fn earlier_releases_are_read_by_the_same_configuration() {
+    for release in [Release::V8_0, Release::V8_3] {
+        let site = Site::of_release(release).await;
+        let first = site.run(START_MS).await.succeeds();
+        assert_eq!(first.by_type("fullCaptures"), census(&site), "{release}");
+        let second = site.run(START_MS + DAY_MS).await.succeeds();
+        assert_eq!(second.counters().total_object_messages, 0);
+        let at_ms = START_MS + DAY_MS + HOUR_MS;
+        site.change(&format!(
+            "update spt_capability set description = 'Changed', modified = {at_ms} where name = 'SystemAdministrator';
+             update spt_capability set modified = {at_ms} where name <> 'SystemAdministrator';"
+        ));
+        let third = site.run(START_MS + 2 * DAY_MS).await.succeeds();
+        assert_eq!(third.by_type("qualifiedByChange").get("capability"), census(&site).get("capability"));
+        assert_eq!(third.by_type("fullCaptures"), BTreeMap::from([("capability".to_owned(), 1)]));
     }
 }

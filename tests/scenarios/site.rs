@@ -12,13 +12,15 @@ use annals_config::task::Task;
 use annals_dispatcher::{Begun, Dispatch, Scope, begin};
 use annals_extract::Stop;
 use annals_history::AsOf;
-use annals_model::{Counters, ObjectKey, ObjectType, TaskStatus};
-use annals_runs::{Run, RunMessage, Trigger, run as runs};
+use annals_model::{ObjectKey, ObjectType};
+use annals_runs::{Trigger, run as runs};
 use annals_sql::{Access, Cell, Db, Stmt};
 use annals_testkit::{Engine, StillClock, TestDb, database, history_engines};
-use annals_world::{World, WorldOptions};
+use annals_world::{Release, World, WorldOptions};
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::ran::Ran;
 
 /// When the generated identity system's first day begins: 2026-01-05 00:00 UTC. Everything in it is older.
 pub(crate) const START_MS: i64 = 1_767_571_200_000;
@@ -45,56 +47,6 @@ pub(crate) struct Site {
     pub(crate) db: Db,
     dir: TempDir,
     clock: Arc<StillClock>,
-}
-
-/// A run that has ended.
-#[derive(Debug)]
-pub(crate) struct Ran {
-    pub(crate) run: Run,
-    pub(crate) messages: Vec<RunMessage>,
-}
-
-impl Ran {
-    pub(crate) fn counters(&self) -> Counters {
-        self.run.counters
-    }
-
-    /// What the totals by object type say, types without it left out.
-    pub(crate) fn by_type(&self, name: &str) -> BTreeMap<String, u64> {
-        let totals = self.run.by_type.as_ref().and_then(|totals| totals.as_object()).into_iter().flatten();
-        totals
-            .filter_map(|(object_type, counts)| Some((object_type.clone(), counts.get(name)?.as_u64()?)))
-            .filter(|(_, count)| *count > 0)
-            .collect()
-    }
-
-    /// The sum of that over all types.
-    pub(crate) fn total(&self, name: &str) -> u64 {
-        self.by_type(name).values().sum()
-    }
-
-    /// The texts of its messages.
-    pub(crate) fn texts(&self) -> Vec<&str> {
-        self.messages.iter().map(|message| message.text.as_str()).collect()
-    }
-
-    #[track_caller]
-    pub(crate) fn succeeds(self) -> Self {
-        assert_eq!(self.run.status, Some(TaskStatus::Success), "{self:#?}");
-        assert_eq!(self.messages, []);
-        self
-    }
-
-    /// IIQ-35, for every run of every test.
-    #[track_caller]
-    fn adds_up(&self) {
-        let c = self.run.counters;
-        assert_eq!(c.total_object_messages, c.total_modified_object_messages + c.total_reattempt_object_messages);
-        assert_eq!(c.total_object_messages, c.total_seen_objects + c.total_unseen_objects);
-        let seen = [c.total_extracted_objects, c.total_extracted_objects_not_found, c.total_extracted_objects_failed];
-        assert_eq!(c.total_seen_objects, seen.iter().sum::<u64>());
-        assert_eq!(c.total_extracted_objects, c.total_extracted_objects_published + c.total_publishing_fails);
-    }
 }
 
 impl Site {
@@ -132,16 +84,38 @@ impl Site {
         sites
     }
 
+    /// A small site of an earlier release of IdentityIQ.
+    pub(crate) async fn of_release(release: Release) -> Self {
+        let options = WorldOptions { identities: 20, start_ms: START_MS, release, ..WorldOptions::default() };
+        let site = Self::empty(Engine::Sqlite, Engine::Sqlite, options).await;
+        site.db.migrate(annals_history::migrations(site.db.engine())).await.unwrap();
+        site
+    }
+
     /// A site whose history database is empty.
     pub(crate) async fn without_history(source: Engine, history: Engine, identities: u32) -> Self {
+        let options = WorldOptions {
+            identities,
+            start_ms: START_MS,
+            daily_changes_permille: 150,
+            ..WorldOptions::default()
+        };
+        Self::empty(source, history, options).await
+    }
+
+    async fn empty(source: Engine, history: Engine, options: WorldOptions) -> Self {
         let (source, history) = (database(source), database(history));
         let made = Db::open(source.url(), Access::ReadWrite).await.unwrap();
-        let options = WorldOptions { identities, start_ms: START_MS, ..WorldOptions::default() };
         World::create(&made, options, &|_| {}).await.unwrap();
         made.close().await;
         let db = Db::open(history.url(), Access::ReadWrite).await.unwrap();
-        let site =
-            Self { source, history, db, dir: TempDir::new().unwrap(), clock: Arc::new(StillClock::at(START_MS)) };
+        let site = Self {
+            source,
+            history,
+            db,
+            dir: TempDir::new().unwrap(),
+            clock: Arc::new(StillClock::at(START_MS)),
+        };
         site.service("");
         for file in FILES {
             let target = site.path().join(file);
@@ -149,6 +123,14 @@ impl Site {
             fs::copy(ready_made(file), target).unwrap();
         }
         site
+    }
+
+    /// Lets a day pass in the identity system.
+    pub(crate) async fn pass_day(&self) {
+        let db = Db::open(self.source.url(), Access::ReadWrite).await.unwrap();
+        let deeds = World::open(&db).await.unwrap().pass_day(&db).await.unwrap();
+        assert!(!deeds.is_empty());
+        db.close().await;
     }
 
     /// The configuration directory.
@@ -174,7 +156,9 @@ impl Site {
 
     /// Lets the task read these object types only, each with its settings.
     pub(crate) fn extracts(&self, objects: &str) {
-        let text = format!("transformConfigurationName: AccessHistoryImageConfig\nextractedObjects: {{{objects}}}\n");
+        let text = format!(
+            "transformConfigurationName: AccessHistoryImageConfig\nextractedObjects: {{{objects}}}\n"
+        );
         self.write("extract/AccessHistoryExportConfig.yaml", &text);
     }
 
@@ -323,7 +307,9 @@ impl Site {
     /// The tables of history: the reference's and ours.
     pub(crate) fn history_tables(&self) -> Vec<String> {
         let mut tables = self.look(match self.history.engine() {
-            Engine::Sqlite => "select name from sqlite_master where type = 'table' and name like 'spt_hist_%';",
+            Engine::Sqlite => {
+                "select name from sqlite_master where type = 'table' and name like 'spt_hist_%';"
+            }
             _ => "select tablename from pg_tables where tablename like 'spt_hist_%';",
         });
         assert_eq!(tables.len(), 32);
@@ -384,7 +370,8 @@ impl Site {
     pub(crate) fn captured_at(&self, recorded_ms: i64) -> BTreeMap<String, Vec<String>> {
         let mut captured = BTreeMap::new();
         for (object_type, table, id) in Self::capture_tables() {
-            let ids = self.look(&format!("select {id} from {table} where created = {recorded_ms} order by {id};"));
+            let ids =
+                self.look(&format!("select {id} from {table} where created = {recorded_ms} order by {id};"));
             if !ids.is_empty() {
                 captured.insert(object_type.as_str().to_owned(), ids);
             }
@@ -396,6 +383,15 @@ impl Site {
 /// The one task of a site.
 pub(crate) fn task(config: &Config) -> &Task {
     &config.tasks[TASK]
+}
+
+/// Somebody's id and name.
+pub(crate) fn somebody(site: &Site) -> (String, String) {
+    let line = site.ask_one(
+        "select id, name from spt_identity where coalesce(workgroup, {false}) = {false} order by id limit 1;",
+    );
+    let (id, name) = line.split_once('|').unwrap();
+    (id.to_owned(), name.to_owned())
 }
 
 /// A file that is shipped.

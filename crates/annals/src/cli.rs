@@ -135,7 +135,7 @@ pub struct InitArgs {
     /// Directory; files that are there stay as they are unless --force is given
     #[arg(default_value = ".", value_name = "DIR")]
     pub dir: PathBuf,
-    /// Source profile to refer to
+    /// Ready-made source profile: identityiq, request-tracker
     #[arg(long, default_value = "identityiq", value_name = "PROFILE")]
     pub profile: String,
     /// Write over files that are there

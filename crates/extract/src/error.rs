@@ -37,7 +37,9 @@ pub enum Error {
         source: annals_queue::Error,
     },
     /// The transform of this host does not make images of a type that the run reads.
-    #[error("partition {partition} of run {run_id}: the transform configuration makes no images of {object_type}")]
+    #[error(
+        "partition {partition} of run {run_id}: the transform configuration makes no images of {object_type}"
+    )]
     NoImage {
         /// Run.
         run_id: i64,

@@ -159,11 +159,9 @@ impl ImagePlan {
     fn value_of(&self, field: &Field, properties: &Map<String, Value>) -> Value {
         let value = match &field.from {
             PropertySource::Property(name) => properties.get(name),
-            PropertySource::Attribute(name) => self
-                .attribute_map
-                .as_ref()
-                .and_then(|map| properties.get(map))
-                .and_then(|map| map.get(name)),
+            PropertySource::Attribute(name) => {
+                self.attribute_map.as_ref().and_then(|map| properties.get(map)).and_then(|map| map.get(name))
+            }
             PropertySource::None => None,
         };
         value.cloned().unwrap_or(Value::Null)
@@ -217,7 +215,9 @@ impl Field {
         drop_nulls(&mut value);
         match (&self.shape, &mut value) {
             (Shape::Attributes, value) => normalise_attribute(value),
-            (Shape::Set(key), Value::Array(elements)) if !self.transformers.is_empty() => sort_set(elements, key),
+            (Shape::Set(key), Value::Array(elements)) if !self.transformers.is_empty() => {
+                sort_set(elements, key)
+            }
             _ => {}
         }
         Ok(value)
@@ -238,9 +238,10 @@ fn shape(from: &PropertySource, property: &ImageProperty, profile: &TypeProfile)
                 };
             }
             match profile.properties.get(name).map(|property| &property.value) {
-                Some(PropertyValue::Column { format: Format::Xml | Format::Json | Format::CommaList, .. }) => {
-                    Shape::Attributes
-                }
+                Some(PropertyValue::Column {
+                    format: Format::Xml | Format::Json | Format::CommaList,
+                    ..
+                }) => Shape::Attributes,
                 _ => Shape::AsItIs,
             }
         }
@@ -267,14 +268,17 @@ fn schema_of(fields: &[Field], profile: &TypeProfile) -> ImageSchema {
     let collections: BTreeMap<String, Collection> = fields
         .iter()
         .filter_map(|field| match (&field.from, &field.shape) {
-            (_, Shape::Set(key)) => Some((field.name.clone(), Collection { key: key.clone(), ordered: false })),
+            (_, Shape::Set(key)) => {
+                Some((field.name.clone(), Collection { key: key.clone(), ordered: false }))
+            }
             (PropertySource::Property(name), Shape::AsItIs) if profile.collections.contains_key(name) => {
                 Some((field.name.clone(), Collection { key: Vec::new(), ordered: true }))
             }
             _ => None,
         })
         .collect();
-    let insignificant = fields.iter().filter(|field| !field.significant).map(|field| field.name.clone()).collect();
+    let insignificant =
+        fields.iter().filter(|field| !field.significant).map(|field| field.name.clone()).collect();
     ImageSchema { collections, insignificant }
 }
 
@@ -307,7 +311,9 @@ fn deeper_than(value: &Value, levels: usize) -> bool {
         Value::Array(elements) => {
             levels == 0 || elements.iter().any(|element| deeper_than(element, levels - 1))
         }
-        Value::Object(members) => levels == 0 || members.values().any(|member| deeper_than(member, levels - 1)),
+        Value::Object(members) => {
+            levels == 0 || members.values().any(|member| deeper_than(member, levels - 1))
+        }
         _ => false,
     }
 }

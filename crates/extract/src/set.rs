@@ -88,7 +88,10 @@ mod tests {
 
     #[test]
     fn a_list_of_one_value_is_the_value() {
-        assert_eq!(normalised(json!({"a": ["x"], "b": [{"k": ["1"]}], "c": []})), json!({"a": "x", "b": [{"k": "1"}], "c": []}));
+        assert_eq!(
+            normalised(json!({"a": ["x"], "b": [{"k": ["1"]}], "c": []})),
+            json!({"a": "x", "b": [{"k": "1"}], "c": []})
+        );
     }
 
     #[test]
@@ -106,9 +109,13 @@ mod tests {
 
     #[test]
     fn a_set_is_sorted_by_its_key_before_its_content() {
-        let mut set = vec![json!({"a": "x", "id": "2"}), json!({"a": "z", "id": "1"}), json!({"a": "y", "id": "1"})];
+        let mut set =
+            vec![json!({"a": "x", "id": "2"}), json!({"a": "z", "id": "1"}), json!({"a": "y", "id": "1"})];
         sort_set(&mut set, &["id".to_owned()]);
-        assert_eq!(set, [json!({"a": "y", "id": "1"}), json!({"a": "z", "id": "1"}), json!({"a": "x", "id": "2"})]);
+        assert_eq!(
+            set,
+            [json!({"a": "y", "id": "1"}), json!({"a": "z", "id": "1"}), json!({"a": "x", "id": "2"})]
+        );
     }
 
     #[test]

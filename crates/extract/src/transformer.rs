@@ -23,7 +23,11 @@ pub(crate) struct Surroundings<'s> {
 }
 
 /// Applies one transformer.
-pub(crate) fn apply(transformer: &Transformer, value: Value, around: &Surroundings<'_>) -> Result<Value, ImageError> {
+pub(crate) fn apply(
+    transformer: &Transformer,
+    value: Value,
+    around: &Surroundings<'_>,
+) -> Result<Value, ImageError> {
     Ok(match transformer {
         Transformer::Cast(kind) => cast(*kind, value, around.field)?,
         Transformer::Date { format, time_zone } => date(value, format.as_deref(), time_zone, around.field)?,
@@ -34,11 +38,15 @@ pub(crate) fn apply(transformer: &Transformer, value: Value, around: &Surroundin
         Transformer::Rename(names) => each_map(value, |map| {
             map.into_iter().map(|(name, value)| (names.get(&name).cloned().unwrap_or(name), value)).collect()
         }),
+        // No value hides nothing.
+        Transformer::Mask if value.is_null() => Value::Null,
         Transformer::Mask => around.secrets.masked(around.field, &value, around.object_id),
         Transformer::Constant(constant) => constant.clone(),
         Transformer::CompositeKey { properties, separator } => {
-            let parts: Vec<String> =
-                properties.iter().map(|name| plain(around.properties.get(name).unwrap_or(&Value::Null))).collect();
+            let parts: Vec<String> = properties
+                .iter()
+                .map(|name| plain(around.properties.get(name).unwrap_or(&Value::Null)))
+                .collect();
             Value::String(parts.join(separator))
         }
         Transformer::Hash if value.is_null() => Value::Null,
@@ -51,14 +59,20 @@ pub(crate) fn cast(kind: ValueKind, value: Value, field: &str) -> Result<Value, 
     if value.is_null() {
         return Ok(value);
     }
-    let refuse = |value: &Value| ImageError::Cast { field: field.to_owned(), found: name_of(value), wanted: word(kind) };
+    let refuse = |value: &Value| ImageError::Cast {
+        field: field.to_owned(),
+        found: name_of(value),
+        wanted: word(kind),
+    };
     match kind {
         ValueKind::Auto => Ok(value),
         ValueKind::String => match value {
             Value::Array(_) | Value::Object(_) => Err(refuse(&value)),
             scalar => Ok(Value::String(plain(&scalar))),
         },
-        ValueKind::Integer | ValueKind::Date => integer(&value).map(Value::from).ok_or_else(|| refuse(&value)),
+        ValueKind::Integer | ValueKind::Date => {
+            integer(&value).map(Value::from).ok_or_else(|| refuse(&value))
+        }
         ValueKind::Float => match &value {
             Value::Number(_) => Ok(value),
             Value::String(text) => text
@@ -80,9 +94,9 @@ pub(crate) fn cast(kind: ValueKind, value: Value, field: &str) -> Result<Value, 
             _ => Err(refuse(&value)),
         },
         ValueKind::Reference => Ok(match value {
-            Value::Object(map) => {
-                Value::Object(map.into_iter().filter(|(name, _)| matches!(name.as_str(), "id" | "name")).collect())
-            }
+            Value::Object(map) => Value::Object(
+                map.into_iter().filter(|(name, _)| matches!(name.as_str(), "id" | "name")).collect(),
+            ),
             Value::Array(_) => return Err(refuse(&value)),
             scalar => json!({ "name": plain(&scalar) }),
         }),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use annals_model::{
-    CapturedImage, Counters, Delivery, Message, ObjectFailure, ObjectKey, ObjectType, Operation, PartitionLease,
-    RequestState, Stage,
+    CapturedImage, Counters, Delivery, Message, ObjectFailure, ObjectKey, ObjectType, Operation,
+    PartitionLease, RequestState, Stage,
 };
 use annals_queue::{Queue, Receipt};
 use annals_runs::{Chunk, ChunkKind, Claimed, Objects, partitions};
@@ -77,8 +77,9 @@ impl Extractor {
         while !self.stop.asked() {
             let claim_error = |source| Error::Claim { run_id, source };
             let mut tx = history.begin().await.map_err(|e| claim_error(e.into()))?;
-            let claimed =
-                partitions::claim(&mut tx, run_id, worker, self.settings.lease_ms).await.map_err(claim_error)?;
+            let claimed = partitions::claim(&mut tx, run_id, worker, self.settings.lease_ms)
+                .await
+                .map_err(claim_error)?;
             tx.commit().await.map_err(|e| claim_error(e.into()))?;
             let Some(claimed) = claimed else { break };
             let lease = claimed.lease.clone();
@@ -151,8 +152,7 @@ impl Extractor {
         let mut outbox = Outbox::new(self, lease);
         match objects {
             Objects::Deleted(deleted) => {
-                let observed_ms =
-                    self.source.now_ms().await.map_err(|source| source_error(lease, source))?;
+                let observed_ms = self.source.now_ms().await.map_err(|source| source_error(lease, source))?;
                 for object in deleted {
                     let message = Message {
                         key: self.key(chunk.object_type, object.id.clone()),
@@ -170,7 +170,11 @@ impl Extractor {
             }
             Objects::Ids(ids) => {
                 let Some(plan) = self.plans.get(&chunk.object_type) else {
-                    return Err(Error::NoImage { run_id: lease.run_id, partition: lease.partition, object_type: chunk.object_type });
+                    return Err(Error::NoImage {
+                        run_id: lease.run_id,
+                        partition: lease.partition,
+                        object_type: chunk.object_type,
+                    });
                 };
                 let selection = Selection::Properties(plan.properties().clone());
                 for ids in ids.chunks(self.settings.batch_objects_max.max(1)) {
@@ -355,12 +359,8 @@ impl<'e> Outbox<'e> {
         self.bytes = 0;
         let delivery =
             Delivery { lease: self.lease.clone(), messages: std::mem::take(&mut self.messages), checkpoint };
-        let receipt = self
-            .extractor
-            .queue
-            .publish(delivery)
-            .await
-            .map_err(|source| queue_error(self.lease, source))?;
+        let receipt =
+            self.extractor.queue.publish(delivery).await.map_err(|source| queue_error(self.lease, source))?;
         progress.receipts.push_back(receipt);
         Ok(())
     }

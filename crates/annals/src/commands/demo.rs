@@ -131,7 +131,7 @@ async fn demo(global: &Global, arguments: &DemoArgs) -> Result<Exit, Failure> {
             format!("Remove it, or choose another directory: `annals demo --dir {}-2`.", dir.display()),
         ));
     }
-    init::write(dir, false)?;
+    init::write(dir, "identityiq", false)?;
     std::fs::write(dir.join("annals.yaml"), DEMO_YAML).context("writing annals.yaml")?;
     std::fs::write(dir.join("secret-hash.key"), "a-key-for-the-demo-alone")
         .context("writing secret-hash.key")?;
