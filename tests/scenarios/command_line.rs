@@ -125,8 +125,8 @@ async fn data_comes_as_a_table_json_or_csv() {
     assert!(lines(&table)[0].starts_with(" occurred"), "{table:#?}");
     assert!(table.out.contains("IdentityDiscovered"));
     let csv = annals(site.path(), &["timeline", "identity", &name, "-o", "csv"]).exits(0);
-    assert_eq!(lines(&csv)[0], "occurred,recorded,event,property,old value,new value,account,source");
-    assert!(lines(&csv)[1].ends_with(",IdentityDiscovered,,,,,INITIAL_CAPTURE"), "{csv:#?}");
+    assert_eq!(lines(&csv)[0], "occurred,recorded,event,about,property,old value,new value,account,source");
+    assert!(lines(&csv)[1].ends_with(",IdentityDiscovered,,,,,,INITIAL_CAPTURE"), "{csv:#?}");
     let json = annals(site.path(), &["timeline", "identity", &id, "-o", "json"]).exits(0).json();
     assert_eq!(json["objectId"], id);
     assert_eq!(json["name"], name);

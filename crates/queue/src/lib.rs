@@ -145,7 +145,11 @@ mod tests {
 
     fn delivery(partition: i32, name: &str) -> Delivery {
         let message = Message {
-            key: ObjectKey { source: Arc::from("s"), object_type: ObjectType::Role, object_id: name.to_owned() },
+            key: ObjectKey {
+                source: Arc::from("s"),
+                object_type: ObjectType::Role,
+                object_id: name.to_owned(),
+            },
             name: name.to_owned(),
             identity: None,
             occurred_ms: 1,

@@ -131,9 +131,11 @@ impl Db {
                     .await
                     .map_err(begin_error)?,
             ),
-            Pools::MySql(pool) => {
-                TxInner::MySql(pool.begin_with("start transaction with consistent snapshot, read only").await.map_err(begin_error)?)
-            }
+            Pools::MySql(pool) => TxInner::MySql(
+                pool.begin_with("start transaction with consistent snapshot, read only")
+                    .await
+                    .map_err(begin_error)?,
+            ),
         };
         Ok(Tx { inner })
     }
