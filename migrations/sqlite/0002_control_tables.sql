@@ -191,3 +191,7 @@ create table annals_dead_letter (
     reason text not null,
     message blob not null
 ) strict;
+
+-- An item may be written before its request: the end of a run settles those without a request's capture.
+create index annals_request_item_unsettled on spt_hist_identity_req_item_capture (identity_request_id)
+    where identity_request_capture_id is null and identity_request_id is not null;

@@ -1,10 +1,14 @@
 //! Objects that cannot be read, transformed or published, that vanish, and that are deleted: every counter of a run.
 
-use annals_dispatcher::Begun;
+use std::sync::Arc;
+
+use annals::pipeline::Done;
+use annals_dispatcher::{Begun, Scope};
 use annals_model::{Counters, TaskStatus};
+use annals_runs::{RunState, Trigger};
 
 use crate::ran::Ran;
-use crate::site::{DAY_MS, HOUR_MS, START_MS, Site};
+use crate::site::{DAY_MS, HOUR_MS, START_MS, Site, task};
 
 /// An attribute column that ends in the middle of an element.
 const BROKEN: &str = "<Attributes><Map><entry key=\"secret-value";
@@ -349,5 +353,25 @@ async fn a_source_that_breaks_in_the_middle_fails_the_run() {
         assert_eq!(next.counters().total_object_messages, counters.total_object_messages);
         assert_eq!(next.total("fullCaptures") + next.total("duplicates"), counters.total_object_messages);
         assert_eq!(next.total("duplicates"), broken.total("fullCaptures"));
+    }
+}
+
+/// A source that breaks while a run looks for what changed: the run's record says so, the lock is free, and the next run
+/// does its work.
+#[tokio::test]
+async fn a_source_that_breaks_while_it_is_searched_ends_the_run() {
+    for site in Site::on_each_history(20).await {
+        let pipeline = site.pipeline(START_MS).await;
+        site.change("alter table spt_link rename to elsewhere;");
+        let done = Arc::new(Done::default());
+        let outcome = pipeline.execute(task(&pipeline.config), Trigger::Adhoc, Scope::Task, done).await;
+        assert!(outcome.is_err());
+        let ran = site.ran(1).await;
+        assert_eq!((ran.run.state, ran.run.status), (RunState::Ended, Some(TaskStatus::Error)));
+        assert!(ran.texts().concat().contains("spt_link"), "{ran:#?}");
+        assert_eq!(site.timestamp(), None);
+        assert_eq!(site.count("select count(*) from annals_partition;"), 0);
+        site.change("alter table elsewhere rename to spt_link;");
+        site.run(START_MS + HOUR_MS).await.succeeds();
     }
 }

@@ -120,3 +120,27 @@ async fn after_days_of_changes_history_says_what_the_source_says() {
         assert_eq!(news, 0, "{:#?}", all.run.by_type);
     }
 }
+
+/// IIQ-19: an item's capture names its request's, though the request could not be captured before it.
+#[tokio::test]
+async fn an_item_finds_its_request_whatever_was_written_first() {
+    for site in Site::on_each_history(20).await {
+        let request = site.ask_one(
+            "select r.id from spt_identity_request r join spt_identity_request_item x on x.identity_request_id = r.id
+             join spt_identity i on i.id = r.target_id order by r.id limit 1",
+        );
+        let without = format!(
+            "select count(*) from spt_hist_identity_req_item_capture
+             where identity_request_id = '{request}' and identity_request_capture_id is null"
+        );
+        let attributes = |text: &str| {
+            site.change(&format!("update spt_identity_request set attributes = {text} where id = '{request}';"));
+        };
+        attributes("'<Attributes'");
+        site.run(START_MS).await;
+        assert!(site.count(&without) > 0);
+        attributes("null");
+        site.run(START_MS + DAY_MS).await;
+        assert_eq!(site.count(&without), 0);
+    }
+}

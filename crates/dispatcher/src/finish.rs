@@ -41,6 +41,7 @@ pub async fn finish(
         // Another host has ended it.
         return Ok(Finished { status, counters: run.counters });
     }
+    annals_history::settle_request_items(&mut tx).await?;
     let mut counters = run.counters;
     for state in state::of_run(&mut tx, run_id).await? {
         counters.add_partition(&state.counters);

@@ -24,6 +24,7 @@ mod page;
 mod rebuild;
 mod rows;
 mod schema;
+mod settle;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -41,6 +42,7 @@ pub use living::{living, living_page, owners};
 pub use page::{Page, PageRequest, Position};
 pub use rebuild::HeadImage;
 pub use schema::{create_reference_indexes, migrations, open};
+pub use settle::settle_request_items;
 pub use timeline::{EventRow, TimelineRange, timeline};
 pub use write::{FlushSummary, NewCapture, NewDocument, Writes};
 

@@ -99,7 +99,7 @@ fn classify_database(error: &dyn sqlx::error::DatabaseError) -> ErrorKind {
             .map(|code| code & 0xff)
         {
             Some(5 | 6) => ErrorKind::Conflict,
-            Some(14 | 10 | 26) => ErrorKind::Unreachable,
+            Some(10 | 11 | 14 | 26) => ErrorKind::Unreachable,
             Some(3 | 8 | 23) => ErrorKind::Denied,
             _ if message.starts_with("no such table") || message.starts_with("no such column") => {
                 ErrorKind::Missing
