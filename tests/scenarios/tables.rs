@@ -134,7 +134,9 @@ async fn an_item_finds_its_request_whatever_was_written_first() {
              where identity_request_id = '{request}' and identity_request_capture_id is null"
         );
         let attributes = |text: &str| {
-            site.change(&format!("update spt_identity_request set attributes = {text} where id = '{request}';"));
+            site.change(&format!(
+                "update spt_identity_request set attributes = {text} where id = '{request}';"
+            ));
         };
         attributes("'<Attributes'");
         site.run(START_MS).await;

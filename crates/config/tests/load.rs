@@ -426,12 +426,19 @@ fn problems_are_printed_with_the_directory_before_the_file() {
     assert_eq!(problems.iter().next().map(|problem| problem.severity), Some(Severity::Error));
 }
 
-/// What Annals ships is right.
+/// What Annals ships is right: IIQ-02, IIQ-13, IIQ-20, IIQ-43: off, and a daily task with its extract configuration.
 #[test]
 fn the_shipped_configuration_has_no_problem() {
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config");
     let problems = check(&shipped, &env);
     assert!(problems.is_empty(), "{problems}");
+    let config = Config::load(&shipped, &env).unwrap();
+    assert!(!config.service.access_history_enabled);
+    let task = &config.tasks["Dispatch Access History"];
+    let schedule = task.schedule.as_ref().unwrap();
+    assert_eq!((schedule.cron.as_str(), schedule.time_zone.as_str()), ("0 0 * * *", "UTC"));
+    assert_eq!(task.extract_configuration, "AccessHistoryExportConfig");
+    assert_eq!(config.extracts["AccessHistoryExportConfig"].objects.len(), ObjectType::ALL.len());
 }
 
 /// A file of many levels, keys or aliases is refused at once.
