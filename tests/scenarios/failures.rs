@@ -6,6 +6,7 @@ use annals::pipeline::Done;
 use annals_dispatcher::{Begun, Scope};
 use annals_model::{Counters, TaskStatus};
 use annals_runs::{RunState, Trigger};
+use annals_world::Release;
 
 use crate::ran::Ran;
 use crate::site::{DAY_MS, HOUR_MS, START_MS, Site, task};
@@ -312,6 +313,21 @@ async fn deleted_objects_are_counted_and_end_in_history() {
         assert_eq!(again.total("deleted"), 0);
         assert_eq!(site.everything().await, before);
     }
+}
+
+/// A release that notes no deletions is swept: they are dated to when they were missed.
+#[tokio::test]
+async fn an_earlier_release_is_swept_for_deletions() {
+    let site = Site::of_release(Release::V8_3).await;
+    site.run(START_MS).await.succeeds();
+    let account = site.ask_one("select id from spt_link order by id desc limit 1;");
+    site.change(&format!("delete from spt_link where id = '{account}';"));
+    let now_ms = START_MS + DAY_MS;
+    let ran = site.run(now_ms).await.succeeds();
+    assert_eq!(ran.counters().total_deletion_extracted_objects, 1);
+    let deleted =
+        site.look("select object_type, object_id, effective_date from annals_head where deleted <> 0;");
+    assert_eq!(deleted, [format!("account|{account}|{now_ms}")]);
 }
 
 /// IIQ-34, IIQ-35: a run that is stopped leaves objects unseen, fails, and the next one reads them.

@@ -22,9 +22,14 @@ pub(crate) async fn find_deleted(
 ) -> Result<BTreeMap<ObjectType, Vec<DeletedObject>>, Error> {
     let Some(since_ms) = since_ms else { return Ok(BTreeMap::new()) };
     let profile = dispatch.config.profile();
+    // A release from before the system noted what it deletes is swept instead.
+    let in_force = |deletions: Deletions| match deletions {
+        Deletions::Intercepted if !dispatch.source.notes_deletions() => Deletions::Sweep,
+        other => other,
+    };
     let found_by = |wanted: Deletions| {
         types.iter().copied().filter(move |object_type| {
-            profile.object_types.get(object_type).is_some_and(|of_type| of_type.deletions == wanted)
+            profile.object_types.get(object_type).is_some_and(|of_type| in_force(of_type.deletions) == wanted)
         })
     };
     let noted: BTreeSet<ObjectType> = found_by(Deletions::Intercepted).collect();

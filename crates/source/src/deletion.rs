@@ -60,6 +60,12 @@ impl DeletesPlan {
 }
 
 impl Source {
+    /// Whether this release of the system notes what it deletes.
+    #[must_use]
+    pub fn notes_deletions(&self) -> bool {
+        self.deletes.is_some()
+    }
+
     /// A page of the deletions since an instant (closed; `None`: all of them) in the order of their rows' ids; an empty
     /// page is the end. `after` is the last row's id of the page before. Rows about classes that the profile does not
     /// read, or whose deletions it finds otherwise, are passed over, so that a page may be shorter than `page_max`
