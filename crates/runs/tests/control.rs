@@ -13,7 +13,7 @@ use annals_sql::{Access, Db, Tx};
 use annals_testkit::{Engine, TestDb, database, history_engines};
 use serde_json::json;
 
-/// A database with the control tables, as the migration makes them.
+/// A database with the control tables, as the migrations make them.
 struct Control {
     db: Db,
     outside: TestDb,
@@ -24,10 +24,19 @@ impl Control {
         let mut all = Vec::new();
         for engine in history_engines() {
             let outside = database(engine);
-            outside.sql(match engine {
-                Engine::Sqlite => include_str!("../../../migrations/sqlite/0002_control_tables.sql"),
-                _ => include_str!("../../../migrations/postgres/0002_control_tables.sql"),
-            });
+            let migrations = match engine {
+                Engine::Sqlite => [
+                    include_str!("../../../migrations/sqlite/0001_history_tables.sql"),
+                    include_str!("../../../migrations/sqlite/0002_control_tables.sql"),
+                ],
+                _ => [
+                    include_str!("../../../migrations/postgres/0001_history_tables.sql"),
+                    include_str!("../../../migrations/postgres/0002_control_tables.sql"),
+                ],
+            };
+            for migration in migrations {
+                outside.sql(migration);
+            }
             let db = Db::open(outside.url(), Access::ReadWrite).await.unwrap();
             all.push(Self { db, outside });
         }
