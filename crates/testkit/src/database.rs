@@ -107,7 +107,8 @@ fn run_sql(engine: Engine, url: &Url, sql: &str) -> Result<String, TestkitError>
     let mut command = match engine {
         Engine::Sqlite => {
             let mut sqlite = Command::new(program::find("sqlite3")?);
-            sqlite.args(["-batch", "-bail", "-separator", "\t"]).arg(url.path());
+            // Another connection may be folding its log into the file at this moment.
+            sqlite.args(["-batch", "-bail", "-separator", "\t", "-cmd", ".timeout 20000"]).arg(url.path());
             sqlite
         }
         Engine::Postgres => {
