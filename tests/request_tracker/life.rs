@@ -365,7 +365,7 @@ impl Story {
         self.expect_seen(&[user("carol", "IdentityDeleted - - -")]);
         let deleted = format!("select deleted from spt_hist_identity where identity_id = '{id}';");
         assert_eq!(self.site.look(&deleted), "1\n");
-        let living = "select count(*) from annals_head where object_type = 'entitlement' and deleted = 0;";
+        let living = "select count(*) from annals_head where kind = (select id from annals_object_kind where object_type = 'entitlement') and deleted = 0;";
         // Root, Boss, Alice and Bob are privileged, Nobody is not, and Bob builds; Alice is gone from there, and Carol.
         assert_eq!(self.site.look(living), "6\n");
     }

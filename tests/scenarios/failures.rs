@@ -297,7 +297,7 @@ async fn deleted_objects_are_counted_and_end_in_history() {
             ]
         );
         let deleted = site.look(
-            "select object_type, object_id, effective_date from annals_head where deleted <> 0 order by object_type;",
+            "select object_type, object_id, effective_date from annals_head join annals_object_kind k on k.id = kind where deleted <> 0 order by object_type;",
         );
         assert_eq!(deleted, [format!("capability|{capability}|{now_ms}"), format!("role|{role}|{gone_ms}")]);
         assert_eq!(site.count(&format!("select deleted from spt_hist_role where role_id = '{role}';")), 1);
@@ -326,7 +326,7 @@ async fn an_earlier_release_is_swept_for_deletions() {
     let ran = site.run(now_ms).await.succeeds();
     assert_eq!(ran.counters().total_deletion_extracted_objects, 1);
     let deleted =
-        site.look("select object_type, object_id, effective_date from annals_head where deleted <> 0;");
+        site.look("select object_type, object_id, effective_date from annals_head join annals_object_kind k on k.id = kind where deleted <> 0;");
     assert_eq!(deleted, [format!("account|{account}|{now_ms}")]);
 }
 

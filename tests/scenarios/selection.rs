@@ -160,7 +160,7 @@ async fn what_is_selected_without_a_significant_change_is_not_captured() {
         assert_eq!(site.captured_at(now_ms), BTreeMap::new());
         assert_eq!(site.count("select count(*) from spt_hist_identity_event;"), events);
         let seen = format!(
-            "select count(*) from annals_head where object_type = 'identity' and extended_to_date = {touched_ms};"
+            "select count(*) from annals_head where kind = (select id from annals_object_kind where object_type = 'identity') and extended_to_date = {touched_ms};"
         );
         assert_eq!(site.count(&seen), 2);
     }

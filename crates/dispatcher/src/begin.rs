@@ -17,6 +17,9 @@ use crate::qualify::share_out;
 /// A lock that was not renewed for so long belongs to a run that is dead.
 const LOCK_STALE_MS: i64 = 60_000;
 
+/// A first load of fewer objects is done before its indexes are worth leaving away.
+const FIRST_LOAD_MIN: u64 = 1_000;
+
 /// A task about to be executed.
 #[derive(Clone, Copy)]
 pub struct Dispatch<'d> {
@@ -84,6 +87,8 @@ pub async fn begin(dispatch: Dispatch<'_>) -> Result<Begun, Error> {
         Recorded::Locked(run_id) => return Ok(Begun::Ended(run_id)),
         Recorded::Begun { run_id, since_ms } => (run_id, since_ms),
     };
+    // Where a first load broke off, they are still missing.
+    annals_history::make_deferred_indexes(dispatch.history).await?;
     match dispatch_objects(dispatch, run_id, since_ms).await {
         Ok(begun) => Ok(begun),
         Err(error) => {
@@ -175,6 +180,10 @@ async fn dispatch_objects(
         run::advance(&mut tx, run_id, RunState::Finishing, &shared.counters).await?;
     } else {
         run::advance(&mut tx, run_id, RunState::Running, &shared.counters).await?;
+    }
+    if shared.counters.total_object_messages >= FIRST_LOAD_MIN && annals_history::is_empty(&mut tx).await? {
+        let indexes = annals_history::defer_indexes(&mut tx).await?;
+        tracing::info!(run = run_id, "first load: {indexes} indexes are left away until its end");
     }
     let totals = by_type(&mut tx, run_id).await?;
     tx.commit().await?;

@@ -35,6 +35,7 @@ pub async fn finish(
     scope: Scope<'_>,
     problem: Option<String>,
 ) -> Result<Finished, Error> {
+    annals_history::make_deferred_indexes(history).await?;
     let mut tx = history.begin().await?;
     let run = run::get(&mut tx, run_id).await?;
     if let Some(status) = run.status {

@@ -44,6 +44,8 @@ struct Field {
     significant: bool,
     shape: Shape,
     transformers: Vec<Transformer>,
+    /// Nothing else reads its property, so the value need not be copied.
+    takes: bool,
 }
 
 /// What is done to the lists of a field.
@@ -93,6 +95,7 @@ impl ImagePlan {
                 _ => fields.push(Field::new(property, profile)),
             }
         }
+        mark_takers(&mut fields, profile);
         let schema = schema_of(&fields, profile);
         let properties = needed(&fields, profile);
         Self {
@@ -130,20 +133,22 @@ impl ImagePlan {
     pub fn make(
         &self,
         object_id: &str,
-        properties: &Map<String, Value>,
+        mut properties: Map<String, Value>,
         secrets: &SecretPolicy,
         document_bytes_max: usize,
         nesting_max: usize,
     ) -> Result<MadeImage, ImageError> {
-        let mut image_fields = Map::new();
+        let mut values = Vec::with_capacity(self.fields.len());
         for field in &self.fields {
-            let around = Surroundings { field: &field.name, properties, secrets, object_id };
-            let value = field.value(self.value_of(field, properties), &around)?;
+            let value = self.value_of(field, &mut properties);
+            let around = Surroundings { field: &field.name, properties: &properties, secrets, object_id };
+            let value = field.value(value, &around)?;
             if !value.is_null() {
-                image_fields.insert(field.name.clone(), value);
+                values.push((field.name.clone(), value));
             }
         }
-        let image = Image { image_fields, image_type: self.object_type.as_str().to_owned() };
+        let image_fields = values.into_iter().collect();
+        let mut image = Image { image_fields, image_type: self.object_type.as_str().to_owned() };
         if image.image_fields.values().any(|value| deeper_than(value, nesting_max)) {
             return Err(ImageError::TooDeep { nesting_max });
         }
@@ -152,34 +157,35 @@ impl ImagePlan {
             return Err(ImageError::TooLarge { bytes: bytes.len(), bytes_max: document_bytes_max });
         }
         let full = hash_bytes(&bytes);
-        let smart = self.smart_hash(&image).unwrap_or_else(|| full.clone());
+        let smart = self.smart_hash(&mut image).unwrap_or_else(|| full.clone());
         Ok(MadeImage { image, bytes, hashes: ImageHashes { full, smart } })
     }
 
-    fn value_of(&self, field: &Field, properties: &Map<String, Value>) -> Value {
+    fn value_of(&self, field: &Field, properties: &mut Map<String, Value>) -> Value {
         let value = match &field.from {
+            PropertySource::Property(name) if field.takes => {
+                return properties.get_mut(name).map(Value::take).unwrap_or_default();
+            }
             PropertySource::Property(name) => properties.get(name),
             PropertySource::Attribute(name) => {
                 self.attribute_map.as_ref().and_then(|map| properties.get(map)).and_then(|map| map.get(name))
             }
             PropertySource::None => None,
         };
-        value.cloned().unwrap_or(Value::Null)
+        value.cloned().unwrap_or_default()
     }
 
     /// The hash without insignificant fields; `None` if the image has none of them.
-    fn smart_hash(&self, image: &Image) -> Option<String> {
-        let mut insignificant = self
-            .fields
-            .iter()
-            .filter(|field| !field.significant && image.image_fields.contains_key(&field.name))
-            .peekable();
-        insignificant.peek()?;
-        let mut significant = image.clone();
-        for field in insignificant {
-            significant.image_fields.remove(&field.name);
+    fn smart_hash(&self, image: &mut Image) -> Option<String> {
+        let fields = &mut image.image_fields;
+        let insignificant: Vec<(String, Value)> =
+            self.schema.insignificant.iter().filter_map(|name| fields.remove_entry(name)).collect();
+        if insignificant.is_empty() {
+            return None;
         }
-        Some(hash_bytes(&canonical(&significant)))
+        let smart = hash_bytes(&canonical(image));
+        image.image_fields.extend(insignificant);
+        Some(smart)
     }
 }
 
@@ -192,6 +198,7 @@ impl Field {
             significant: property.significant,
             shape: shape(&property.from, property, profile),
             transformers: property.transformers.clone(),
+            takes: false,
         }
     }
 
@@ -203,8 +210,24 @@ impl Field {
             significant: star.significant,
             shape: shape(&from, star, profile),
             transformers: star.transformers.clone(),
+            takes: false,
             from,
         }
+    }
+
+    /// The properties that it is made of, once for each time.
+    fn reads(&self, profile: &TypeProfile) -> Vec<String> {
+        let mut read = match &self.from {
+            PropertySource::Property(name) => vec![name.clone()],
+            PropertySource::Attribute(_) => profile.attribute_map.iter().cloned().collect(),
+            PropertySource::None => Vec::new(),
+        };
+        for transformer in &self.transformers {
+            if let Transformer::CompositeKey { properties, .. } = transformer {
+                read.extend(properties.iter().cloned());
+            }
+        }
+        read
     }
 
     fn value(&self, value: Value, around: &Surroundings<'_>) -> Result<Value, ImageError> {
@@ -282,23 +305,19 @@ fn schema_of(fields: &[Field], profile: &TypeProfile) -> ImageSchema {
     ImageSchema { collections, insignificant }
 }
 
-fn needed(fields: &[Field], profile: &TypeProfile) -> BTreeSet<String> {
-    let mut needed = BTreeSet::new();
-    for field in fields {
-        match &field.from {
-            PropertySource::Property(name) => {
-                needed.insert(name.clone());
-            }
-            PropertySource::Attribute(_) => needed.extend(profile.attribute_map.clone()),
-            PropertySource::None => {}
-        }
-        for transformer in &field.transformers {
-            if let Transformer::CompositeKey { properties, .. } = transformer {
-                needed.extend(properties.iter().cloned());
-            }
-        }
+/// Marks the fields whose property no other field reads.
+fn mark_takers(fields: &mut [Field], profile: &TypeProfile) {
+    let mut readers: BTreeMap<String, u32> = BTreeMap::new();
+    for name in fields.iter().flat_map(|field| field.reads(profile)) {
+        *readers.entry(name).or_default() += 1;
     }
-    needed
+    for field in fields {
+        field.takes = matches!(&field.from, PropertySource::Property(name) if readers.get(name) == Some(&1));
+    }
+}
+
+fn needed(fields: &[Field], profile: &TypeProfile) -> BTreeSet<String> {
+    fields.iter().flat_map(|field| field.reads(profile)).collect()
 }
 
 fn canonical(image: &Image) -> Vec<u8> {

@@ -6,6 +6,9 @@ use serde_json::Value;
 
 /// Sorts the elements of a set by the members of its natural key, then by their whole content, and drops repetitions.
 pub(crate) fn sort_set(elements: &mut Vec<Value>, key: &[String]) {
+    if elements.len() < 2 {
+        return;
+    }
     let mut keyed: Vec<(Vec<Value>, String, Value)> = elements
         .drain(..)
         .map(|element| {

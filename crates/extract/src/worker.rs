@@ -239,7 +239,7 @@ impl Extractor {
         let made = plan
             .make(
                 &object.id,
-                &object.properties,
+                object.properties,
                 self.source.secrets(),
                 self.settings.document_bytes_max,
                 self.settings.nesting_max,

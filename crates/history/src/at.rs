@@ -13,8 +13,10 @@ use crate::text::{stored_id, without_nul};
 
 pub(crate) const FIND: Stmt = Stmt::new(
     "history.find_objects",
-    "select source, object_type, object_id, name, deleted from annals_head
-     where object_type = ? and (object_id = ? or upper(name) = upper(?)) order by source, object_id limit ?",
+    "select k.source, k.object_type, h.object_id, h.name, h.deleted
+     from annals_object_kind k join annals_head h on h.kind = k.id
+     where k.object_type = ? and (h.object_id = ? or upper(h.name) = upper(?))
+     order by k.source, h.object_id limit ?",
 );
 
 /// More objects of one name than anybody reads.
@@ -50,7 +52,7 @@ pub async fn find_objects(
     let mut found = Vec::new();
     for row in tx.fetch_all(&FIND, params).await? {
         let object_type = ObjectType::from_str(row.required_text(1)?)
-            .map_err(|error| annals_sql::Error::data(format!("annals_head.object_type: {error}")))?;
+            .map_err(|error| annals_sql::Error::data(format!("annals_object_kind.object_type: {error}")))?;
         let key = ObjectKey {
             source: row.required_text(0)?.into(),
             object_type,

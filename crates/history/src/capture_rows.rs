@@ -1,10 +1,11 @@
 //! The captures of one object type, on their way into their tables.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use annals_model::Image;
+use annals_model::{Image, ObjectType};
 use annals_sql::{Stmt, Tx, Value as Param};
 
+use crate::head::newest_captures;
 use crate::layout::Layout;
 use crate::rows::Rows;
 use crate::text::stored_id;
@@ -14,11 +15,6 @@ use crate::{Error, fields, schema};
 pub(crate) const NO_LONGER_LATEST: Stmt = Stmt::new(
     "history.no_longer_latest",
     "update spt_hist_identity_capture set latest = 0 where identity_id {in} and latest = 1",
-);
-
-pub(crate) const REQUESTS: Stmt = Stmt::new(
-    "history.requests",
-    "select object_id, capture_id from annals_head where object_type = 'identityRequest' and object_id {in}",
 );
 
 /// Column with the capture of the request that an item belongs to, which the identity system does not know.
@@ -34,6 +30,8 @@ pub(crate) struct Captures {
     incomplete: Vec<usize>,
     /// The newest row of each object, where the table marks it.
     newest: HashMap<String, usize>,
+    /// Objects whose captures in the table are no longer the newest.
+    outdated: BTreeSet<String>,
 }
 
 impl Captures {
@@ -41,7 +39,14 @@ impl Captures {
         let children =
             layout.mapping.children.iter().map(|child| Rows::new(schema::table(child.table))).collect();
         let rows = Rows::new(layout.table);
-        Self { layout, rows, children, incomplete: Vec::new(), newest: HashMap::new() }
+        Self {
+            layout,
+            rows,
+            children,
+            incomplete: Vec::new(),
+            newest: HashMap::new(),
+            outdated: BTreeSet::new(),
+        }
     }
 
     pub(crate) fn add_children(&mut self, capture_id: &str, image: &Image) {
@@ -57,14 +62,20 @@ impl Captures {
     }
 
     /// Remembers what is wanting of a row, and whether it is its object's newest.
-    pub(crate) fn mark(&mut self, row: usize, object_id: &str, latest: bool) {
+    pub(crate) fn mark(&mut self, row: usize, object_id: &str, latest: bool, known: bool) {
         if self.layout.inherited.iter().any(|column| self.rows.text_of(row, column).is_none()) {
             self.incomplete.push(row);
         }
         if self.layout.table.has("latest") {
             self.rows.int_at(row, "latest", Some(latest.into()));
-            if latest && let Some(before) = self.newest.insert(stored_id(object_id).into_owned(), row) {
-                self.rows.int_at(before, "latest", Some(0));
+            if latest {
+                let id = stored_id(object_id).into_owned();
+                if known {
+                    self.outdated.insert(id.clone());
+                }
+                if let Some(before) = self.newest.insert(id, row) {
+                    self.rows.int_at(before, "latest", Some(0));
+                }
             }
         }
     }
@@ -73,8 +84,8 @@ impl Captures {
     pub(crate) async fn write(mut self, tx: &mut Tx) -> Result<usize, Error> {
         self.inherit(tx).await?;
         self.refer_to_requests(tx).await?;
-        if !self.newest.is_empty() {
-            let objects: Vec<String> = self.newest.into_keys().collect();
+        if !self.outdated.is_empty() {
+            let objects: Vec<String> = self.outdated.into_iter().collect();
             tx.execute(&NO_LONGER_LATEST, vec![Param::from(objects)]).await?;
         }
         self.rows.insert(tx).await?;
@@ -97,9 +108,7 @@ impl Captures {
         wanted.sort();
         wanted.dedup();
         let mut captures: HashMap<String, String> = HashMap::with_capacity(wanted.len());
-        for row in tx.fetch_all(&REQUESTS, vec![Param::from(wanted)]).await? {
-            captures.insert(row.required_text(0)?.to_owned(), row.required_text(1)?.to_owned());
-        }
+        captures.extend(newest_captures(tx, None, ObjectType::IdentityRequest, wanted).await?);
         for row in 0..self.rows.len() {
             let capture = request_of(&self.rows, row).and_then(|request| captures.get(&request));
             self.rows.text_at(row, REQUEST_CAPTURE, capture.map(String::as_str));

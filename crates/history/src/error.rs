@@ -39,6 +39,9 @@ pub enum Error {
         /// Where it breaks.
         source: serde_json::Error,
     },
+    /// Another transaction has added the head of an object that this one took for new: tried again, it sees it.
+    #[error("another transaction has captured one of these objects for the first time meanwhile")]
+    Overtaken(#[source] annals_sql::Error),
     /// Nothing that happens to objects of this type is an event.
     #[error(
         "{0} has no timeline: only identities, accounts, entitlements, roles, managedAttributes, workgroups and \

@@ -1,22 +1,42 @@
 //! Heads: what is remembered of each object's newest capture (`annals_head`).
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
-use annals_model::{Head, ObjectKey};
-use annals_sql::{Batch, Column, ColumnData, OnConflict, Row, Stmt, Tx, Value};
+use annals_model::{Head, ObjectKey, ObjectType};
+use annals_sql::{Batch, Column, ColumnData, Engine, ErrorKind, OnConflict, Row, Stmt, Tx, Value};
 
 use crate::text::without_nul;
 use crate::{Error, HeadImage, RebuildError};
 
 pub(crate) const TABLE: &str = "annals_head";
 
-/// The columns of a head, in the order of [`read`]; the object's key stands before them.
-pub(crate) const HEADS: Stmt = Stmt::new(
-    "history.heads",
-    "select object_id, name, capture_id, effective_date, extended_to_date, observed_date, full_hash, smart_hash,
-        patches_since_full, full_capture_id, full_observed_date, deleted
-     from annals_head where source = ? and object_type = ? and object_id {in}",
-);
+/// Bytes of a capture's id, and of a hash, in their columns.
+const ID_BYTES: usize = 16;
+const HASH_BYTES: usize = 20;
+
+pub(crate) const KIND: Stmt =
+    Stmt::new("history.kind", "select id from annals_object_kind where source = ? and object_type = ?");
+
+const KINDS: &str = "annals_object_kind";
+
+/// The heads of a list of objects of one source and type, in the order of [`read`].
+pub(crate) fn heads_stmt(engine: Engine) -> Stmt {
+    let each = engine.each_listed(
+        TABLE,
+        "h",
+        "kind = (select id from annals_object_kind where source = ? and object_type = ?)
+            and object_id = listed.value",
+    );
+    Stmt::built(
+        "history.heads",
+        format!(
+            "select h.object_id, h.name, h.capture_id, h.effective_date, h.extended_to_date, h.observed_date,
+                h.full_hash, h.smart_hash, h.patches_since_full, h.full_capture_id, h.full_observed_date, h.deleted
+             from {each}"
+        ),
+    )
+}
 
 /// The heads of those of these objects that history knows: one query a source and object type.
 ///
@@ -24,15 +44,16 @@ pub(crate) const HEADS: Stmt = Stmt::new(
 /// As any call.
 pub async fn heads(tx: &mut Tx, keys: &[ObjectKey]) -> Result<HashMap<ObjectKey, Head>, Error> {
     let mut heads = HashMap::with_capacity(keys.len());
-    let mut groups: BTreeMap<_, HashMap<String, &ObjectKey>> = BTreeMap::new();
+    let mut groups: BTreeMap<_, HashMap<Cow<'_, str>, &ObjectKey>> = BTreeMap::new();
     for key in keys {
         let group = groups.entry((&key.source, key.object_type)).or_default();
-        group.insert(without_nul(&key.object_id).into_owned(), key);
+        group.insert(without_nul(&key.object_id), key);
     }
+    let stmt = heads_stmt(tx.engine());
     for ((source, object_type), group) in groups {
-        let ids: Vec<String> = group.keys().cloned().collect();
-        let params = vec![Value::from(&**source), Value::from(object_type.as_str()), Value::from(ids)];
-        for row in tx.fetch_all(&HEADS, params).await? {
+        let ids: Vec<String> = group.keys().map(|id| id.clone().into_owned()).collect();
+        let params = vec![Value::from(ids), Value::from(&**source), Value::from(object_type.as_str())];
+        for row in tx.fetch_all(&stmt, params).await? {
             if let Some(key) = group.get(row.required_text(0)?) {
                 heads.insert((*key).clone(), read(&row)?);
             }
@@ -42,80 +63,171 @@ pub async fn heads(tx: &mut Tx, keys: &[ObjectKey]) -> Result<HashMap<ObjectKey,
 }
 
 fn read(row: &Row) -> Result<Head, annals_sql::Error> {
-    let text = |index| row.required_text(index).map(str::to_owned);
-    Ok(Head {
-        name: text(1)?,
-        capture_id: text(2)?,
-        effective_ms: row.required_int(3)?,
-        extended_to_ms: row.required_int(4)?,
-        observed_ms: row.required_int(5)?,
-        full_hash: text(6)?,
-        smart_hash: text(7)?,
+    let packed =
+        |index, width, case| row.bytes(index).map(|bytes| bytes.map(|bytes| unpack(bytes, width, case)));
+    let required = |index, width, case| Ok(packed(index, width, case)?.unwrap_or_default());
+    let (effective_ms, observed_ms) = (row.required_int(3)?, row.required_int(5)?);
+    let capture_id: String = required(2, ID_BYTES, Case::Lower)?;
+    let full_hash: String = required(6, HASH_BYTES, Case::Upper)?;
+    Ok::<_, annals_sql::Error>(Head {
+        name: row.required_text(1)?.to_owned(),
+        effective_ms,
+        extended_to_ms: row.int(4)?.unwrap_or(effective_ms),
+        observed_ms,
+        smart_hash: packed(7, HASH_BYTES, Case::Upper)?.unwrap_or_else(|| full_hash.clone()),
+        full_hash,
         patches_since_full: u32::try_from(row.required_int(8)?).unwrap_or(u32::MAX),
-        full_capture_id: text(9)?,
-        full_observed_ms: row.required_int(10)?,
+        full_capture_id: packed(9, ID_BYTES, Case::Lower)?.unwrap_or_else(|| capture_id.clone()),
+        capture_id,
+        full_observed_ms: row.int(10)?.unwrap_or(observed_ms),
         deleted: row.required_int(11)? != 0,
     })
 }
 
-/// Writes heads over those that are there.
-pub(crate) async fn write(tx: &mut Tx, heads: BTreeMap<ObjectKey, Head>) -> Result<(), Error> {
-    let mut texts: [Vec<Option<String>>; 8] = Default::default();
-    let mut numbers: [Vec<Option<i64>>; 6] = Default::default();
-    for (key, head) in heads {
-        let row = [
-            key.source.to_string(),
-            key.object_type.as_str().to_owned(),
-            without_nul(&key.object_id).into_owned(),
-            without_nul(&head.name).into_owned(),
-            head.capture_id,
-            head.full_hash,
-            head.smart_hash,
-            head.full_capture_id,
-        ];
-        for (column, value) in texts.iter_mut().zip(row) {
-            column.push(Some(value));
-        }
-        let row = [
-            head.effective_ms,
-            head.extended_to_ms,
-            head.observed_ms,
-            head.patches_since_full.into(),
-            head.full_observed_ms,
-            head.deleted.into(),
-        ];
-        for (column, value) in numbers.iter_mut().zip(row) {
-            column.push(Some(value));
+/// How hex digits are written: capture ids in lower case, hashes in upper case.
+#[derive(Clone, Copy)]
+enum Case {
+    Lower,
+    Upper,
+}
+
+/// The bytes of as many hex digits; a text of another form is kept as it is.
+fn pack(text: &str, width: usize) -> Vec<u8> {
+    if text.len() == 2 * width
+        && let Ok(bytes) = hex::decode(text)
+    {
+        return bytes;
+    }
+    text.as_bytes().to_vec()
+}
+
+fn unpack(bytes: &[u8], width: usize, case: Case) -> String {
+    match case {
+        _ if bytes.len() != width => String::from_utf8_lossy(bytes).into_owned(),
+        Case::Lower => hex::encode(bytes),
+        Case::Upper => hex::encode_upper(bytes),
+    }
+}
+
+/// The heads of a transaction.
+#[derive(Debug, Default)]
+pub(crate) struct Heads {
+    /// Of objects without one so far.
+    added: BTreeMap<ObjectKey, Head>,
+    /// Of the others.
+    moved: BTreeMap<ObjectKey, Head>,
+}
+
+impl Heads {
+    /// Sets a head; `known`: the object has one already.
+    pub(crate) fn set(&mut self, key: ObjectKey, head: Head, known: bool) {
+        if known && !self.added.contains_key(&key) {
+            self.moved.insert(key, head);
+        } else {
+            self.added.insert(key, head);
         }
     }
-    let text_names = [
-        "source",
-        "object_type",
-        "object_id",
-        "name",
-        "capture_id",
-        "full_hash",
-        "smart_hash",
-        "full_capture_id",
-    ];
-    let number_names = [
-        "effective_date",
-        "extended_to_date",
-        "observed_date",
-        "patches_since_full",
-        "full_observed_date",
-        "deleted",
-    ];
-    let texts =
-        text_names.into_iter().zip(texts).map(|(name, data)| Column { name, data: ColumnData::Text(data) });
-    let numbers = number_names
-        .into_iter()
-        .zip(numbers)
-        .map(|(name, data)| Column { name, data: ColumnData::Int(data) });
-    let key = OnConflict::Replace { key: &["source", "object_type", "object_id"] };
-    tx.insert(TABLE, Batch::new(texts.chain(numbers).collect()), key).await?;
-    Ok(())
+
+    pub(crate) fn len(&self) -> usize {
+        self.added.len() + self.moved.len()
+    }
+
+    /// Writes them.
+    ///
+    /// # Errors
+    /// [`Error::Overtaken`] where another transaction has added the head of the same object meanwhile; else as any call.
+    pub(crate) async fn write(self, tx: &mut Tx) -> Result<(), Error> {
+        let mut kinds = BTreeMap::new();
+        for (key, _) in self.added.iter().chain(&self.moved) {
+            if !kinds.contains_key(&(&*key.source, key.object_type)) {
+                kinds.insert((&*key.source, key.object_type), kind(tx, key).await?);
+            }
+        }
+        let (added, moved) = (batch(&self.added, &kinds), batch(&self.moved, &kinds));
+        tx.insert(TABLE, added, OnConflict::Fail).await.map_err(|error| match error.kind() {
+            ErrorKind::Constraint => Error::Overtaken(error),
+            _ => Error::Sql(error),
+        })?;
+        tx.insert(TABLE, moved, OnConflict::Replace { key: &["kind", "object_id"] }).await?;
+        Ok(())
+    }
 }
+
+/// The number of a source and object type.
+async fn kind(tx: &mut Tx, key: &ObjectKey) -> Result<i64, Error> {
+    let params = || vec![Value::from(&*key.source), Value::from(key.object_type.as_str())];
+    if let Some(row) = tx.fetch_optional(&KIND, params()).await? {
+        return Ok(row.required_int(0)?);
+    }
+    let text = |name, value: &str| Column { name, data: ColumnData::Text(vec![Some(value.to_owned())]) };
+    let columns = vec![text("source", &key.source), text("object_type", key.object_type.as_str())];
+    tx.insert(KINDS, Batch::new(columns), OnConflict::Ignore).await?;
+    Ok(tx.fetch_one(&KIND, params()).await?.required_int(0)?)
+}
+
+fn batch(heads: &BTreeMap<ObjectKey, Head>, kinds: &BTreeMap<(&str, ObjectType), i64>) -> Batch {
+    let numbers = |name, value: &dyn Fn(&ObjectKey, &Head) -> Option<i64>| Column {
+        name,
+        data: ColumnData::Int(heads.iter().map(|(key, head)| value(key, head)).collect()),
+    };
+    let texts = |name, value: &dyn Fn(&ObjectKey, &Head) -> String| Column {
+        name,
+        data: ColumnData::Text(heads.iter().map(|(key, head)| Some(value(key, head))).collect()),
+    };
+    let bytes = |name, value: &dyn Fn(&Head) -> Option<Vec<u8>>| Column {
+        name,
+        data: ColumnData::Bytes(heads.values().map(value).collect()),
+    };
+    let unless = |same: i64, value: i64| (value != same).then_some(value);
+    Batch::new(vec![
+        numbers("effective_date", &|_, head| Some(head.effective_ms)),
+        numbers("observed_date", &|_, head| Some(head.observed_ms)),
+        numbers("extended_to_date", &|_, head| unless(head.effective_ms, head.extended_to_ms)),
+        numbers("full_observed_date", &|_, head| unless(head.observed_ms, head.full_observed_ms)),
+        numbers("kind", &|key, _| kinds.get(&(&*key.source, key.object_type)).copied()),
+        numbers("patches_since_full", &|_, head| Some(head.patches_since_full.into())),
+        numbers("deleted", &|_, head| Some(head.deleted.into())),
+        texts("object_id", &|key, _| without_nul(&key.object_id).into_owned()),
+        bytes("capture_id", &|head| Some(pack(&head.capture_id, ID_BYTES))),
+        bytes("full_hash", &|head| Some(pack(&head.full_hash, HASH_BYTES))),
+        bytes("smart_hash", &|head| {
+            (head.smart_hash != head.full_hash).then(|| pack(&head.smart_hash, HASH_BYTES))
+        }),
+        bytes("full_capture_id", &|head| {
+            (head.full_capture_id != head.capture_id).then(|| pack(&head.full_capture_id, ID_BYTES))
+        }),
+        texts("name", &|_, head| without_nul(&head.name).into_owned()),
+    ])
+}
+
+/// The newest captures of those of these objects of a source and type, or with no source of any, that history knows:
+/// object id, capture id.
+///
+/// # Errors
+/// As any call.
+pub(crate) async fn newest_captures(
+    tx: &mut Tx,
+    source: Option<&str>,
+    object_type: ObjectType,
+    ids: Vec<String>,
+) -> Result<Vec<(String, String)>, Error> {
+    let params =
+        vec![Value::from(object_type.as_str()), Value::Text(source.map(str::to_owned)), Value::from(ids)];
+    let rows = tx.fetch_all(&NEWEST, params).await?;
+    rows.iter()
+        .map(|row| {
+            let capture = unpack(row.bytes(1)?.unwrap_or_default(), ID_BYTES, Case::Lower);
+            Ok((row.required_text(0)?.to_owned(), capture))
+        })
+        .collect()
+}
+
+pub(crate) const NEWEST: Stmt = Stmt::new(
+    "history.newest_captures",
+    "select object_id, capture_id from annals_head
+     where kind in (select id from annals_object_kind where object_type = ? and source = coalesce(?, source))
+        and object_id {in}",
+);
 
 /// The images of objects as of their heads, one query an object type. An object whose captures are broken has its
 /// error in the map; the others are answered all the same.

@@ -27,8 +27,8 @@ pub(crate) struct Layout {
     pub(crate) chains: Stmt,
     /// The capture that was in force at an instant, as known at another.
     pub(crate) at: Stmt,
-    /// The identities to which the newest captures of a list of objects of a source say that these belong; none for
-    /// types that belong to no identity.
+    /// The identities to which a list of captures says that their objects belong; none for types that belong to no
+    /// identity.
     pub(crate) owners: Option<Stmt>,
     /// Captures of a list of objects with a list of effective dates.
     pub(crate) kept: Stmt,
@@ -109,10 +109,7 @@ fn build(object_type: ObjectType) -> Layout {
         owners: mapping.identity.then(|| {
             stmt(
                 "owners",
-                format!(
-                    "select distinct c.identity_id from annals_head h join {name} c on c.id = h.capture_id
-                     where h.object_type = '{object_type}' and h.source = ? and h.object_id {{in}}"
-                ),
+                format!("select distinct identity_id from {name} where id {{in}}"),
             )
         }),
         kept: stmt(

@@ -11,6 +11,7 @@ mod at;
 mod capture_rows;
 mod captures;
 mod columns;
+mod deferred;
 mod document;
 mod entity;
 mod error;
@@ -33,6 +34,7 @@ mod write;
 
 pub use at::{AsOf, FoundObject, as_of, find_objects};
 pub use captures::{CaptureSummary, KeptState, captures, kept};
+pub use deferred::{defer_indexes, is_empty, make_deferred_indexes};
 pub use document::{DOCUMENT_BYTES_MAX, IMAGE_DEPTH_MAX, event_id, full_document};
 pub use error::{Error, Fault, RebuildError};
 pub use growth::{DayGrowth, TableGrowth, growth};
@@ -51,12 +53,16 @@ pub use write::{FlushSummary, NewCapture, NewDocument, Writes};
 fn statements() -> Vec<annals_sql::Stmt> {
     let mut statements = vec![
         at::FIND,
-        head::HEADS,
+        deferred::ANY_HEAD,
+        deferred::TABLES,
+        deferred::OF_TABLE,
+        deferred::MADE,
+        head::KIND,
+        head::NEWEST,
         living::LIVING,
         living::LIVING_PAGE,
         schema::DATABASE_VERSION,
         capture_rows::NO_LONGER_LATEST,
-        capture_rows::REQUESTS,
     ];
     statements.extend(layout::statements().into_iter().cloned());
     statements.extend(timeline::statements().into_iter().cloned());

@@ -4,16 +4,20 @@ use annals_model::ObjectType;
 use annals_sql::{Row, Stmt, Tx, Value as Param};
 
 use crate::Error;
+use crate::head::newest_captures;
 use crate::layout::layout;
 
 pub(crate) const LIVING: Stmt = Stmt::new(
     "history.living",
-    "select object_id from annals_head where source = ? and object_type = ? and deleted = 0 and object_id {in}",
+    "select object_id from annals_head
+     where kind = (select id from annals_object_kind where source = ? and object_type = ?)
+        and deleted = 0 and object_id {in}",
 );
 pub(crate) const LIVING_PAGE: Stmt = Stmt::new(
     "history.living_page",
     "select object_id from annals_head
-     where source = ? and object_type = ? and deleted = 0 and object_id > ? order by object_id limit ?",
+     where kind = (select id from annals_object_kind where source = ? and object_type = ?)
+        and deleted = 0 and object_id > ? order by object_id limit ?",
 );
 
 /// Those of the ids that history has as living objects of this source and type.
@@ -66,7 +70,9 @@ pub async fn owners(
     let Some(owners) = layout(object_type).owners.as_ref().filter(|_| !ids.is_empty()) else {
         return Ok(Vec::new());
     };
-    texts(&tx.fetch_all(owners, vec![Param::from(source), Param::TextList(ids.to_vec())]).await?)
+    let newest = newest_captures(tx, Some(source), object_type, ids.to_vec()).await?;
+    let captures: Vec<String> = newest.into_iter().map(|(_, capture)| capture).collect();
+    texts(&tx.fetch_all(owners, vec![Param::TextList(captures)]).await?)
 }
 
 fn texts(rows: &[Row]) -> Result<Vec<String>, Error> {

@@ -31,8 +31,10 @@ annals_certification_capture,13,deleted,smallint,,YES,,N,
 ";
 
 /// Our own tables whose growth is reported with the history tables.
-pub(crate) const OUR_TABLES: [&str; 16] = [
+pub(crate) const OUR_TABLES: [&str; 18] = [
     "annals_head",
+    "annals_object_kind",
+    "annals_deferred_index",
     CERTIFICATION_CAPTURE,
     "annals_config_version",
     "annals_task",
@@ -141,7 +143,7 @@ pub(crate) fn tables() -> Vec<&'static TableDef> {
     tables
 }
 
-const SQLITE: [Migration; 2] = [
+const SQLITE: [Migration; 3] = [
     Migration {
         version: 1,
         name: "history tables",
@@ -152,9 +154,14 @@ const SQLITE: [Migration; 2] = [
         name: "control tables",
         sql: include_str!("../../../migrations/sqlite/0002_control_tables.sql"),
     },
+    Migration {
+        version: 4,
+        name: "slim heads",
+        sql: include_str!("../../../migrations/sqlite/0004_slim_heads.sql"),
+    },
 ];
 
-const POSTGRES: [Migration; 2] = [
+const POSTGRES: [Migration; 3] = [
     Migration {
         version: 1,
         name: "history tables",
@@ -164,6 +171,11 @@ const POSTGRES: [Migration; 2] = [
         version: 2,
         name: "control tables",
         sql: include_str!("../../../migrations/postgres/0002_control_tables.sql"),
+    },
+    Migration {
+        version: 4,
+        name: "slim heads",
+        sql: include_str!("../../../migrations/postgres/0004_slim_heads.sql"),
     },
 ];
 

@@ -100,6 +100,7 @@ fn full<'i>(id: &str, key: &ObjectKey, effective_ms: i64, image: &'i Image) -> N
         hashes: Some(hashes(image)),
         image: Some(image),
         latest: true,
+        known: true,
     }
 }
 
@@ -129,5 +130,6 @@ fn tombstone(id: &str, key: &ObjectKey, effective_ms: i64) -> NewCapture<'static
         hashes: None,
         image: None,
         latest: true,
+        known: true,
     }
 }

@@ -12,9 +12,10 @@ use annals_sql::{Batch, Column, ColumnData, Tx};
 use crate::capture_rows::Captures;
 use crate::document::{DOCUMENT_BYTES_MAX, Encoder, full_document, tombstone_document};
 use crate::entity::Entities;
+use crate::head::Heads;
 use crate::layout::layout;
 use crate::rows::Rows;
-use crate::{Error, event, fields, head};
+use crate::{Error, event, fields};
 
 /// A capture to be written.
 #[derive(Debug, Clone)]
@@ -43,6 +44,8 @@ pub struct NewCapture<'i> {
     pub image: Option<&'i Image>,
     /// It is the object's newest capture, and the entity row says what it says.
     pub latest: bool,
+    /// The object has captures already.
+    pub known: bool,
 }
 
 /// What is stored of a capture (IIQ-41).
@@ -86,7 +89,7 @@ pub struct Writes {
     entities: Entities,
     events: BTreeMap<EventTable, Rows>,
     extended: BTreeMap<ObjectType, BTreeMap<String, i64>>,
-    heads: BTreeMap<ObjectKey, Head>,
+    heads: Heads,
 }
 
 impl Writes {
@@ -99,7 +102,7 @@ impl Writes {
             entities: Entities::default(),
             events: BTreeMap::new(),
             extended: BTreeMap::new(),
-            heads: BTreeMap::new(),
+            heads: Heads::default(),
         }
     }
 
@@ -109,7 +112,7 @@ impl Writes {
         self.captures.is_empty()
             && self.events.is_empty()
             && self.extended.is_empty()
-            && self.heads.is_empty()
+            && self.heads.len() == 0
     }
 
     /// Adds a capture, its child rows, and what it says of its entity row. An object's captures in their order.
@@ -172,7 +175,7 @@ impl Writes {
             fields::fill(rows, mapping.columns, &image.image_fields);
             captures.add_children(&capture.id, image);
         }
-        captures.mark(row, &capture.key.object_id, capture.latest);
+        captures.mark(row, &capture.key.object_id, capture.latest, capture.known);
         Ok(())
     }
 
@@ -182,9 +185,9 @@ impl Writes {
         event::push(rows, event);
     }
 
-    /// Sets an object's head.
-    pub fn head(&mut self, key: ObjectKey, head: Head) {
-        self.heads.insert(key, head);
+    /// Sets an object's head; `known`: it has one already.
+    pub fn head(&mut self, key: ObjectKey, head: Head, known: bool) {
+        self.heads.set(key, head, known);
     }
 
     /// Notes that a capture's state was still seen at a later instant.
@@ -195,11 +198,11 @@ impl Writes {
     /// Writes everything; nothing lasts until the transaction is committed.
     ///
     /// # Errors
-    /// As any call; the transaction is then to be rolled back.
+    /// As any call, or [`Error::Overtaken`]; the transaction is then to be rolled back.
     pub async fn flush(self, tx: &mut Tx) -> Result<FlushSummary, Error> {
         let mut summary = FlushSummary { heads: self.heads.len(), ..FlushSummary::default() };
         // First, for captures refer to the heads of other objects.
-        head::write(tx, self.heads).await?;
+        self.heads.write(tx).await?;
         for captures in self.captures.into_values() {
             summary.captures += captures.rows.len();
             summary.child_rows += captures.write(tx).await?;

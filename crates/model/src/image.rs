@@ -1,7 +1,6 @@
 //! Images: the JSON document made of one object at one instant, its canonical bytes and hashes.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -56,12 +55,7 @@ pub fn canonical_bytes(value: &Value) -> Vec<u8> {
 /// SHA-256 cut to 40 upper-case hex digits, the width of the `full_hash` and `smart_hash` columns.
 #[must_use]
 pub fn hash_bytes(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
-    digest[..20].iter().fold(String::with_capacity(40), |mut hex, byte| {
-        // Writing into a String cannot fail.
-        let _ = write!(hex, "{byte:02X}");
-        hex
-    })
+    hex::encode_upper(&Sha256::digest(bytes)[..20])
 }
 
 #[cfg(test)]

@@ -66,7 +66,7 @@ pub struct Loaded {
     /// The newest change time of the object and of what qualifies it, epoch milliseconds; where nothing says when it
     /// changed, the time of reading.
     pub occurred_ms: i64,
-    /// Properties and collections by name, secrets masked.
+    /// Properties and collections by name, secrets masked. What has no value is left out, in elements too.
     pub properties: Map<String, Value>,
 }
 

@@ -4,6 +4,7 @@ use sqlx::Arguments as _;
 use sqlx::postgres::PgArguments;
 use sqlx::{AssertSqlSafe, Postgres, SqlSafeStr as _};
 
+use crate::copy::{COPY_ROWS_MIN, copy};
 use crate::db::TxInner;
 use crate::{Engine, Error, ErrorKind, Result, Stmt, Tx, Value};
 
@@ -44,6 +45,26 @@ impl ColumnData {
             Self::Bytes(values) => values.len(),
             Self::Bool(values) => values.len(),
         }
+    }
+
+    pub(crate) fn is_all_null(&self) -> bool {
+        match self {
+            Self::Int(values) => values.iter().all(Option::is_none),
+            Self::Text(values) => values.iter().all(Option::is_none),
+            Self::Bytes(values) => values.iter().all(Option::is_none),
+            Self::Bool(values) => values.iter().all(Option::is_none),
+        }
+    }
+
+    /// What the values take in binary form, a length each included; not less, and hardly more.
+    pub(crate) fn bytes_about(&self) -> usize {
+        let values: usize = match self {
+            Self::Int(values) => values.len() * 8,
+            Self::Text(values) => values.iter().flatten().map(String::len).sum(),
+            Self::Bytes(values) => values.iter().flatten().map(Vec::len).sum(),
+            Self::Bool(values) => values.len(),
+        };
+        values + self.len() * 4
     }
 
     fn take(&mut self, index: usize) -> Value {
@@ -129,11 +150,14 @@ impl Tx {
         if rows == 0 {
             return Ok(());
         }
-        if self.engine() == Engine::Postgres {
-            self.insert_unnest(table, batch, conflict).await
-        } else {
-            self.insert_values(table, batch, conflict).await
+        if let TxInner::Postgres(tx) = &mut self.inner {
+            let plain = conflict == OnConflict::Fail && rows >= COPY_ROWS_MIN;
+            if plain && copy(tx, &self.column_types, table, &batch).await? {
+                return Ok(());
+            }
+            return self.insert_unnest(table, batch, conflict).await;
         }
+        self.insert_values(table, batch, conflict).await
     }
 
     /// Changes rows of a table of ours: each row of the batch names one by its key column and gives the others' new

@@ -16,6 +16,7 @@ use sqlx::{
     Sqlite, Transaction,
 };
 
+use crate::copy::ColumnTypes;
 use crate::{Engine, Error, ErrorKind, Result, Row, Stmt, Value};
 
 /// What a database is opened for.
@@ -38,6 +39,7 @@ const READERS_MAX: u32 = 8;
 #[derive(Debug, Clone)]
 pub struct Db {
     pools: Pools,
+    column_types: ColumnTypes,
 }
 
 #[derive(Debug, Clone)]
@@ -55,6 +57,7 @@ enum Pools {
 #[derive(Debug)]
 pub struct Tx {
     pub(crate) inner: TxInner,
+    pub(crate) column_types: ColumnTypes,
 }
 
 #[derive(Debug)]
@@ -85,7 +88,7 @@ impl Db {
                 ));
             }
         };
-        Ok(Self { pools })
+        Ok(Self { pools, column_types: ColumnTypes::default() })
     }
 
     /// Which engine it is.
@@ -116,7 +119,7 @@ impl Db {
             Pools::Postgres(pool) => TxInner::Postgres(pool.begin().await.map_err(begin_error)?),
             Pools::MySql(pool) => TxInner::MySql(pool.begin().await.map_err(begin_error)?),
         };
-        Ok(Tx { inner })
+        Ok(Tx { inner, column_types: self.column_types.clone() })
     }
 
     /// Begins a transaction that only reads and sees one state of the database.
@@ -137,7 +140,7 @@ impl Db {
                     .map_err(begin_error)?,
             ),
         };
-        Ok(Tx { inner })
+        Ok(Tx { inner, column_types: self.column_types.clone() })
     }
 
     /// The database's clock, epoch milliseconds.

@@ -110,6 +110,26 @@ impl Engine {
         }
     }
 
+    /// `from` of a look-up by a list of keys, which is its first parameter: at most one row of `table` for each
+    /// `listed.value`. However little the engine knows of the table, it goes through the index of `condition`: without
+    /// statistics a list looks like a large part of a table that looks small, which is then read whole for each list.
+    #[must_use]
+    pub fn each_listed(self, table: &str, alias: &str, condition: &str) -> String {
+        match self {
+            Self::Postgres => format!(
+                "unnest(cast(? as text[])) as listed (value) \
+                 cross join lateral (select * from {table} where {condition} limit 1) as {alias}"
+            ),
+            Self::Sqlite => {
+                format!("json_each(?) as listed cross join {table} as {alias} on {condition}")
+            }
+            Self::MySql => format!(
+                "json_table(?, '$[*]' columns (value text path '$')) as listed \
+                 straight_join {table} as {alias} on {condition}"
+            ),
+        }
+    }
+
     /// An instant column as epoch milliseconds, from a date-time column or text `YYYY-MM-DD HH:MM:SS[.fff]` in UTC.
     #[must_use]
     pub fn date_time_as_millis(self, expression: &str) -> String {

@@ -5,9 +5,11 @@
 
 mod bulk;
 mod catalog;
+mod copy;
 mod db;
 mod dialect;
 mod error;
+mod index;
 mod migrate;
 mod row;
 mod size;
@@ -18,6 +20,7 @@ pub use catalog::{CatalogColumn, CatalogTable, ColumnKind};
 pub use db::{Access, Db, RowStream, Tx};
 pub use dialect::{Engine, Stmt};
 pub use error::{Error, ErrorKind};
+pub use index::{Index, IndexKind};
 pub use migrate::{AppliedMigration, Migration};
 pub use row::{Cell, Row};
 pub use value::Value;

@@ -43,6 +43,8 @@ impl Error {
             Self::History(annals_history::Error::TooLarge { .. } | annals_history::Error::NotJson { .. }) => {
                 return Treatment::PartMessages;
             }
+            // What is there now is seen when it is tried again.
+            Self::History(annals_history::Error::Overtaken(_)) => return Treatment::Again,
             _ => return Treatment::GiveUp,
         };
         match sql.kind() {

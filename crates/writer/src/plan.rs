@@ -10,6 +10,9 @@ const NO_HASH: &str = "";
 
 /// The states that may have to be looked for in history before anything can be decided.
 pub(crate) fn questions(heads: &HashMap<ObjectKey, Head>, messages: &[Message]) -> Vec<KeptState> {
+    if heads.is_empty() {
+        return Vec::new();
+    }
     let mut seen = HashSet::with_capacity(messages.len());
     let mut states = Vec::new();
     for message in messages {
@@ -37,19 +40,28 @@ fn full_hash(message: &Message) -> &str {
     }
 }
 
-/// Decides on all messages.
+/// Objects with more than one message.
+pub(crate) fn repeated(messages: &[Message]) -> HashSet<&ObjectKey> {
+    let mut seen = HashSet::with_capacity(messages.len());
+    messages.iter().map(|message| &message.key).filter(|key| !seen.insert(*key)).collect()
+}
+
+/// Decides on all messages; `repeated` names the objects with more than one of them.
 pub(crate) fn decisions(
     heads: &HashMap<ObjectKey, Head>,
     mut kept: HashSet<KeptState>,
     messages: &[Message],
+    repeated: &HashSet<&ObjectKey>,
 ) -> Vec<Decision> {
     let mut moved: HashMap<&ObjectKey, Head> = HashMap::new();
     let mut decisions = Vec::with_capacity(messages.len());
     for message in messages {
         let head = moved.get(&message.key).or_else(|| heads.get(&message.key));
-        let is_kept = states_of(message).iter().any(|state| kept.contains(state));
+        let is_kept = !kept.is_empty() && states_of(message).iter().any(|state| kept.contains(state));
         let decision = decide(head, Facts::from(message)).settle(is_kept);
-        if let Some(head) = follow(head, message, decision, String::new) {
+        if repeated.contains(&message.key)
+            && let Some(head) = follow(head, message, decision, String::new)
+        {
             kept.insert((message.key.clone(), head.effective_ms, head.full_hash.clone()));
             moved.insert(&message.key, head);
         }

@@ -1,6 +1,6 @@
 //! What one transaction writes of a list of messages.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use annals_history::{HeadImage, NewCapture, NewDocument, PATCHES_MAX, RebuildError, Writes, full_document};
 use annals_model::{
@@ -30,12 +30,13 @@ pub(crate) async fn write(
     let questions = plan::questions(&heads, messages);
     let kept =
         if questions.is_empty() { Default::default() } else { annals_history::kept(tx, &questions).await? };
-    let decisions = plan::decisions(&heads, kept, messages);
+    let repeated = plan::repeated(messages);
+    let decisions = plan::decisions(&heads, kept, messages, &repeated);
     let compared = plan::compared(&heads, messages, &decisions);
     let images =
         if compared.is_empty() { HashMap::new() } else { annals_history::head_images(tx, &compared).await? };
 
-    let mut product = Product::new(settings, recorded_ms, heads, images);
+    let mut product = Product::new(settings, recorded_ms, heads, images, repeated);
     for (message, decision) in messages.iter().zip(decisions) {
         product.take(message, decision)?;
     }
@@ -54,6 +55,8 @@ struct Product<'m> {
     policy: PatchPolicy,
     recorded_ms: i64,
     ids: Ids,
+    /// Objects with more than one message: the next one needs to know what this one did.
+    repeated: HashSet<&'m ObjectKey>,
     heads: HashMap<ObjectKey, Head>,
     bases: HashMap<ObjectKey, Base<'m>>,
     writes: Writes,
@@ -68,6 +71,7 @@ impl<'m> Product<'m> {
         recorded_ms: i64,
         heads: HashMap<ObjectKey, Head>,
         images: HashMap<ObjectKey, Result<HeadImage, RebuildError>>,
+        repeated: HashSet<&'m ObjectKey>,
     ) -> Self {
         let bases = images
             .into_iter()
@@ -80,6 +84,7 @@ impl<'m> Product<'m> {
             },
             recorded_ms,
             ids: Ids::at(recorded_ms),
+            repeated,
             heads,
             bases,
             writes: Writes::new(settings.json_format),
@@ -115,7 +120,7 @@ impl<'m> Product<'m> {
         let head = self.heads.get(&message.key);
         if let Some(head) = plan::follow(head, message, decision, String::new) {
             self.writes.extend(message.key.object_type, head.capture_id.clone(), head.extended_to_ms);
-            self.set_head(&message.key, head);
+            self.set_head(&message.key, head, true);
         }
     }
 
@@ -127,7 +132,7 @@ impl<'m> Product<'m> {
         };
         self.count(message.key.object_type).deleted += 1;
         self.tell(message, before.as_ref(), &head, Transition::Deleted);
-        self.add(message, head, NewDocument::Tombstone, None)
+        self.add(message, head, NewDocument::Tombstone, None, before.is_some())
     }
 
     fn capture(
@@ -173,8 +178,10 @@ impl<'m> Product<'m> {
             NewDocument::Patch { .. } => counts.patch_captures += 1,
             _ => counts.full_captures += 1,
         }
-        self.bases.insert(message.key.clone(), Base::Given(&captured.image, &message.transform));
-        self.add(message, head, document, Some(captured))
+        if self.repeated.contains(&message.key) {
+            self.bases.insert(message.key.clone(), Base::Given(&captured.image, &message.transform));
+        }
+        self.add(message, head, document, Some(captured), before.is_some())
     }
 
     /// The events and statistics of a difference, and the document that records it; the head is told if that is a patch.
@@ -229,13 +236,14 @@ impl<'m> Product<'m> {
         }
     }
 
-    /// Adds a capture and makes it the head.
+    /// Adds a capture and makes it the head; `known`: the object has one already.
     fn add(
         &mut self,
         message: &Message,
         head: Head,
         document: NewDocument,
         captured: Option<&CapturedImage>,
+        known: bool,
     ) -> Result<(), Error> {
         self.writes.capture(NewCapture {
             id: head.capture_id.clone(),
@@ -250,14 +258,17 @@ impl<'m> Product<'m> {
             hashes: captured.filter(|captured| captured.include_hash).map(|captured| captured.hashes.clone()),
             image: captured.map(|captured| &captured.image),
             latest: true,
+            known,
         })?;
-        self.set_head(&message.key, head);
+        self.set_head(&message.key, head, known);
         Ok(())
     }
 
-    fn set_head(&mut self, key: &ObjectKey, head: Head) {
-        self.writes.head(key.clone(), head.clone());
-        self.heads.insert(key.clone(), head);
+    fn set_head(&mut self, key: &ObjectKey, head: Head, known: bool) {
+        if self.repeated.contains(key) {
+            self.heads.insert(key.clone(), head.clone());
+        }
+        self.writes.head(key.clone(), head, known);
     }
 
     fn count(&mut self, object_type: ObjectType) -> &mut WriteCounts {

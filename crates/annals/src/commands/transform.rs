@@ -37,7 +37,7 @@ pub(crate) async fn execute(config: &Config, arguments: &ObjectArgs) -> Result<E
     let limits = &config.service.limits;
     let made = plan.make(
         &object.id,
-        &object.properties,
+        object.properties,
         source.secrets(),
         limits.document_bytes_max,
         limits.nesting_max,

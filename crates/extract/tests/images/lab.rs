@@ -99,7 +99,7 @@ fn make_of(
 ) -> Result<MadeImage, ImageError> {
     let Value::Object(properties) = properties else { panic!("properties are an object") };
     let secrets = SecretPolicy::new(["password"], b"a-key-for-tests-alone").unwrap();
-    plan.make(object_id, &properties, &secrets, bytes_max, nesting_max)
+    plan.make(object_id, properties, &secrets, bytes_max, nesting_max)
 }
 
 /// The fields of the image of an object.

@@ -45,11 +45,11 @@ async fn a_head_is_read_as_it_was_written_last() {
         history
             .write(|writes| {
                 for key in &keys[..3] {
-                    writes.head(key.clone(), first.clone());
+                    writes.head(key.clone(), first.clone(), false);
                 }
             })
             .await;
-        history.write(|writes| writes.head(keys[0].clone(), second.clone())).await;
+        history.write(|writes| writes.head(keys[0].clone(), second.clone(), true)).await;
         let mut tx = history.read().await;
         let read = heads(&mut tx, &keys).await.unwrap();
         assert_eq!(read.len(), 3);
@@ -95,11 +95,11 @@ async fn objects_are_found_by_id_and_name() {
         let named = |name: &str, deleted| Head { name: name.to_owned(), deleted, ..head("c", 1, &some) };
         history
             .write(|writes| {
-                writes.head(identity("1"), named("Anna", false));
-                writes.head(identity("2"), named("anna", true));
-                writes.head(identity("3"), named("ANNA", false));
-                writes.head(identity("Anna"), named("somebody", false));
-                writes.head(key(ObjectType::Role, "9"), named("anna", false));
+                writes.head(identity("1"), named("Anna", false), false);
+                writes.head(identity("2"), named("anna", true), false);
+                writes.head(identity("3"), named("ANNA", false), false);
+                writes.head(identity("Anna"), named("somebody", false), false);
+                writes.head(key(ObjectType::Role, "9"), named("anna", false), false);
             })
             .await;
         let mut tx = history.read().await;
@@ -128,11 +128,11 @@ async fn living_objects_are_listed_by_page() {
         history
             .write(|writes| {
                 for id in ["a", "b", "d"] {
-                    writes.head(identity(id), head("c", 1, &some));
+                    writes.head(identity(id), head("c", 1, &some), false);
                 }
-                writes.head(identity("c"), gone);
-                writes.head(elsewhere, head("c", 1, &some));
-                writes.head(key(ObjectType::Role, "a"), head("c", 1, &some));
+                writes.head(identity("c"), gone, false);
+                writes.head(elsewhere, head("c", 1, &some), false);
+                writes.head(key(ObjectType::Role, "a"), head("c", 1, &some), false);
             })
             .await;
         let mut tx = history.read().await;

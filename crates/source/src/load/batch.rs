@@ -2,8 +2,6 @@
 
 use std::collections::HashMap;
 
-use serde_json::Value;
-
 use super::draft::{Draft, ElementDraft, Shape};
 use super::{Loaded, LoadedBatch};
 use crate::secret::SecretPolicy;
@@ -88,13 +86,6 @@ impl<'p> Batch<'p> {
         if let (false, Some(elements)) = (element.value.is_null(), draft.elements.last_mut()) {
             elements.push(element);
         }
-    }
-
-    /// Gives every object this value.
-    pub(super) fn set_all(&mut self, property: &str, value: &Value) {
-        self.each(|draft| {
-            draft.properties.insert(property.to_owned(), value.clone());
-        });
     }
 
     /// A part of an object changed at this time.

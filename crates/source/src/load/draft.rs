@@ -109,10 +109,22 @@ fn arrange(mut elements: Vec<(Value, Value)>, shape: &Shape<'_>) -> Vec<Value> {
         return elements.into_iter().map(|(_, value)| value).collect();
     }
     let mut values: Vec<Value> = elements.into_iter().map(|(_, value)| value).collect();
-    values.sort_by_cached_key(|value| {
-        let key: Vec<_> = shape.key.iter().map(|member| canonical_bytes(&value[member])).collect();
-        (key, canonical_bytes(value))
-    });
+    if values.len() < 2 {
+        return values;
+    }
+    if shape.key.is_empty() {
+        values.sort_by_cached_key(canonical_bytes);
+    } else {
+        let key_of = |value: &Value| {
+            shape.key.iter().map(|member| canonical_bytes(&value[member])).collect::<Vec<_>>()
+        };
+        let mut keyed: Vec<_> = values.into_iter().map(|value| (key_of(&value), value)).collect();
+        // Two elements of one key are rare, so their whole content is rarely looked at.
+        keyed.sort_by(|(one_key, one), (other_key, other)| {
+            one_key.cmp(other_key).then_with(|| canonical_bytes(one).cmp(&canonical_bytes(other)))
+        });
+        values = keyed.into_iter().map(|(_, value)| value).collect();
+    }
     values.dedup();
     values
 }

@@ -59,17 +59,14 @@ impl<'s> Reading<'s> {
         Ok(())
     }
 
-    /// The child rows of one collection; one of a later release is null, as its properties are.
+    /// The child rows of one collection; of one of a later release there are none, as of its properties.
     pub(super) async fn collection(
         &mut self,
         batch: &mut Batch<'s>,
         name: &'s str,
         collection: Option<&'s CollectionPlan>,
     ) -> Result<()> {
-        let Some(collection) = collection else {
-            batch.set_all(name, &Value::Null);
-            return Ok(());
-        };
+        let Some(collection) = collection else { return Ok(()) };
         batch.begin_collection(Shape { name, key: &collection.key, ordered: collection.is_ordered });
         for part in &collection.parts {
             self.part(batch, name, part).await?;
@@ -180,14 +177,7 @@ impl<'p> SelectedObject<'p> {
         if let Some(changed) = self.changed {
             draft.changed_ms = row.int(changed).map_err(|error| format!("its change time: {error}"))?;
         }
-        for (name, property) in &self.properties {
-            let value = property.value(row, limits)?;
-            if property.is_secret() {
-                draft.withheld.push(((*name).to_owned(), value));
-            } else {
-                draft.properties.insert((*name).to_owned(), value);
-            }
-        }
+        draft.properties = members(&self.properties, row, limits, &mut draft.withheld)?;
         Ok(draft)
     }
 }
@@ -221,19 +211,30 @@ impl<'p> SelectedElement<'p> {
         }
         match &self.parts {
             Parts::Value(column) => draft.value = column.value(row, limits)?,
-            Parts::Object(members) => {
-                let mut object = Map::new();
-                for (name, member) in members {
-                    let value = member.value(row, limits)?;
-                    if member.is_secret() {
-                        draft.withheld.push(((*name).to_owned(), value));
-                    } else {
-                        object.insert((*name).to_owned(), value);
-                    }
-                }
-                draft.value = Value::Object(object);
+            Parts::Object(parts) => {
+                draft.value = Value::Object(members(parts, row, limits, &mut draft.withheld)?);
             }
         }
         Ok(draft)
     }
+}
+
+/// The values of a row by name. Where there is none, there is no member either.
+fn members(
+    selected: &[(&str, Selected<'_>)],
+    row: &Row,
+    limits: &Limits,
+    withheld: &mut Vec<(String, Value)>,
+) -> std::result::Result<Map<String, Value>, String> {
+    let mut open = Vec::with_capacity(selected.len());
+    for (name, selected) in selected {
+        let value = selected.value(row, limits)?;
+        if value.is_null() {
+            continue;
+        }
+        let values = if selected.is_secret() { &mut *withheld } else { &mut open };
+        values.push(((*name).to_owned(), value));
+    }
+    // At once: names come sorted, and a map is built faster from sorted names than one by one.
+    Ok(open.into_iter().collect())
 }

@@ -117,7 +117,9 @@ impl Selected<'_> {
                     if index == 0 && value.is_null() {
                         return Ok(Value::Null);
                     }
-                    object.insert((*name).to_owned(), value);
+                    if !value.is_null() {
+                        object.insert((*name).to_owned(), value);
+                    }
                 }
                 object.extend(class.map(|class| ("class".to_owned(), Value::from(class))));
                 Ok(Value::Object(object))

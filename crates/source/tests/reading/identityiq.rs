@@ -59,7 +59,8 @@ async fn every_object_is_read_and_is_the_same_on_every_engine() {
             }
             assert_eq!(objects[&ObjectType::Identity].len(), 60);
             // Release 8.3 brought the column.
-            let elevated = |role: &Loaded| property(role, "iiqElevatedAccess").is_boolean();
+            let elevated =
+                |role: &Loaded| role.properties.get("iiqElevatedAccess").is_some_and(Value::is_boolean);
             assert_eq!(objects[&ObjectType::Role].iter().any(elevated), release == Release::V8_4);
             match &first {
                 None => first = Some(objects),

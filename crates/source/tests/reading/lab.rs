@@ -131,7 +131,7 @@ pub(crate) async fn load_one(source: &Source, object_type: ObjectType, id: &str)
     batch.objects.remove(0)
 }
 
-/// A property; panics where there is none, which is not the same as null.
+/// A property; panics where there is none.
 pub(crate) fn property<'o>(object: &'o Loaded, name: &str) -> &'o Value {
     object.properties.get(name).unwrap_or_else(|| panic!("no property {name}"))
 }
