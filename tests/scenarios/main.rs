@@ -8,6 +8,7 @@ mod command_line;
 mod doctor;
 mod exit_codes;
 mod failures;
+mod object_types;
 mod pairs;
 mod partitions;
 mod past;

@@ -44,6 +44,8 @@ pub(crate) struct Mapped {
     /// Field of the image (or of a collection's element): member names parted by dots, a number being the
     /// position in a list.
     pub path: &'static str,
+    /// Field that fills it where the first is null.
+    pub fallback: Option<&'static str>,
     /// How the value is written.
     pub kind: Kind,
 }
@@ -90,19 +92,19 @@ pub(crate) struct EntityTable {
 }
 
 const fn text(column: &'static str, path: &'static str, chars_max: usize) -> Mapped {
-    Mapped { column, path, kind: Kind::Text(chars_max) }
+    Mapped { column, path, fallback: None, kind: Kind::Text(chars_max) }
 }
 
 const fn int(column: &'static str, path: &'static str) -> Mapped {
-    Mapped { column, path, kind: Kind::Int }
+    Mapped { column, path, fallback: None, kind: Kind::Int }
 }
 
 const fn flag(column: &'static str, path: &'static str) -> Mapped {
-    Mapped { column, path, kind: Kind::Flag }
+    Mapped { column, path, fallback: None, kind: Kind::Flag }
 }
 
 const fn time(column: &'static str, path: &'static str) -> Mapped {
-    Mapped { column, path, kind: Kind::Time }
+    Mapped { column, path, fallback: None, kind: Kind::Time }
 }
 
 /// The tables of an object type.
@@ -193,7 +195,8 @@ static ACCOUNT: CaptureTable = CaptureTable {
     identity: true,
     columns: &[
         text("application_name", "application.name", 128),
-        text("displayable_name", "displayName", 128),
+        // IdentityIQ calls displayable what stands in for a display name that is missing.
+        Mapped { fallback: Some("nativeIdentity"), ..text("displayable_name", "displayName", 128) },
     ],
     children: &[],
     entity: None,
