@@ -1,16 +1,6 @@
 //! Which column of the `spt_hist_*` tables is filled from which field of an image (IIQ-19).
 //!
-//! Data only. Not listed here, because no image fills them:
-//!
-//! | column | why |
-//! |---|---|
-//! | `id`, `created`, `modified`, `significant_modified`, `patch_doc_parent`, `transform_type`, `effective_date`, `latest`, `extended_to_date`, `json`, `json_format`, `smart_hash`, `full_hash`, `attributes`, `deleted` | about the capture or entity row itself |
-//! | `identity_id`, `identity_name` of tables with [`CaptureTable::identity`] | from the message's identity |
-//! | `*_ci` | generated from their neighbour; expression indexes here |
-//! | `spt_hist_identity_req_item_capture.identity_request_capture_id` | the capture of the request in force: history knows it, the identity system does not |
-//! | `spt_hist_role_remediation_entitlements.native_identity` | what a role grants is known by application, attribute and value; on which account is not |
-//! | `spt_hist_*_event` | from events |
-//! | `spt_hist_database_version` | from the migration |
+//! Data only. What is not listed here is filled from no image: `description.rs` says from what, or why it is null.
 
 use annals_model::ObjectType;
 

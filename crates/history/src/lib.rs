@@ -11,6 +11,7 @@ mod at;
 mod capture_rows;
 mod captures;
 mod columns;
+mod description;
 mod document;
 mod entity;
 mod error;
@@ -33,6 +34,7 @@ mod write;
 
 pub use at::{AsOf, FoundObject, as_of, find_objects};
 pub use captures::{CaptureSummary, KeptState, captures, kept};
+pub use description::{ColumnDescription, ColumnSource, TableDescription, TableRows, describe};
 pub use document::{DOCUMENT_BYTES_MAX, IMAGE_DEPTH_MAX, event_id, full_document};
 pub use error::{Error, Fault, RebuildError};
 pub use growth::{DayGrowth, TableGrowth, growth};
