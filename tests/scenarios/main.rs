@@ -9,6 +9,7 @@ mod doctor;
 mod exit_codes;
 mod failures;
 mod object_types;
+mod pages;
 mod pairs;
 mod partitions;
 mod past;

@@ -58,8 +58,9 @@ pub enum ColumnSource {
 #[must_use]
 pub fn describe(object_type: ObjectType) -> Vec<TableDescription> {
     let mapping = capture_table(object_type);
-    let mut tables =
-        vec![table(mapping.table, TableRows::Captures, mapping.columns, |column| of_capture(mapping, column))];
+    let mut tables = vec![table(mapping.table, TableRows::Captures, mapping.columns, |column| {
+        of_capture(mapping, column)
+    })];
     tables.extend(mapping.children.iter().map(|child| {
         let rows = TableRows::Elements(child.field);
         table(child.table, rows, child.columns, |column| of_child(child, column))
