@@ -54,3 +54,99 @@ async fn what_a_role_inherits_is_news_of_the_role() {
         assert_eq!(told, [format!("RoleChanged|profileRelations|-|{relation}|{at_ms}")]);
     }
 }
+
+/// IIQ-19: columns that the generated identity system leaves empty hold what the source's rows say.
+#[tokio::test]
+async fn columns_that_are_seldom_filled_hold_what_the_source_says() {
+    for site in Site::on_each_history(20).await {
+        let first = |query: &str| site.ask_one(&format!("{query} order by 1 limit 1;"));
+        let item = first(
+            "select x.id from spt_identity_request_item x
+             join spt_identity_request r on r.id = x.identity_request_id join spt_identity i on i.id = r.target_id",
+        );
+        let entitlement = first("select id from spt_identity_entitlement where name not like '%Roles'");
+        let revoked = first(
+            "select i.id from spt_certification_item i join spt_certification_action d on d.id = i.action
+             where d.status = 'Remediated' and i.type <> 'PolicyViolation'",
+        );
+        let decided = first(
+            "select id from spt_identity_history_item
+             where identity_id is not null and policy is not null and status = 'Remediated'",
+        );
+        let managed = site.ask_one(
+            "select a.id, a.name, m.attribute, m.value, m.displayable_name from spt_managed_attribute m
+             join spt_application a on a.id = m.application where m.displayable_name <> m.value
+             order by m.id limit 1;",
+        );
+        let [app_id, app, attribute, value, display] = managed.split('|').collect::<Vec<_>>()[..] else {
+            panic!("{managed}")
+        };
+        site.change(&format!(
+            "update spt_identity_request_item set compilation_status = 'Filtered', attributes = '<Attributes><Map>\
+               <entry key=\"assignmentId\" value=\"assignment-1\"/>\
+               <entry key=\"identityEntitlementId\" value=\"entitlement-1\"/></Map></Attributes>'
+               where id = '{item}';
+             update spt_identity_entitlement set instance = 'eu', pending_request_item = '{item}'
+               where id = '{entitlement}';
+             update spt_certification_item set bundle_assignment_id = 'assignment-2' where id = '{revoked}';
+             update spt_identity_history_item
+               set application = '{app}', attribute = '{attribute}', value = '{value}' where id = '{decided}';"
+        ));
+        site.run(START_MS).await.succeeds();
+        let held = |columns: &str, rows: String| site.look(&format!("select {columns} from {rows};"));
+        assert_eq!(
+            held(
+                "identity_entitlement_id, assignment_id, compilation_status",
+                format!("spt_hist_identity_req_item_capture where identity_request_item_id = '{item}'")
+            ),
+            ["entitlement-1|assignment-1|Filtered"]
+        );
+        assert_eq!(
+            held(
+                "instance, pending_request_item_id",
+                format!("spt_hist_entitlement_capture where identity_entitlement_id = '{entitlement}'")
+            ),
+            [format!("eu|{item}")]
+        );
+        assert_eq!(
+            held(
+                "bundle_assignment_id",
+                format!("spt_hist_cert_remediation_capture where certification_item_id = '{revoked}'")
+            ),
+            ["assignment-2"]
+        );
+        assert_eq!(
+            held(
+                "application, application_id, entitlement_name, entitlement_value, entitlement_display_value",
+                format!(
+                    "spt_hist_policy_violation_remediation_entitlements
+                     where policy_violation_remediation_ent in (select id
+                       from spt_hist_policy_violation_remediation_capture
+                       where identity_history_item_id = '{decided}')"
+                )
+            ),
+            [format!("{app}|{app_id}|{attribute}|{value}|{display}")]
+        );
+    }
+}
+
+/// What happens to an account of an application with several instances names the instance.
+#[tokio::test]
+async fn the_instance_of_an_account_is_told() {
+    for site in Site::on_each_history(20).await {
+        let account =
+            site.ask_one("select id from spt_link where identity_id is not null order by id limit 1;");
+        site.change(&format!("update spt_link set instance = 'eu' where id = '{account}';"));
+        site.run(START_MS).await.succeeds();
+        let at_ms = START_MS + HOUR_MS;
+        site.change(&format!(
+            "update spt_link set display_name = 'Renamed', significant_modified = {at_ms} where id = '{account}';"
+        ));
+        site.run(START_MS + DAY_MS).await.succeeds();
+        let told = site.look(&format!(
+            "select event_type, property_name, new_value, acct_app_instance, acct_display_name
+             from spt_hist_identity_event where account_id = '{account}' and event_date = {at_ms};"
+        ));
+        assert_eq!(told, ["AccountChanged|displayName|Renamed|eu|Renamed"]);
+    }
+}
