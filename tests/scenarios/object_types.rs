@@ -55,6 +55,34 @@ async fn what_a_role_inherits_is_news_of_the_role() {
     }
 }
 
+/// A certification that looks at an entitlement changes the entitlement's row, not the person who holds it.
+#[tokio::test]
+async fn being_certified_is_told_by_the_entitlement() {
+    for site in Site::on_each_history(20).await {
+        let item = site.ask_one("select max(id) from spt_certification_item;");
+        let held = site.ask_one(&format!(
+            "select id from spt_identity_entitlement where coalesce(certification_item, '-') <> '{item}'
+             order by id limit 1;"
+        ));
+        site.run(START_MS).await.succeeds();
+        let at_ms = START_MS + HOUR_MS;
+        site.change(&format!(
+            "update spt_identity_entitlement set certification_item = '{item}', significant_modified = {at_ms}
+             where id = '{held}';"
+        ));
+        let now_ms = START_MS + DAY_MS;
+        site.run(now_ms).await.succeeds();
+        assert_eq!(site.captured_at(now_ms), [("entitlement".to_owned(), vec![held.clone()])].into());
+        let kept = site.look(&format!(
+            "select certification_item_id from spt_hist_entitlement_capture
+             where identity_entitlement_id = '{held}' and created = {now_ms};"
+        ));
+        assert_eq!(kept, [item]);
+        let events = format!("select count(*) from spt_hist_identity_event where created = {now_ms};");
+        assert_eq!(site.count(&events), 0);
+    }
+}
+
 /// IIQ-19: columns that the generated identity system leaves empty hold what the source's rows say.
 #[tokio::test]
 async fn columns_that_are_seldom_filled_hold_what_the_source_says() {

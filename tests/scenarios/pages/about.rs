@@ -43,6 +43,7 @@ const IDENTITY: About = About {
          history of its own, found by its id.",
         "`roleAssignments` are the rows of `spt_identity_entitlement` that stand for roles: how the person came by a role. \
          `assignedRoles` and `detectedRoles` are the roles themselves.",
+        "Which certification last looked at an entitlement or role, its own object says.",
         "`externalAttributes` are searchable attributes with several values.",
     ],
     events: &[
