@@ -25,7 +25,7 @@ impl<'s> Person<'s> {
     fn change(&self, day: i64) -> i64 {
         let at_ms = START_MS + day * DAY_MS - HOUR_MS;
         self.site.change(&format!(
-            "update spt_identity set extended10 = 'day {day}', significant_modified = {at_ms} where id = '{}';",
+            "update spt_identity set description = 'day {day}', significant_modified = {at_ms} where id = '{}';",
             self.id
         ));
         at_ms
@@ -73,7 +73,7 @@ async fn rows_of_every_form_stay_readable() {
                 annals(site.path(), &["as-of", "identity", &person.id, "--at", &at, "-o", "json"]).exits(0);
             let said = said.json();
             assert_eq!(said["document"]["eventImage"], image, "{at}");
-            assert!(image["imageFields"]["extended10"].is_string());
+            assert!(image["imageFields"]["description"].is_string());
         }
     }
 }
@@ -131,7 +131,7 @@ async fn every_third_capture_is_full_when_two_patches_are_allowed() {
         let expected = ["-", &ids[0], &ids[1], "-", &ids[3], &ids[4], "-"];
         assert_eq!(parents, expected);
         for (day, at_ms) in changes.into_iter().enumerate() {
-            let said = site.field(ObjectType::Identity, &person.id, at_ms, "extended10").await;
+            let said = site.field(ObjectType::Identity, &person.id, at_ms, "description").await;
             assert_eq!(said, format!("day {day}"));
         }
         assert_eq!(person.captures("latest"), ["0", "0", "0", "0", "0", "0", "1"]);

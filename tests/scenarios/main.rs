@@ -8,6 +8,8 @@ mod command_line;
 mod doctor;
 mod exit_codes;
 mod failures;
+mod object_types;
+mod pages;
 mod pairs;
 mod partitions;
 mod past;

@@ -125,7 +125,8 @@ pub(crate) const CAPTURES: [Pair; 12] = [
     ),
     (
         "accounts",
-        "select l.id, i.id, i.name, {text}a.name, {text}l.display_name from spt_link l
+        "select l.id, i.id, i.name, {text}a.name, coalesce(l.display_name, l.native_identity)
+         from spt_link l
          join spt_identity i on i.id = l.identity_id left join spt_application a on a.id = l.application",
         "select account_id, identity_id, identity_name, {text}application_name, {text}displayable_name
          from spt_hist_account_capture",

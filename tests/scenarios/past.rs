@@ -116,7 +116,7 @@ async fn sixty_rows_at_the_edge_all_arrive() {
         let ids = site.ask("select id from spt_managed_attribute order by id limit 60;");
         assert_eq!(ids.len(), 60);
         site.change(&format!(
-            "update spt_managed_attribute set extended1 = 'edge', significant_modified = {edge_ms}
+            "update spt_managed_attribute set purview = 'edge', significant_modified = {edge_ms}
              where id in ('{}');",
             ids.join("', '")
         ));

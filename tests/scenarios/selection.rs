@@ -97,7 +97,7 @@ fn change_four_and_add_two(site: &Site, changed_ms: i64) -> BTreeMap<String, Vec
     site.change(&format!(
         "update spt_identity set firstname = 'Renamed', {dated} where id in ('{}', '{}');
          update spt_bundle set displayable_name = 'Renamed', {dated} where id = '{}';
-         update spt_managed_attribute set extended1 = 'Changed', {dated} where id = '{}';
+         update spt_managed_attribute set purview = 'Changed', {dated} where id = '{}';
          insert into spt_identity (id, created, name, display_name, inactive, workgroup)
            values ('new-identity', {changed_ms}, 'new.comer', 'New Comer', {{false}}, {{false}});
          insert into spt_capability (id, created, name) values ('new-capability', {changed_ms}, 'NewCapability');",

@@ -1,16 +1,6 @@
 //! Which column of the `spt_hist_*` tables is filled from which field of an image (IIQ-19).
 //!
-//! Data only. Not listed here, because no image fills them:
-//!
-//! | column | why |
-//! |---|---|
-//! | `id`, `created`, `modified`, `significant_modified`, `patch_doc_parent`, `transform_type`, `effective_date`, `latest`, `extended_to_date`, `json`, `json_format`, `smart_hash`, `full_hash`, `attributes`, `deleted` | about the capture or entity row itself |
-//! | `identity_id`, `identity_name` of tables with [`CaptureTable::identity`] | from the message's identity |
-//! | `*_ci` | generated from their neighbour; expression indexes here |
-//! | `spt_hist_identity_req_item_capture.identity_request_capture_id` | the capture of the request in force: history knows it, the identity system does not |
-//! | `spt_hist_role_remediation_entitlements.native_identity` | what a role grants is known by application, attribute and value; on which account is not |
-//! | `spt_hist_*_event` | from events |
-//! | `spt_hist_database_version` | from the migration |
+//! Data only. What is not listed here is filled from no image: `description.rs` says from what, or why it is null.
 
 use annals_model::ObjectType;
 
@@ -44,6 +34,8 @@ pub(crate) struct Mapped {
     /// Field of the image (or of a collection's element): member names parted by dots, a number being the
     /// position in a list.
     pub path: &'static str,
+    /// Field that fills it where the first is null.
+    pub fallback: Option<&'static str>,
     /// How the value is written.
     pub kind: Kind,
 }
@@ -90,19 +82,19 @@ pub(crate) struct EntityTable {
 }
 
 const fn text(column: &'static str, path: &'static str, chars_max: usize) -> Mapped {
-    Mapped { column, path, kind: Kind::Text(chars_max) }
+    Mapped { column, path, fallback: None, kind: Kind::Text(chars_max) }
 }
 
 const fn int(column: &'static str, path: &'static str) -> Mapped {
-    Mapped { column, path, kind: Kind::Int }
+    Mapped { column, path, fallback: None, kind: Kind::Int }
 }
 
 const fn flag(column: &'static str, path: &'static str) -> Mapped {
-    Mapped { column, path, kind: Kind::Flag }
+    Mapped { column, path, fallback: None, kind: Kind::Flag }
 }
 
 const fn time(column: &'static str, path: &'static str) -> Mapped {
-    Mapped { column, path, kind: Kind::Time }
+    Mapped { column, path, fallback: None, kind: Kind::Time }
 }
 
 /// The tables of an object type.
@@ -193,7 +185,8 @@ static ACCOUNT: CaptureTable = CaptureTable {
     identity: true,
     columns: &[
         text("application_name", "application.name", 128),
-        text("displayable_name", "displayName", 128),
+        // IdentityIQ calls displayable what stands in for a display name that is missing.
+        Mapped { fallback: Some("nativeIdentity"), ..text("displayable_name", "displayName", 128) },
     ],
     children: &[],
     entity: None,

@@ -10,10 +10,15 @@ use crate::rows::Rows;
 /// Fills the last row's mapped columns from an image's fields.
 pub(crate) fn fill(rows: &mut Rows, columns: &[Mapped], fields: &Map<String, Value>) {
     for mapped in columns {
-        let (first, rest) =
-            mapped.path.split_once('.').map_or((mapped.path, ""), |(first, rest)| (first, rest));
-        set(rows, mapped, fields.get(first).and_then(|value| walk(value, rest)));
+        let value = find(fields, mapped.path);
+        set(rows, mapped, value.or_else(|| find(fields, mapped.fallback?)));
     }
+}
+
+/// The value at a path, unless it is null.
+fn find<'v>(fields: &'v Map<String, Value>, path: &str) -> Option<&'v Value> {
+    let (first, rest) = path.split_once('.').unwrap_or((path, ""));
+    walk(fields.get(first)?, rest).filter(|value| !value.is_null())
 }
 
 /// Fills the last row's mapped columns from an element of a collection. An element that is no object is its own only

@@ -2,6 +2,7 @@
 
 mod bench;
 mod interrupt;
+mod object_types;
 mod render_migrations;
 mod root;
 mod servers;
@@ -47,6 +48,8 @@ enum Chore {
         #[arg(long)]
         check: bool,
     },
+    /// Write the pages in docs/object-types anew from the profile, the transform and a run.
+    ObjectTypes,
     /// Measure the nightly run on PostgreSQL beside its own floor: what copying the same rows costs.
     Bench(bench::Options),
     /// Start the database servers, print the variables that tests read, and keep them up until Ctrl-C.
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
         Chore::Tidy { freeze: true } => tidy::freeze(&root),
         Chore::Tidy { freeze: false } => tidy::run(&root),
         Chore::RenderMigrations { check } => render_migrations::run(&root, check),
+        Chore::ObjectTypes => object_types::write(&root),
         Chore::Bench(options) => bench::run(&root, &options),
         Chore::Databases => servers::hold(),
     });

@@ -40,20 +40,36 @@ pub(super) fn is_set(value: Option<&Value>) -> bool {
 }
 
 /// The changes without those of attributes that only repeat a field of the same name: identity systems keep some values
-/// in a column and in the attribute map.
+/// in a column and in the attribute map. Case tells no names apart, for an attribute `IIQDisabled` has a column
+/// `iiq_disabled`; and a flag that the map leaves out is one that is not set.
 pub(super) fn told_once<'c, 'i>(
     changes: &'c [PropertyChange<'i>],
 ) -> impl Iterator<Item = &'c PropertyChange<'i>> {
-    let fields: HashMap<&str, &PropertyChange<'i>> =
-        changes.iter().map(|change| (change.property.as_str(), change)).collect();
+    let is_attribute = |change: &PropertyChange<'_>| attribute(change).is_some();
+    let fields: HashMap<String, &PropertyChange<'i>> = changes
+        .iter()
+        .filter(|change| !is_attribute(change))
+        .map(|change| (change.property.to_lowercase(), change))
+        .collect();
     changes.iter().filter(move |change| {
-        let name = change.property.strip_prefix(ATTRIBUTES).and_then(|rest| rest.strip_prefix('.'));
-        let field = name.and_then(|name| fields.get(name));
-        !field.is_some_and(|field| {
-            field.old.and_then(text) == change.old.and_then(text)
-                && field.new.and_then(text) == change.new.and_then(text)
-        })
+        let field = attribute(change).and_then(|name| fields.get(&name.to_lowercase()));
+        !field.is_some_and(|field| is_same(field.old, change.old) && is_same(field.new, change.new))
     })
+}
+
+/// The attribute that changed, if it was one.
+fn attribute<'c>(change: &'c PropertyChange<'_>) -> Option<&'c str> {
+    change.property.strip_prefix(ATTRIBUTES)?.strip_prefix('.')
+}
+
+/// Whether an attribute says what a field says.
+fn is_same(field: Option<&Value>, attribute: Option<&Value>) -> bool {
+    if let Some(Value::Bool(flag)) = field
+        && matches!(attribute, None | Some(Value::Null | Value::Bool(_)))
+    {
+        return *flag == is_set(attribute);
+    }
+    field.and_then(text) == attribute.and_then(text)
 }
 
 /// One thing that happened to a property: a value, or an element of a set, before and after.

@@ -7,7 +7,7 @@ use annals_source::{Loaded, Source};
 use annals_sql::{Access, Db};
 use annals_testkit::{Engine, TestDb, database, source_engines};
 use annals_world::{Release, World, WorldOptions};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::lab::{filter, load, must, open, property, qualified};
 

@@ -307,6 +307,32 @@ fn a_value_kept_twice_is_told_once() {
     assert_eq!(changed(ObjectType::Identity, fields("a@x", "A"), differing).len(), 2);
 }
 
+/// IdentityIQ copies the attribute `IIQDisabled` of an account, which it leaves out where it is not set, into a column.
+#[test]
+fn a_flag_kept_twice_is_told_once_however_it_is_spelled() {
+    let enabled = json!({"iiqDisabled": false, "attributes": {"title": "Clerk"}});
+    let disabled = json!({"iiqDisabled": true, "attributes": {"title": "Clerk", "IIQDisabled": true}});
+    let spelled_out = json!({"iiqDisabled": false, "attributes": {"title": "Clerk", "IIQDisabled": false}});
+    let disabling = [("AccountChanged", "iiqDisabled", "false", "true")];
+    assert_eq!(told(&changed(ObjectType::Account, enabled.clone(), disabled.clone())), disabling);
+    assert_eq!(told(&changed(ObjectType::Account, spelled_out, disabled.clone())), disabling);
+    assert_eq!(
+        told(&changed(ObjectType::Account, disabled, enabled)),
+        [("AccountChanged", "iiqDisabled", "true", "false")]
+    );
+    // Before release 8.3 there is no column.
+    let old = json!({"attributes": {"IIQDisabled": false}});
+    let new = json!({"attributes": {"IIQDisabled": true}});
+    assert_eq!(
+        told(&changed(ObjectType::Account, old, new)),
+        [("AccountChanged", "attributes.IIQDisabled", "false", "true")]
+    );
+    // The two say different things.
+    let old = json!({"iiqDisabled": false, "attributes": {"IIQDisabled": true}});
+    let new = json!({"iiqDisabled": true, "attributes": {"IIQDisabled": false}});
+    assert_eq!(changed(ObjectType::Account, old, new).len(), 2);
+}
+
 /// IdentityIQ's preferences repeat the assignments of roles.
 #[test]
 fn preferences_are_told_where_they_say_more_than_the_roles() {
