@@ -3,7 +3,8 @@
 #![expect(clippy::expect_used, reason = "a test that cannot be set up has failed")]
 
 use annals_sql::{
-    Access, Batch, Cell, Column, ColumnData, ColumnKind, Db, ErrorKind, Migration, OnConflict, Stmt, Value,
+    Access, Batch, Cell, Column, ColumnData, ColumnKind, Db, ErrorKind, IndexKind, Migration, OnConflict,
+    Stmt, Value,
 };
 use annals_testkit::{Engine, TestDb, database, history_engines, source_engines};
 
@@ -121,6 +122,126 @@ async fn bulk_writes_insert_ignore_replace_and_add() {
             (5_000, None, Some(7)),
         ];
         assert_eq!(found, wanted, "{engine:?}");
+    }
+}
+
+/// Enough rows for the fastest way that an engine has; every kind of column, and what must not be taken for a mark.
+#[tokio::test]
+async fn many_rows_come_back_as_they_went() {
+    for engine in source_engines() {
+        let (_guard, db) = open(engine).await;
+        let (blob, boolean) =
+            if engine == Engine::Postgres { ("bytea", "boolean") } else { ("blob", "smallint") };
+        script(
+            &db,
+            &format!(
+                "create table t (id bigint not null primary key, small smallint, medium integer, flag {boolean},
+                    name varchar(50), body {blob}, empty varchar(50))"
+            ),
+        )
+        .await;
+        let odd = ["", "a\tb\nc\\N", "\\.", "ä😀'\"", "NULL"];
+        let count = 300_usize;
+        let batch = |from: i64| {
+            let each =
+                |value: &dyn Fn(usize) -> Option<i64>| ColumnData::Int((0..count).map(value).collect());
+            let id = |n: usize| i64::try_from(n).expect("small") + from;
+            let (name, bytes) = (
+                (0..count).map(|n| (n % 7 != 0).then(|| odd[n % odd.len()].to_owned())).collect(),
+                (0..count)
+                    .map(|n| (n % 3 != 0).then(|| vec![0, 255, u8::try_from(n % 256).expect("a byte")]))
+                    .collect(),
+            );
+            Batch::new(vec![
+                Column { name: "id", data: each(&|n| Some(id(n))) },
+                Column { name: "small", data: each(&|n| (n % 2 == 0).then_some(-32_768)) },
+                Column { name: "medium", data: each(&|_| Some(2_147_483_647)) },
+                Column {
+                    name: "flag",
+                    data: ColumnData::Bool((0..count).map(|n| Some(n % 2 == 0)).collect()),
+                },
+                Column { name: "name", data: ColumnData::Text(name) },
+                Column { name: "body", data: ColumnData::Bytes(bytes) },
+                Column { name: "empty", data: ColumnData::Text(vec![None; count]) },
+            ])
+        };
+        let mut tx = db.begin().await.expect("begins");
+        tx.insert("t", batch(0), OnConflict::Fail).await.expect("inserts");
+        let found = tx
+            .fetch_all(&stmt("select id, small, medium, flag, name, body, empty from t order by id"), vec![])
+            .await
+            .expect("reads");
+        assert_eq!(found.len(), count);
+        for (n, row) in found.iter().enumerate() {
+            let name = (n % 7 != 0).then(|| odd[n % odd.len()]);
+            let body = [0, 255, u8::try_from(n % 256).expect("a byte")];
+            assert_eq!(row.required_int(0).expect("id"), i64::try_from(n).expect("small"));
+            assert_eq!(row.int(1).expect("small"), (n % 2 == 0).then_some(-32_768), "{engine:?} {n}");
+            assert_eq!(row.int(2).expect("medium"), Some(2_147_483_647));
+            assert_eq!(row.int(3).expect("flag"), Some(i64::from(n % 2 == 0)), "{engine:?} {n}");
+            assert_eq!(row.text(4).expect("name"), name, "{engine:?} {n}");
+            assert_eq!(row.bytes(5).expect("body"), (n % 3 != 0).then_some(&body[..]), "{engine:?} {n}");
+            assert_eq!(row.cell(6).expect("empty"), Cell::Null);
+        }
+        tx.commit().await.expect("commits");
+
+        let mut tx = db.begin().await.expect("begins");
+        let again = tx.insert("t", batch(299), OnConflict::Fail).await.expect_err("299 is there");
+        assert_eq!(again.kind(), ErrorKind::Constraint, "{engine:?} {again:?}");
+        drop(tx);
+        let mut tx = db.begin().await.expect("the connection is as good as before");
+        let left = tx.fetch_one(&stmt("select count(*) from t"), vec![]).await.expect("reads");
+        assert_eq!(left.required_int(0).expect("a number"), 300, "{engine:?}");
+    }
+}
+
+/// What a column cannot hold is refused, and named by its class, however many rows there are.
+#[tokio::test]
+async fn a_value_that_is_too_wide_is_a_data_error() {
+    let (_guard, db) = open(Engine::Postgres).await;
+    script(&db, "create table t (id smallint, name varchar(50))").await;
+    for rows in [2, 300] {
+        let ids = ColumnData::Int(vec![Some(32_768); rows]);
+        let wide = Batch::new(vec![Column { name: "id", data: ids }]);
+        let text = ColumnData::Text(vec![Some("a\0b".to_owned()); rows]);
+        let nul = Batch::new(vec![Column { name: "name", data: text }]);
+        for batch in [wide, nul] {
+            let mut tx = db.begin().await.expect("begins");
+            let error = tx.insert("t", batch, OnConflict::Fail).await.expect_err("is refused");
+            assert_eq!(error.kind(), ErrorKind::Data, "{rows} rows: {error:?}");
+        }
+    }
+}
+
+/// An index is dropped and made again by the statements that the catalogue gives for it.
+#[tokio::test]
+async fn indexes_are_dropped_and_made_again() {
+    for engine in history_engines() {
+        let (_guard, db) = open(engine).await;
+        script(
+            &db,
+            "create table t (id bigint not null primary key, name varchar(50));
+             create index t_name on t (upper(name)); create unique index t_both on t (id, name)",
+        )
+        .await;
+        let mut tx = db.begin().await.expect("begins");
+        let before = tx.indexes(&["t", "unknown"]).await.expect("reads");
+        let kinds: Vec<(&str, IndexKind)> =
+            before.iter().map(|index| (index.name.as_str(), index.kind)).collect();
+        let mut expected = vec![("t_both", IndexKind::Unique), ("t_name", IndexKind::Plain)];
+        if engine == Engine::Postgres {
+            expected.push(("t_pkey", IndexKind::PrimaryKey));
+            expected.sort_by_key(|(name, _)| *name);
+        }
+        assert_eq!(kinds, expected);
+        for index in &before {
+            tx.execute_script("drop", &index.drop_sql).await.expect("drops");
+        }
+        assert_eq!(tx.indexes(&["t"]).await.expect("reads"), []);
+        for index in &before {
+            tx.execute_script("make", &index.create_sql).await.expect("makes");
+        }
+        assert_eq!(tx.indexes(&["t"]).await.expect("reads"), before, "{engine:?}");
     }
 }
 

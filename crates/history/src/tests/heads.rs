@@ -6,7 +6,11 @@ use annals_model::{Head, ImageHashes, ObjectKey, ObjectType};
 use serde_json::json;
 
 use super::{full, hashes, histories, identity, image, key};
-use crate::{find_objects, heads, kept, living, living_page};
+use annals_sql::{Access, Db};
+use annals_testkit::{database, history_engines};
+
+use crate::{Error, defer_indexes, find_objects, heads, is_empty, kept, living, living_page};
+use crate::{make_deferred_indexes, migrations};
 
 /// A head as the writer would make it after one full capture.
 pub(super) fn head(capture_id: &str, effective_ms: i64, hashes: &ImageHashes) -> Head {
@@ -144,5 +148,109 @@ async fn living_objects_are_listed_by_page() {
             let page = living_page(&mut tx, "test", ObjectType::Identity, after, 2).await.unwrap();
             assert_eq!(page, expected, "{after:?}");
         }
+    }
+}
+
+/// An object that another transaction has captured meanwhile is not captured for the first time twice.
+#[tokio::test]
+async fn a_head_that_is_there_already_is_not_added() {
+    for history in histories().await {
+        let some = ImageHashes { full: "F".to_owned(), smart: "S".to_owned() };
+        history.write(|writes| writes.head(identity("i1"), head("c1", 10, &some), false)).await;
+        let mut writes = crate::Writes::new(annals_model::JsonFormat::Zipped);
+        writes.head(identity("i1"), head("c2", 20, &some), false);
+        let mut tx = history.db.begin().await.unwrap();
+        assert!(matches!(writes.flush(&mut tx).await, Err(Error::Overtaken(_))));
+    }
+}
+
+/// What the wide heads of earlier versions said, the slim ones say too.
+#[tokio::test]
+async fn heads_of_earlier_versions_are_kept() {
+    for engine in history_engines() {
+        let outside = database(engine);
+        let db = Db::open(outside.url(), Access::ReadWrite).await.unwrap();
+        let all = migrations(db.engine());
+        db.migrate(&all[..2]).await.unwrap();
+        let (capture, full) = ("0191f4f07c1a7abc8def0123456789ab", "0191f4f07c1a7abc8def0123456789aa");
+        let (hash, smart) =
+            ("BA7816BF8F01CFEA414140DE5DAE2223B00361A3", "00112233445566778899AABBCCDDEEFF00112233");
+        outside.sql(&format!(
+            "insert into annals_head (source, object_type, object_id, name, capture_id, effective_date,
+                extended_to_date, observed_date, full_hash, smart_hash, patches_since_full, full_capture_id,
+                full_observed_date, deleted) values
+             ('test', 'identity', 'i1', 'Ann', '{capture}', 10, 10, 12, '{hash}', '{hash}', 0, '{capture}', 12, 0),
+             ('test', 'account', 'i1', 'ann', '{capture}', 10, 20, 22, '{hash}', '{smart}', 3, '{full}', 5, 0),
+             ('test', 'identity', 'i2', 'Bob', '{capture}', 10, 10, 12, '', '', 0, '{capture}', 12, 1);"
+        ));
+        db.migrate(all).await.unwrap();
+        let plain = Head {
+            capture_id: capture.to_owned(),
+            effective_ms: 10,
+            extended_to_ms: 10,
+            observed_ms: 12,
+            full_hash: hash.to_owned(),
+            smart_hash: hash.to_owned(),
+            patches_since_full: 0,
+            full_capture_id: capture.to_owned(),
+            full_observed_ms: 12,
+            deleted: false,
+            name: "Ann".to_owned(),
+        };
+        let patched = Head {
+            extended_to_ms: 20,
+            observed_ms: 22,
+            smart_hash: smart.to_owned(),
+            patches_since_full: 3,
+            full_capture_id: full.to_owned(),
+            full_observed_ms: 5,
+            name: "ann".to_owned(),
+            ..plain.clone()
+        };
+        let gone = Head {
+            full_hash: String::new(),
+            smart_hash: String::new(),
+            deleted: true,
+            name: "Bob".to_owned(),
+            ..plain.clone()
+        };
+        let keys = [identity("i1"), key(ObjectType::Account, "i1"), identity("i2")];
+        let mut tx = db.begin_read().await.unwrap();
+        let read = heads(&mut tx, &keys).await.unwrap();
+        assert_eq!([&read[&keys[0]], &read[&keys[1]], &read[&keys[2]]], [&plain, &patched, &gone]);
+    }
+}
+
+/// A first load leaves indexes away and has every one of them at its end, however it went.
+#[tokio::test]
+async fn deferred_indexes_are_made_again() {
+    for history in histories().await {
+        let indexes = |history: &super::History| match history.outside.engine() {
+            annals_testkit::Engine::Postgres => {
+                history.sql("select indexdef from pg_indexes where schemaname = 'public' order by 1;")
+            }
+            _ => history.sql(
+                "select replace(sql, char(10), ' ') from sqlite_master where type = 'index' order by 1;",
+            ),
+        };
+        let before = indexes(&history);
+        let mut tx = history.db.begin().await.unwrap();
+        assert!(is_empty(&mut tx).await.unwrap());
+        let dropped = defer_indexes(&mut tx).await.unwrap();
+        tx.commit().await.unwrap();
+        let between = indexes(&history);
+        assert_eq!(before.lines().count() - between.lines().count(), dropped);
+        assert!(
+            !between.contains("annals_head_name") && !between.contains("spt_hist_identity_capture_object")
+        );
+        assert!(between.contains("spt_hist_identity_object"), "entity rows are looked up by each write");
+
+        // Heads and rows are written as ever.
+        let some = ImageHashes { full: "F".to_owned(), smart: "S".to_owned() };
+        history.write(|writes| writes.head(identity("i1"), head("c1", 10, &some), false)).await;
+        assert_eq!(make_deferred_indexes(&history.db).await.unwrap(), dropped);
+        assert_eq!(indexes(&history), before);
+        assert_eq!(make_deferred_indexes(&history.db).await.unwrap(), 0);
+        assert!(!is_empty(&mut history.read().await).await.unwrap());
     }
 }

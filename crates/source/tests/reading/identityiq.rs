@@ -9,7 +9,7 @@ use annals_testkit::{Engine, TestDb, database, source_engines};
 use annals_world::{Release, World, WorldOptions};
 use serde_json::{Value, json};
 
-use crate::lab::{filter, load, must, open, property, qualified};
+use crate::lab::{filter, load, must, open, qualified};
 
 const PROFILE: &str = include_str!("../../../../config/sources/identityiq.yaml");
 
