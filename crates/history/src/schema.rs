@@ -31,9 +31,10 @@ annals_certification_capture,13,deleted,smallint,,YES,,N,
 ";
 
 /// Our own tables whose growth is reported with the history tables.
-pub(crate) const OUR_TABLES: [&str; 16] = [
+pub(crate) const OUR_TABLES: [&str; 17] = [
     "annals_head",
     CERTIFICATION_CAPTURE,
+    "annals_dictionary",
     "annals_config_version",
     "annals_task",
     "annals_run",
@@ -141,7 +142,7 @@ pub(crate) fn tables() -> Vec<&'static TableDef> {
     tables
 }
 
-const SQLITE: [Migration; 2] = [
+const SQLITE: [Migration; 3] = [
     Migration {
         version: 1,
         name: "history tables",
@@ -152,9 +153,14 @@ const SQLITE: [Migration; 2] = [
         name: "control tables",
         sql: include_str!("../../../migrations/sqlite/0002_control_tables.sql"),
     },
+    Migration {
+        version: 3,
+        name: "compact format",
+        sql: include_str!("../../../migrations/sqlite/0003_compact.sql"),
+    },
 ];
 
-const POSTGRES: [Migration; 2] = [
+const POSTGRES: [Migration; 3] = [
     Migration {
         version: 1,
         name: "history tables",
@@ -164,6 +170,11 @@ const POSTGRES: [Migration; 2] = [
         version: 2,
         name: "control tables",
         sql: include_str!("../../../migrations/postgres/0002_control_tables.sql"),
+    },
+    Migration {
+        version: 3,
+        name: "compact format",
+        sql: include_str!("../../../migrations/postgres/0003_compact.sql"),
     },
 ];
 
@@ -196,7 +207,7 @@ pub async fn open(db: &Db) -> Result<(), Error> {
     let missing: Vec<&str> =
         known.iter().filter(|migration| !has(migration.version)).map(|migration| migration.name).collect();
     if !missing.is_empty() {
-        return Err(Error::Schema { missing: missing.join(" and ") });
+        return Err(Error::Schema { missing: missing.join(", ") });
     }
     let mut tx = db.begin_read().await?;
     let version = tx.fetch_optional(&DATABASE_VERSION, Vec::new()).await?;

@@ -10,6 +10,7 @@ mod dialect;
 mod error;
 mod migrate;
 mod row;
+mod sample;
 mod size;
 mod value;
 
@@ -20,6 +21,7 @@ pub use dialect::{Engine, Stmt};
 pub use error::{Error, ErrorKind};
 pub use migrate::{AppliedMigration, Migration};
 pub use row::{Cell, Row};
+pub use sample::Sample;
 pub use value::Value;
 
 /// Result of a database call.
