@@ -34,6 +34,8 @@ pub struct Repack {
     encoder: Encoder,
     decoder: Decoder,
     after: String,
+    /// Captures of the type, about.
+    pub captures: u64,
 }
 
 /// What a batch came to.
@@ -49,6 +51,17 @@ pub struct Repacked {
     pub bytes_after: u64,
     /// Captures that cannot be read or would not be the same, left as they are.
     pub unreadable: Vec<RebuildError>,
+}
+
+impl Repacked {
+    /// Adds what another batch came to.
+    pub fn add(&mut self, other: Self) {
+        self.captures += other.captures;
+        self.rewritten += other.rewritten;
+        self.bytes_before += other.bytes_before;
+        self.bytes_after += other.bytes_after;
+        self.unreadable.extend(other.unreadable);
+    }
 }
 
 /// A capture's row.
@@ -77,7 +90,9 @@ impl Repack {
         let encoder = Dictionaries::default().encoder(tx, format, types, |_| Vec::new()).await?;
         let mut decoder = Decoder::default();
         decoder.learn(tx, encoder.dictionary(object_type).into_iter().collect()).await?;
-        Ok(Self { object_type, encoder, decoder, after: String::new() })
+        let captures = tx.estimate_rows(layout(object_type).table.name).await?;
+        let captures = u64::try_from(captures).unwrap_or_default();
+        Ok(Self { object_type, encoder, decoder, after: String::new(), captures })
     }
 
     /// Rewrites the next captures, at most so many; none when there are no more. Their hashes and every other column

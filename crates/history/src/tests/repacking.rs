@@ -53,11 +53,7 @@ async fn repack(history: &History, format: JsonFormat, batch: u32, training: Tra
         let Some(done) = repack.batch(&mut tx, batch).await.unwrap() else { return sum };
         tx.commit().await.unwrap();
         assert!(done.captures <= batch.into());
-        sum.captures += done.captures;
-        sum.rewritten += done.rewritten;
-        sum.bytes_before += done.bytes_before;
-        sum.bytes_after += done.bytes_after;
-        sum.unreadable.extend(done.unreadable);
+        sum.add(done);
     }
 }
 
