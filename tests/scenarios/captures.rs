@@ -54,6 +54,8 @@ async fn rows_of_every_form_stay_readable() {
             (3, "PRETTY", 9),
             (4, "ZIPPED", 9),
             (5, "MINIFIED", 9),
+            (6, "COMPACT", 9),
+            (7, "COMPACT", 0),
         ] {
             site.service(&format!("capture: {{jsonFormat: {format}, maxAllowedPatches: {patches}}}\n"));
             let at_ms = person.change(day);
@@ -63,7 +65,16 @@ async fn rows_of_every_form_stay_readable() {
         }
         assert_eq!(
             person.captures("json_format, transform_type"),
-            ["PRETTY|full", "MINIFIED|full", "ZIPPED|full", "PRETTY|patch", "ZIPPED|patch", "MINIFIED|patch"]
+            [
+                "PRETTY|full",
+                "MINIFIED|full",
+                "ZIPPED|full",
+                "PRETTY|patch",
+                "ZIPPED|patch",
+                "MINIFIED|patch",
+                "COMPACT|patch",
+                "COMPACT|full"
+            ]
         );
         check_forms(&site, &person).await;
         for (at_ms, image) in images {
@@ -78,7 +89,7 @@ async fn rows_of_every_form_stay_readable() {
     }
 }
 
-/// Bytes of each form: JSON with line breaks, without, zlib.
+/// Bytes of each form: JSON with line breaks, without, zlib, zstd.
 async fn check_forms(site: &Site, person: &Person<'_>) {
     use annals_sql::{Stmt, Value as Param};
     let select = Stmt::new(
@@ -87,12 +98,13 @@ async fn check_forms(site: &Site, person: &Person<'_>) {
     );
     let mut tx = site.db.begin_read().await.unwrap();
     let rows = tx.fetch_all(&select, vec![Param::from(person.id.as_str())]).await.unwrap();
-    assert_eq!(rows.len(), 6);
+    assert_eq!(rows.len(), 8);
     for row in rows {
         let bytes = row.bytes(1).unwrap().unwrap();
         let broken = bytes.contains(&b'\n');
         match row.required_text(0).unwrap() {
             "ZIPPED" => assert_eq!(bytes[0], 0x78),
+            "COMPACT" => assert_eq!(bytes[..4], [0x28, 0xB5, 0x2F, 0xFD]),
             "PRETTY" => assert!(broken && serde_json::from_slice::<Value>(bytes).is_ok()),
             _ => assert!(!broken && serde_json::from_slice::<Value>(bytes).is_ok()),
         }

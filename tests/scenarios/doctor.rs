@@ -34,6 +34,8 @@ async fn a_site_that_is_ready_is_found_ready() {
         site.run(START_MS).await.succeeds();
         let after = annals(site.path(), &["doctor", "-o", "json"]).exits(0);
         assert_eq!(verdicts(&after)["last run"], "ok");
+        assert_eq!(verdicts(&after)["documents"], "ok");
+        assert!(!before.out.contains("COMPACT") && after.out.contains("COMPACT would save "), "{after:#?}");
     }
 }
 

@@ -5,6 +5,7 @@
 mod banners;
 mod captures;
 mod command_line;
+mod compact;
 mod doctor;
 mod exit_codes;
 mod failures;

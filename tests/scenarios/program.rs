@@ -46,14 +46,21 @@ pub(crate) fn annals(config: &Path, arguments: &[&str]) -> Said {
 
 /// [`annals`] with environment variables.
 pub(crate) fn annals_with(config: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Said {
+    let mut command = command(config, arguments);
+    let Output { status, stdout, stderr } =
+        command.envs(variables.iter().copied()).output().expect("the program starts");
+    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+    Said { code: status.code().unwrap_or(-1), out: text(stdout), err: text(stderr) }
+}
+
+/// The program as it is called in a configuration directory.
+pub(crate) fn command(config: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(program());
     for name in ["ANNALS_CONFIG", "ANNALS_LOG", "ANNALS_SOURCE_URL", "ANNALS_SECRET_HASH_KEY"] {
         command.env_remove(name);
     }
-    command.args(arguments).arg("--config").arg(config).envs(variables.iter().copied()).current_dir(config);
-    let Output { status, stdout, stderr } = command.output().expect("the program starts");
-    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
-    Said { code: status.code().unwrap_or(-1), out: text(stdout), err: text(stderr) }
+    command.args(arguments).arg("--config").arg(config).current_dir(config);
+    command
 }
 
 /// The program's path. Cargo builds programs for the tests of their own package only, so it is asked to here; where

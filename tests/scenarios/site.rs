@@ -103,7 +103,8 @@ impl Site {
         Self::empty(source, history, options).await
     }
 
-    async fn empty(source: Engine, history: Engine, options: WorldOptions) -> Self {
+    /// A site with any identity system, its history database empty.
+    pub(crate) async fn empty(source: Engine, history: Engine, options: WorldOptions) -> Self {
         let (source, history) = (database(source), database(history));
         let made = Db::open(source.url(), Access::ReadWrite).await.unwrap();
         World::create(&made, options, &|_| {}).await.unwrap();

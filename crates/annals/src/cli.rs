@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use annals_model::ObjectType;
+use annals_model::{JsonFormat, ObjectType};
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand};
 
 use crate::output::Format;
@@ -70,6 +71,12 @@ pub enum Command {
     AsOf(AsOfArgs),
     /// Show the events of an object
     Timeline(TimelineArgs),
+    /// Look after the history database
+    History {
+        /// How.
+        #[command(subcommand)]
+        command: HistoryCommand,
+    },
 }
 
 /// Arguments of `demo`.
@@ -230,4 +237,37 @@ pub struct TimelineArgs {
     /// At most so many
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
     pub limit: u32,
+}
+
+/// Commands on the history database.
+#[derive(Debug, Subcommand)]
+pub enum HistoryCommand {
+    /// Rewrite the documents of old captures in another form; what is done already is passed over
+    Repack(RepackArgs),
+}
+
+/// Arguments of `history repack`.
+#[derive(Debug, Args)]
+pub struct RepackArgs {
+    /// ZIPPED, MINIFIED, PRETTY or COMPACT
+    #[arg(long, default_value = "COMPACT", value_parser = json_format(), ignore_case = true, value_name = "FORMAT")]
+    pub to: JsonFormat,
+    /// Only captures of this object type
+    #[arg(long = "type", value_name = "TYPE")]
+    pub object_type: Option<ObjectType>,
+    /// Captures in one transaction, at most
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=100_000), value_name = "N")]
+    pub batch: u32,
+    /// Train new dictionaries from the captures that are there, and use them for all (COMPACT only)
+    #[arg(long)]
+    pub train: bool,
+    /// Say what would come of it, and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// The words for the forms of documents.
+fn json_format() -> impl clap::builder::TypedValueParser<Value = JsonFormat> {
+    PossibleValuesParser::new(JsonFormat::ALL.map(JsonFormat::as_str))
+        .map(|word| JsonFormat::parse(&word.to_uppercase()).unwrap_or_default())
 }

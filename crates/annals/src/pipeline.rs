@@ -40,12 +40,12 @@ pub struct Pipeline {
     pub stop: Stop,
 }
 
-/// How far a run has come.
+/// How far a run, or whatever else goes through many things, has come.
 #[derive(Debug, Default)]
 pub struct Done {
-    /// Objects that the run has to go through; 0 until that is known.
+    /// Objects that it has to go through; 0 until that is known.
     pub total: AtomicU64,
-    /// Objects whose messages are written.
+    /// Objects that are written.
     pub written: AtomicU64,
 }
 

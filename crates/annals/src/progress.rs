@@ -1,4 +1,4 @@
-//! Progress of a run on stderr: a bar on a terminal, a line every ten seconds elsewhere.
+//! Progress on stderr: a bar on a terminal, a line every ten seconds elsewhere.
 
 use std::io::IsTerminal as _;
 use std::sync::Arc;
@@ -14,27 +14,27 @@ use crate::pipeline::Done;
 const BAR_EVERY: Duration = Duration::from_millis(200);
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
-/// Shows how far a run has come until it is told that the run has ended.
+/// Shows how far a run, or whatever else, has come until it is told that it has ended.
 pub(crate) struct Progress {
     ended: watch::Sender<()>,
     shown: JoinHandle<()>,
 }
 
 impl Progress {
-    /// Begins to show; nothing is shown if `quiet`.
-    pub(crate) fn show(done: Arc<Done>, quiet: bool) -> Self {
+    /// Begins to show how many of `things` are done; nothing is shown if `quiet`.
+    pub(crate) fn show(done: Arc<Done>, things: &'static str, quiet: bool) -> Self {
         let (ended, alive) = watch::channel(());
         let terminal = std::io::stderr().is_terminal();
         let shown = tokio::spawn(async move {
             if quiet {
                 return;
             }
-            if terminal { bar(&done, alive).await } else { lines(&done, alive).await }
+            if terminal { bar(&done, things, alive).await } else { lines(&done, things, alive).await }
         });
         Self { ended, shown }
     }
 
-    /// The run has ended.
+    /// It has ended.
     pub(crate) async fn end(self) {
         drop(self.ended);
         // It only shows; a bar that could not be drawn changes nothing.
@@ -42,13 +42,14 @@ impl Progress {
     }
 }
 
-async fn bar(done: &Done, mut alive: watch::Receiver<()>) {
+async fn bar(done: &Done, things: &str, mut alive: watch::Receiver<()>) {
     let bar = ProgressBar::new(0);
     if let Ok(style) = ProgressStyle::with_template(
-        "{elapsed_precise} {wide_bar} {human_pos}/{human_len} objects, {per_sec}, ETA {eta}",
+        "{elapsed_precise} {wide_bar} {human_pos}/{human_len} {msg}, {per_sec}, ETA {eta}",
     ) {
         bar.set_style(style);
     }
+    bar.set_message(things.to_owned());
     while tokio::time::timeout(BAR_EVERY, alive.changed()).await.is_err() {
         bar.set_length(done.total.load(Ordering::Relaxed));
         bar.set_position(done.written.load(Ordering::Relaxed));
@@ -56,7 +57,7 @@ async fn bar(done: &Done, mut alive: watch::Receiver<()>) {
     bar.finish_and_clear();
 }
 
-async fn lines(done: &Done, mut alive: watch::Receiver<()>) {
+async fn lines(done: &Done, things: &str, mut alive: watch::Receiver<()>) {
     let began = Instant::now();
     while tokio::time::timeout(LINE_EVERY, alive.changed()).await.is_err() {
         let (total, written) = (done.total.load(Ordering::Relaxed), done.written.load(Ordering::Relaxed));
@@ -69,6 +70,6 @@ async fn lines(done: &Done, mut alive: watch::Receiver<()>) {
             }
             _ => String::new(),
         };
-        eprintln!("{written} of {total} objects written in {} s{left}", elapsed.as_secs());
+        eprintln!("{written} of {total} {things} written in {} s{left}", elapsed.as_secs());
     }
 }

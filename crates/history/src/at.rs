@@ -81,7 +81,7 @@ pub struct AsOf {
     pub recorded_ms: i64,
     /// `full` or `patch`: how it is stored.
     pub transform_type: String,
-    /// `ZIPPED`, `MINIFIED` or `PRETTY`: how it is stored.
+    /// `ZIPPED`, `MINIFIED`, `PRETTY` or `COMPACT`: how it is stored.
     pub json_format: String,
     /// The object was gone.
     pub deleted: bool,

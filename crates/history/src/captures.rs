@@ -6,7 +6,7 @@ use annals_model::ObjectKey;
 use annals_sql::{Row, Tx, Value as Param};
 
 use crate::Error;
-use crate::document::decode;
+use crate::encoding::Decoder;
 use crate::layout::layout;
 use crate::page::{Page, PageRequest, Position};
 use crate::rebuild::is_tombstone;
@@ -25,7 +25,7 @@ pub struct CaptureSummary {
     pub extended_to_ms: Option<i64>,
     /// `full` or `patch`.
     pub transform_type: String,
-    /// `ZIPPED`, `MINIFIED` or `PRETTY`.
+    /// `ZIPPED`, `MINIFIED`, `PRETTY` or `COMPACT`.
     pub json_format: String,
     /// Hash of the image.
     pub full_hash: Option<String>,
@@ -51,18 +51,24 @@ pub async fn captures(
     let [recorded, id] = page.after();
     let params = vec![Param::from(&*stored_id(&key.object_id)), recorded, id, page.limit()];
     let rows = tx.fetch_all(&layout(key.object_type).list, params).await?;
-    let captures = rows.iter().map(summary).collect::<Result<Vec<_>, _>>()?;
+    let mut documents = Vec::new();
+    for row in &rows {
+        documents
+            .extend(row.bytes(10)?.map(|stored| (stored, row.text(5).ok().flatten().unwrap_or_default())));
+    }
+    let decoder = Decoder::of(tx, documents.into_iter()).await?;
+    let captures = rows.iter().map(|row| summary(row, &decoder)).collect::<Result<Vec<_>, _>>()?;
     Ok(page.cut(captures, |capture| Position {
         recorded_ms: capture.recorded_ms,
         id: capture.capture_id.clone(),
     }))
 }
 
-fn summary(row: &Row) -> Result<CaptureSummary, annals_sql::Error> {
+fn summary(row: &Row, decoder: &Decoder) -> Result<CaptureSummary, annals_sql::Error> {
     let optional = |index| row.text(index).map(|text| text.map(str::to_owned));
     let json_format = row.text(5)?.unwrap_or_default().to_owned();
     // Not every table has a column for it, but a tombstone has neither hash nor parent and a short document.
-    let document = row.bytes(10)?.and_then(|stored| decode(stored, &json_format).ok());
+    let document = row.bytes(10)?.and_then(|stored| decoder.decode(stored, &json_format).ok());
     let document = document.and_then(|json| serde_json::from_slice(&json).ok());
     Ok(CaptureSummary {
         capture_id: row.required_text(0)?.to_owned(),

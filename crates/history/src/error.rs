@@ -42,6 +42,14 @@ pub enum Error {
     /// Another transaction has added the head of an object that this one took for new: tried again, it sees it.
     #[error("another transaction has captured one of these objects for the first time meanwhile")]
     Overtaken(#[source] annals_sql::Error),
+    /// zstd gave up on a document.
+    #[error("the document of {key} cannot be compressed: {reason}")]
+    NotCompressed {
+        /// Whose document.
+        key: ObjectKey,
+        /// What zstd says.
+        reason: &'static str,
+    },
     /// Nothing that happens to objects of this type is an event.
     #[error(
         "{0} has no timeline: only identities, accounts, entitlements, roles, managedAttributes, workgroups and \
@@ -104,6 +112,24 @@ pub enum Fault {
     /// The bytes are not what the format says.
     #[error("its document cannot be inflated")]
     Inflate(#[source] std::io::Error),
+    /// It was compressed with a dictionary that is gone.
+    #[error("its dictionary {id} is not in annals_dictionary")]
+    DictionaryMissing {
+        /// The dictionary.
+        id: u32,
+    },
+    /// It was compressed with a dictionary that is not what it was.
+    #[error("its dictionary {id} in annals_dictionary is damaged")]
+    DictionaryDamaged {
+        /// The dictionary.
+        id: u32,
+    },
+    /// It can be read, but not written in another form.
+    #[error("it cannot be rewritten: {reason}")]
+    NotRewritten {
+        /// Why.
+        reason: &'static str,
+    },
     /// Inflated, it is larger than any document that was ever written.
     #[error("its document is larger than {} bytes", crate::DOCUMENT_BYTES_MAX)]
     TooLarge,

@@ -34,6 +34,8 @@ pub(crate) struct Layout {
     pub(crate) kept: Stmt,
     /// An object's captures, in the order in which they were recorded.
     pub(crate) list: Stmt,
+    /// Documents of all captures behind an id.
+    pub(crate) page: Stmt,
 }
 
 static LAYOUTS: LazyLock<Vec<(ObjectType, Layout)>> = LazyLock::new(|| {
@@ -52,7 +54,7 @@ pub(crate) fn statements() -> Vec<&'static Stmt> {
     LAYOUTS
         .iter()
         .flat_map(|(_, layout)| {
-            [&layout.inherit, &layout.chains, &layout.at, &layout.kept, &layout.list]
+            [&layout.inherit, &layout.chains, &layout.at, &layout.kept, &layout.list, &layout.page]
                 .into_iter()
                 .chain(&layout.owners)
         })
@@ -128,6 +130,7 @@ fn build(object_type: ObjectType) -> Layout {
                  from {name} where {object_id} = ? and (created, id) > (?, ?) order by created, id limit ?"
             ),
         ),
+        page: stmt("page", format!("select id, json, json_format from {name} where id > ? order by id limit ?")),
     }
 }
 

@@ -13,7 +13,9 @@ mod captures;
 mod columns;
 mod deferred;
 mod description;
+mod dictionary;
 mod document;
+mod encoding;
 mod entity;
 mod error;
 mod event;
@@ -24,20 +26,26 @@ mod layout;
 mod living;
 mod page;
 mod rebuild;
+mod repack;
 mod rows;
+mod sample;
+mod saving;
 mod schema;
 mod settle;
 #[cfg(test)]
 mod tests;
 mod text;
 mod timeline;
+mod training;
 mod write;
 
 pub use at::{AsOf, FoundObject, as_of, find_objects};
 pub use captures::{CaptureSummary, KeptState, captures, kept};
 pub use deferred::{defer_indexes, is_empty, make_deferred_indexes};
 pub use description::{ColumnDescription, ColumnSource, TableDescription, TableRows, describe};
+pub use dictionary::Dictionaries;
 pub use document::{DOCUMENT_BYTES_MAX, IMAGE_DEPTH_MAX, event_id, full_document};
+pub use encoding::Encoder;
 pub use error::{Error, Fault, RebuildError};
 pub use growth::{DayGrowth, TableGrowth, growth};
 pub use head::{head_images, heads};
@@ -45,6 +53,8 @@ pub use layout::PATCHES_MAX;
 pub use living::{living, living_page, owners};
 pub use page::{Page, PageRequest, Position};
 pub use rebuild::HeadImage;
+pub use repack::{Repack, Repacked, Training};
+pub use saving::{CompactSaving, compact_saving};
 pub use schema::{create_reference_indexes, migrations, open};
 pub use settle::settle_request_items;
 pub use timeline::{EventRow, TimelineRange, timeline};
@@ -65,6 +75,9 @@ fn statements() -> Vec<annals_sql::Stmt> {
         living::LIVING_PAGE,
         schema::DATABASE_VERSION,
         capture_rows::NO_LONGER_LATEST,
+        dictionary::BY_ID,
+        dictionary::NEWEST,
+        dictionary::ADD,
     ];
     statements.extend(layout::statements().into_iter().cloned());
     statements.extend(timeline::statements().into_iter().cloned());

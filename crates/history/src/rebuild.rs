@@ -1,6 +1,7 @@
 //! Reading a capture back: the last full capture before it, and the patches since.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use annals_model::{Image, ObjectType, canonical_bytes, hash_bytes};
 use annals_sql::{Row, Tx, Value as Param};
@@ -8,7 +9,8 @@ use json_patch::PatchOperation;
 use serde::Deserialize as _;
 use serde_json::Value;
 
-use crate::document::{decode, event_id};
+use crate::document::event_id;
+use crate::encoding::Decoder;
 use crate::error::Fault;
 use crate::layout::{Layout, PATCHES_MAX, layout};
 use crate::{Error, RebuildError};
@@ -17,6 +19,7 @@ use crate::{Error, RebuildError};
 #[derive(Debug, Default)]
 pub(crate) struct Chain {
     links: Vec<Link>,
+    decoder: Arc<Decoder>,
 }
 
 #[derive(Debug)]
@@ -38,7 +41,7 @@ pub(crate) struct Document {
     pub(crate) value: Value,
 }
 
-/// The chains of these captures of one object type, by capture id: one query.
+/// The chains of these captures of one object type, by capture id: one query, and one more for dictionaries.
 pub(crate) async fn chains(
     tx: &mut Tx,
     object_type: ObjectType,
@@ -48,6 +51,12 @@ pub(crate) async fn chains(
     for row in tx.fetch_all(&layout(object_type).chains, vec![Param::from(capture_ids)]).await? {
         let link = Link::read(&row)?;
         chains.entry(row.required_text(0)?.to_owned()).or_default().links.push(link);
+    }
+    let links = chains.values().flat_map(|chain| &chain.links);
+    let documents = links.filter_map(|link| Some((link.json.as_deref()?, link.format.as_str())));
+    let decoder = Arc::new(Decoder::of(tx, documents).await?);
+    for chain in chains.values_mut() {
+        chain.decoder = Arc::clone(&decoder);
     }
     Ok(chains)
 }
@@ -64,8 +73,8 @@ impl Link {
         })
     }
 
-    fn json(&self) -> Result<Vec<u8>, Fault> {
-        decode(self.json.as_deref().ok_or(Fault::NoDocument)?, &self.format)
+    fn json(&self, decoder: &Decoder) -> Result<Vec<u8>, Fault> {
+        decoder.decode(self.json.as_deref().ok_or(Fault::NoDocument)?, &self.format)
     }
 }
 
@@ -96,10 +105,11 @@ impl Chain {
         {
             return Err(blame(&patch.capture_id, Fault::OtherObject { parent: other.capture_id.clone() }));
         }
-        let parsed = full.json().and_then(|json| serde_json::from_slice(&json).map_err(Fault::Json));
+        let parsed =
+            full.json(&self.decoder).and_then(|json| serde_json::from_slice(&json).map_err(Fault::Json));
         let mut value: Value = parsed.map_err(|fault| blame(&full.capture_id, fault))?;
         for patch in self.links.iter().rev().skip(1) {
-            apply(&mut value, patch).map_err(|fault| blame(&patch.capture_id, fault))?;
+            apply(&mut value, patch, &self.decoder).map_err(|fault| blame(&patch.capture_id, fault))?;
         }
         match &mut value {
             // Not patched: it is always the row's own id.
@@ -111,8 +121,9 @@ impl Chain {
     }
 }
 
-fn apply(document: &mut Value, patch: &Link) -> Result<(), Fault> {
-    let operations: Vec<PatchOperation> = serde_json::from_slice(&patch.json()?).map_err(Fault::Json)?;
+fn apply(document: &mut Value, patch: &Link, decoder: &Decoder) -> Result<(), Fault> {
+    let operations: Vec<PatchOperation> =
+        serde_json::from_slice(&patch.json(decoder)?).map_err(Fault::Json)?;
     // Without undoing: a document that could not be patched is dropped.
     json_patch::patch_unsafe(document, &operations).map_err(Fault::Patch)
 }

@@ -31,11 +31,12 @@ annals_certification_capture,13,deleted,smallint,,YES,,N,
 ";
 
 /// Our own tables whose growth is reported with the history tables.
-pub(crate) const OUR_TABLES: [&str; 18] = [
+pub(crate) const OUR_TABLES: [&str; 19] = [
     "annals_head",
     "annals_object_kind",
     "annals_deferred_index",
     CERTIFICATION_CAPTURE,
+    "annals_dictionary",
     "annals_config_version",
     "annals_task",
     "annals_run",
@@ -143,7 +144,7 @@ pub(crate) fn tables() -> Vec<&'static TableDef> {
     tables
 }
 
-const SQLITE: [Migration; 3] = [
+const SQLITE: [Migration; 4] = [
     Migration {
         version: 1,
         name: "history tables",
@@ -155,13 +156,18 @@ const SQLITE: [Migration; 3] = [
         sql: include_str!("../../../migrations/sqlite/0002_control_tables.sql"),
     },
     Migration {
+        version: 3,
+        name: "compact format",
+        sql: include_str!("../../../migrations/sqlite/0003_compact.sql"),
+    },
+    Migration {
         version: 4,
         name: "slim heads",
         sql: include_str!("../../../migrations/sqlite/0004_slim_heads.sql"),
     },
 ];
 
-const POSTGRES: [Migration; 3] = [
+const POSTGRES: [Migration; 4] = [
     Migration {
         version: 1,
         name: "history tables",
@@ -171,6 +177,11 @@ const POSTGRES: [Migration; 3] = [
         version: 2,
         name: "control tables",
         sql: include_str!("../../../migrations/postgres/0002_control_tables.sql"),
+    },
+    Migration {
+        version: 3,
+        name: "compact format",
+        sql: include_str!("../../../migrations/postgres/0003_compact.sql"),
     },
     Migration {
         version: 4,
@@ -208,7 +219,7 @@ pub async fn open(db: &Db) -> Result<(), Error> {
     let missing: Vec<&str> =
         known.iter().filter(|migration| !has(migration.version)).map(|migration| migration.name).collect();
     if !missing.is_empty() {
-        return Err(Error::Schema { missing: missing.join(" and ") });
+        return Err(Error::Schema { missing: missing.join(", ") });
     }
     let mut tx = db.begin_read().await?;
     let version = tx.fetch_optional(&DATABASE_VERSION, Vec::new()).await?;

@@ -3,12 +3,15 @@
 mod broken;
 mod catalogue;
 mod columns;
+mod compact;
 mod entities;
 mod events;
 mod heads;
 mod instants;
 mod read_back;
+mod repacking;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use annals_model::{Image, ImageHashes, JsonFormat, ObjectKey, ObjectType, canonical_bytes, hash_bytes};
@@ -16,13 +19,16 @@ use annals_sql::{Access, Db, Tx};
 use annals_testkit::{TestDb, database, history_engines};
 use serde_json::{Value, json};
 
-use crate::{FlushSummary, NewCapture, NewDocument, Writes, full_document, migrations};
+use crate::{
+    Dictionaries, Encoder, FlushSummary, NewCapture, NewDocument, Writes, full_document, migrations,
+};
 
 /// A migrated history database.
 struct History {
     db: Db,
     /// Looks at what was written by another way than the code under test.
     outside: TestDb,
+    dictionaries: Dictionaries,
 }
 
 /// A history database on each engine.
@@ -32,7 +38,7 @@ async fn histories() -> Vec<History> {
         let outside = database(engine);
         let db = Db::open(outside.url(), Access::ReadWrite).await.unwrap();
         db.migrate(migrations(db.engine())).await.unwrap();
-        histories.push(History { db, outside });
+        histories.push(History { db, outside, dictionaries: Dictionaries::default() });
     }
     histories
 }
@@ -50,6 +56,16 @@ impl History {
         let summary = writes.flush(&mut tx).await.unwrap();
         tx.commit().await.unwrap();
         summary
+    }
+
+    /// An encoder whose dictionary is trained from so many documents, where there is none.
+    async fn encoder(&self, format: JsonFormat, object_type: ObjectType, samples: usize) -> Encoder {
+        let mut tx = self.db.begin().await.unwrap();
+        let types = BTreeSet::from([object_type]);
+        let samples = |object_type| sample_documents(object_type, samples);
+        let encoder = self.dictionaries.encoder(&mut tx, format, types, samples).await.unwrap();
+        tx.commit().await.unwrap();
+        encoder
     }
 
     async fn read(&self) -> Tx {
@@ -82,6 +98,16 @@ fn image_bytes(image: &Image) -> Vec<u8> {
 fn hashes(image: &Image) -> ImageHashes {
     let full = hash_bytes(&image_bytes(image));
     ImageHashes { smart: full.clone(), full }
+}
+
+/// Documents of objects that have much in common.
+fn sample_documents(object_type: ObjectType, count: usize) -> Vec<Vec<u8>> {
+    let one = |n: usize| {
+        let fields =
+            json!({"displayName": format!("person {}", n * 7919), "type": "employee", "inactive": false});
+        full_document("T", &format!("{n:032x}"), &image_bytes(&image(object_type, fields)))
+    };
+    (0..count).map(one).collect()
 }
 
 /// A full capture with everything else as simple as can be: recorded one second after it came about.

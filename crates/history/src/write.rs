@@ -10,7 +10,8 @@ use annals_model::{
 use annals_sql::{Batch, Column, ColumnData, Tx};
 
 use crate::capture_rows::Captures;
-use crate::document::{DOCUMENT_BYTES_MAX, Encoder, full_document, tombstone_document};
+use crate::document::{DOCUMENT_BYTES_MAX, full_document, tombstone_document};
+use crate::encoding::{EncodeError, Encoder};
 use crate::entity::Entities;
 use crate::head::Heads;
 use crate::layout::layout;
@@ -93,11 +94,17 @@ pub struct Writes {
 }
 
 impl Writes {
-    /// No rows yet; documents will be stored in this format.
+    /// No rows yet; documents will be stored in this format, without dictionaries.
     #[must_use]
     pub fn new(format: JsonFormat) -> Self {
+        Self::with(Encoder::new(format))
+    }
+
+    /// No rows yet; documents will be stored by this encoder.
+    #[must_use]
+    pub fn with(encoder: Encoder) -> Self {
         Self {
-            encoder: Encoder::new(format),
+            encoder,
             captures: BTreeMap::new(),
             entities: Entities::default(),
             events: BTreeMap::new(),
@@ -118,7 +125,7 @@ impl Writes {
     /// Adds a capture, its child rows, and what it says of its entity row. An object's captures in their order.
     ///
     /// # Errors
-    /// `TooLarge`, or `NotJson` for a document or patch that is to be laid out readably and is no JSON.
+    /// `TooLarge`, `NotCompressed`, or `NotJson` for a document or patch that is to be laid out readably and is no JSON.
     pub fn capture(&mut self, capture: NewCapture<'_>) -> Result<(), Error> {
         let (kind, parent, json) = match capture.document {
             NewDocument::Full(json) => (TransformType::Full, None, json),
@@ -127,7 +134,7 @@ impl Writes {
                 (TransformType::Full, None, tombstone_document(&capture.transform, &capture.id))
             }
         };
-        let stored = encode(&mut self.encoder, &capture.key, json)?;
+        let stored = encode(&mut self.encoder, &capture.key, json, Encoder::encode)?;
         let gone = capture.image.is_none();
         if capture.latest {
             let own_document = |image: &Image| {
@@ -135,7 +142,7 @@ impl Writes {
                     .map_err(|source| Error::NotJson { key: capture.key.clone(), source })?;
                 let image = annals_model::canonical_bytes(&image);
                 let document = full_document(&capture.transform, &capture.id, &image);
-                encode(&mut self.encoder, &capture.key, document)
+                encode(&mut self.encoder, &capture.key, document, Encoder::encode_for_others)
             };
             self.entities.note(&capture.key, capture.image, own_document, |entity| {
                 entity.row_id.clone_from(&capture.id);
@@ -225,9 +232,17 @@ impl Writes {
     }
 }
 
-fn encode(encoder: &mut Encoder, key: &ObjectKey, json: Vec<u8>) -> Result<Vec<u8>, Error> {
+fn encode(
+    encoder: &mut Encoder,
+    key: &ObjectKey,
+    json: Vec<u8>,
+    form: impl Fn(&mut Encoder, ObjectType, Vec<u8>) -> Result<Vec<u8>, EncodeError>,
+) -> Result<Vec<u8>, Error> {
     if json.len() > DOCUMENT_BYTES_MAX {
         return Err(Error::TooLarge { key: key.clone(), bytes: json.len() });
     }
-    encoder.encode(json).map_err(|source| Error::NotJson { key: key.clone(), source })
+    form(encoder, key.object_type, json).map_err(|error| match error {
+        EncodeError::NotJson(source) => Error::NotJson { key: key.clone(), source },
+        EncodeError::Zstd(reason) => Error::NotCompressed { key: key.clone(), reason },
+    })
 }

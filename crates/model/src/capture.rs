@@ -13,9 +13,14 @@ pub enum JsonFormat {
     Minified,
     /// Indented.
     Pretty,
+    /// zstd, with a dictionary for each object type.
+    Compact,
 }
 
 impl JsonFormat {
+    /// All of them, in the order in which they are named to people.
+    pub const ALL: [Self; 4] = [Self::Zipped, Self::Minified, Self::Pretty, Self::Compact];
+
     /// As it stands in `json_format`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -23,13 +28,14 @@ impl JsonFormat {
             Self::Zipped => "ZIPPED",
             Self::Minified => "MINIFIED",
             Self::Pretty => "PRETTY",
+            Self::Compact => "COMPACT",
         }
     }
 
     /// Reads a `json_format` column.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
-        [Self::Zipped, Self::Minified, Self::Pretty].into_iter().find(|format| format.as_str() == word)
+        Self::ALL.into_iter().find(|format| format.as_str() == word)
     }
 }
 

@@ -12,6 +12,7 @@ mod error;
 mod index;
 mod migrate;
 mod row;
+mod sample;
 mod size;
 mod value;
 
@@ -23,6 +24,7 @@ pub use error::{Error, ErrorKind};
 pub use index::{Index, IndexKind};
 pub use migrate::{AppliedMigration, Migration};
 pub use row::{Cell, Row};
+pub use sample::Sample;
 pub use value::Value;
 
 /// Result of a database call.

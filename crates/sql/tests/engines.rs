@@ -415,3 +415,31 @@ async fn the_databases_clock_runs() {
         assert!(second >= first);
     }
 }
+
+/// A sample costs the same whatever the table's size, and reaches all over it.
+#[tokio::test]
+async fn a_sample_is_taken_from_all_over_a_table() {
+    for engine in history_engines() {
+        let (_guard, db) = open(engine).await;
+        script(&db, "create table t (id bigint, name varchar(200))").await;
+        let mut tx = db.begin().await.expect("begins");
+        let none = tx.sample("t", "id", 100).await.expect("samples");
+        assert_eq!((none.table_rows, none.rows.len()), (0, 0));
+        let ids: Vec<i64> = (0..20_000).collect();
+        let name = "x".repeat(100);
+        let names: Vec<Option<&str>> = ids.iter().map(|_| Some(name.as_str())).collect();
+        tx.insert("t", rows(&ids, &names), OnConflict::Fail).await.expect("inserts");
+        // PostgreSQL counts a table that it has not analysed yet.
+        assert_eq!(tx.estimate_rows("t").await.expect("estimates"), 20_000);
+        tx.commit().await.expect("commits");
+        let mut tx = db.begin_read().await.expect("begins");
+        let some = tx.sample("t", "id", 1_000).await.expect("samples");
+        assert!((500..=1_000).contains(&some.rows.len()), "{engine:?} {}", some.rows.len());
+        let sampled: Vec<i64> = some.rows.iter().map(|row| row.required_int(0).expect("id")).collect();
+        for quarter in ids.chunks(5_000) {
+            assert!(sampled.iter().any(|id| quarter.contains(id)), "{engine:?} {sampled:?}");
+        }
+        let all = tx.sample("t", "id", 50_000).await.expect("samples");
+        assert_eq!(all.rows.len(), 20_000);
+    }
+}

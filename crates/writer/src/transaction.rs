@@ -1,8 +1,11 @@
 //! What one transaction writes of a list of messages.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use annals_history::{HeadImage, NewCapture, NewDocument, PATCHES_MAX, RebuildError, Writes, full_document};
+use annals_history::{
+    Dictionaries, Encoder, HeadImage, NewCapture, NewDocument, PATCHES_MAX, RebuildError, Writes,
+    full_document,
+};
 use annals_model::{
     CapturedImage, Decision, Head, Image, Message, NewEvent, ObjectKey, ObjectType, Operation,
     PartitionLease, PatchPolicy, Subject, TransformType, Transition, derive_events, diff,
@@ -23,6 +26,7 @@ pub(crate) async fn write(
     lease: &PartitionLease,
     messages: &[Message],
     settings: &WriterSettings,
+    dictionaries: &Dictionaries,
     recorded_ms: i64,
 ) -> Result<Counts, Error> {
     let keys: Vec<ObjectKey> = messages.iter().map(|message| message.key.clone()).collect();
@@ -36,11 +40,43 @@ pub(crate) async fn write(
     let images =
         if compared.is_empty() { HashMap::new() } else { annals_history::head_images(tx, &compared).await? };
 
-    let mut product = Product::new(settings, recorded_ms, heads, images, repeated);
+    let encoder = encoder(tx, messages, &decisions, settings, dictionaries).await?;
+    let mut product = Product::new(settings, encoder, recorded_ms, heads, images, repeated);
     for (message, decision) in messages.iter().zip(decisions) {
         product.take(message, decision)?;
     }
     product.flush(tx, lease).await
+}
+
+/// What the documents of these messages are stored by. Where the format is `COMPACT` and a type has no dictionary yet,
+/// its images are what one is trained of.
+async fn encoder(
+    tx: &mut Tx,
+    messages: &[Message],
+    decisions: &[Decision],
+    settings: &WriterSettings,
+    dictionaries: &Dictionaries,
+) -> Result<Encoder, Error> {
+    let is_captured = |decision: &Decision| {
+        !matches!(decision, Decision::Duplicate | Decision::Unchanged { .. } | Decision::Late)
+    };
+    let captured = messages.iter().zip(decisions).filter(|(_, decision)| is_captured(decision));
+    let types: BTreeSet<ObjectType> = captured.map(|(message, _)| message.key.object_type).collect();
+    let samples = |object_type| {
+        let of_type = messages.iter().filter(|message| message.key.object_type == object_type);
+        of_type.filter_map(sample).collect()
+    };
+    Ok(dictionaries.encoder(tx, settings.json_format, types, samples).await?)
+}
+
+/// The document that a message would make; which capture it names does not matter.
+fn sample(message: &Message) -> Option<Vec<u8>> {
+    match &message.operation {
+        Operation::Capture(captured) => {
+            Some(full_document(&message.transform, &Ids::at(message.observed_ms).next(), &captured.bytes))
+        }
+        Operation::Delete => None,
+    }
 }
 
 /// An object's newest image, to compare the next one with.
@@ -68,6 +104,7 @@ struct Product<'m> {
 impl<'m> Product<'m> {
     fn new(
         settings: &WriterSettings,
+        encoder: Encoder,
         recorded_ms: i64,
         heads: HashMap<ObjectKey, Head>,
         images: HashMap<ObjectKey, Result<HeadImage, RebuildError>>,
@@ -87,7 +124,7 @@ impl<'m> Product<'m> {
             repeated,
             heads,
             bases,
-            writes: Writes::new(settings.json_format),
+            writes: Writes::with(encoder),
             counts: Counts::new(),
             attributes: BTreeMap::new(),
             letters: Vec::new(),

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use annals_history::Dictionaries;
 use annals_model::{
     Clock, Delivery, JsonFormat, Message, ObjectFailure, Operation, PartitionLease, RequestState, Stage,
     error_chain,
@@ -31,6 +32,7 @@ pub struct WriterSettings {
 pub struct Writer {
     settings: WriterSettings,
     clock: Arc<dyn Clock>,
+    dictionaries: Dictionaries,
     /// By run, partition and epoch; only where there was something to park.
     parked: Mutex<HashMap<(i64, i32, i64), Parked>>,
 }
@@ -82,7 +84,7 @@ impl Writer {
     /// A writer; `clock` says when history learns of what it writes.
     #[must_use]
     pub fn new(settings: WriterSettings, clock: Arc<dyn Clock>) -> Self {
-        Self { settings, clock, parked: Mutex::default() }
+        Self { settings, clock, dictionaries: Dictionaries::default(), parked: Mutex::default() }
     }
 
     /// Writes a delivery in one transaction, product and progress together. When a message cannot be written, it is
@@ -219,8 +221,10 @@ impl Writer {
     async fn attempt(&self, db: &Db, work: Work<'_>, purpose: Purpose) -> Result<Counts, Error> {
         let recorded_ms = self.clock.now_ms();
         let mut tx = db.begin().await?;
+        let (settings, dictionaries) = (&self.settings, &self.dictionaries);
         let mut counts =
-            transaction::write(&mut tx, work.lease, work.messages, &self.settings, recorded_ms).await?;
+            transaction::write(&mut tx, work.lease, work.messages, settings, dictionaries, recorded_ms)
+                .await?;
         if !work.parked.is_empty() {
             let mut dead = Counts::new();
             for (failure, letter) in work.parked {

@@ -2,6 +2,7 @@
 
 use annals_config::Config;
 use annals_config::banner::run_banners;
+use annals_history::CompactSaving;
 use annals_model::{Clock as _, JsonFormat, TaskStatus, error_chain};
 use annals_runs::run;
 use annals_sql::{Access, Db, Engine};
@@ -15,6 +16,9 @@ use crate::times;
 
 /// Clocks further apart than this deserve a look: recorded times come from this host, change times from the source.
 const CLOCK_SKEW_MAX_MS: i64 = 5_000;
+
+/// Saving less than this is not worth a word of advice.
+const WORTHWHILE_PERCENT: i64 = 10;
 
 /// How a check came out.
 #[derive(Clone, Copy)]
@@ -33,6 +37,11 @@ struct Findings {
 impl Findings {
     fn ok(&mut self, step: &'static str, found: String) {
         self.lines.push((Verdict::Ok, step, found, String::new()));
+    }
+
+    /// All is well, and it could be better.
+    fn hint(&mut self, step: &'static str, found: String, help: &str) {
+        self.lines.push((Verdict::Ok, step, found, help.to_owned()));
     }
 
     fn warn(&mut self, step: &'static str, found: String, help: &str) {
@@ -88,7 +97,7 @@ fn configuration(config: &Config, findings: &mut Findings) {
         let help = "Set accessHistoryEnabled: true in annals.yaml when all else is ready; until then runs read nothing.";
         findings.warn("feature", "accessHistoryEnabled is false".to_owned(), help);
     }
-    if service.capture.json_format != JsonFormat::Zipped {
+    if matches!(service.capture.json_format, JsonFormat::Minified | JsonFormat::Pretty) {
         findings.warn(
             "json format",
             format!("captures are stored as {}", service.capture.json_format.as_str()),
@@ -186,7 +195,27 @@ async fn history(global: &Global, config: &Config, findings: &mut Findings) -> R
             "The first run reads everything: `annals run`.",
         ),
     }
+    documents(&annals_history::compact_saving(&mut tx).await?, findings);
     Ok(())
+}
+
+/// What the smallest form would save.
+fn documents(saving: &CompactSaving, findings: &mut Findings) {
+    const STEP: &str = "documents";
+    let CompactSaving { captures, sampled, bytes, compact_bytes } = saving;
+    if *captures == 0 {
+        return;
+    }
+    let found = format!(
+        "COMPACT would save {} % of about {bytes} bytes, leaving {compact_bytes} (sample of {sampled} captures of {captures})",
+        saving.percent()
+    );
+    if saving.percent() < WORTHWHILE_PERCENT {
+        findings.ok(STEP, found);
+    } else {
+        let help = "Set capture.jsonFormat: COMPACT, then rewrite what is there: `annals history repack`. Only Annals reads it.";
+        findings.hint(STEP, found, help);
+    }
 }
 
 async fn source(config: &Config, findings: &mut Findings) {

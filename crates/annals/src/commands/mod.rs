@@ -8,6 +8,7 @@ mod doctor;
 mod init;
 mod migrate;
 mod plan;
+mod repack;
 mod run;
 mod runs;
 mod timeline;
@@ -15,7 +16,7 @@ mod transform;
 
 use annals_config::Config;
 
-use crate::cli::{Cli, Command, Global, RunsCommand};
+use crate::cli::{Cli, Command, Global, HistoryCommand, RunsCommand};
 use crate::context::load_config;
 use crate::exit::{Exit, Failure};
 
@@ -43,6 +44,9 @@ pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Capture(arguments) => capture::execute(&global, config(&global)?, &arguments).await,
         Command::AsOf(arguments) => as_of::execute(&global, &config(&global)?, &arguments).await,
         Command::Timeline(arguments) => timeline::execute(&global, &config(&global)?, &arguments).await,
+        Command::History { command: HistoryCommand::Repack(arguments) } => {
+            repack::execute(&global, &config(&global)?, &arguments).await
+        }
     }
 }
 

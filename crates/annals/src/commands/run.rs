@@ -53,7 +53,7 @@ pub(crate) async fn execute_with(
     stop_on_signal(&pipeline.stop);
     let began = Instant::now();
     let done = Arc::new(Done::default());
-    let progress = Progress::show(Arc::clone(&done), global.quiet);
+    let progress = Progress::show(Arc::clone(&done), "objects", global.quiet);
     let outcome = pipeline.execute(task, Trigger::Adhoc, scope, done).await;
     progress.end().await;
     let run_id = outcome?.run_id;

@@ -147,8 +147,7 @@ fn capture(fields: &mut Fields<'_>) -> CaptureSettings {
     let Some(mut fields) = fields.get("capture").and_then(|value| value.fields("`capture`")) else {
         return capture;
     };
-    let formats = [JsonFormat::Zipped, JsonFormat::Minified, JsonFormat::Pretty];
-    let words = formats.map(|format| (format.as_str(), format));
+    let words = JsonFormat::ALL.map(|format| (format.as_str(), format));
     if let Some(format) = fields.get("jsonFormat").and_then(|value| value.word(&words)) {
         capture.json_format = format;
     }

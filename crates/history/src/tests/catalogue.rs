@@ -78,7 +78,7 @@ async fn migrations_apply_once() {
         let all = migrations(db.engine());
         let lacking = |from: usize| {
             let names: Vec<&str> = all[from..].iter().map(|migration| migration.name).collect();
-            format!("the history database lacks {}: run `annals migrate`", names.join(" and "))
+            format!("the history database lacks {}: run `annals migrate`", names.join(", "))
         };
         assert_eq!(before.to_string(), lacking(0));
 

@@ -296,7 +296,13 @@ async fn a_run_counts_what_it_wrote_and_which_attributes_changed() {
 /// IIQ-40: rows written under different settings stay readable, patches across formats too.
 #[tokio::test]
 async fn rows_of_mixed_formats_are_read_back() {
-    let formats = [JsonFormat::Zipped, JsonFormat::Pretty, JsonFormat::Minified, JsonFormat::Zipped];
+    let formats = [
+        JsonFormat::Zipped,
+        JsonFormat::Pretty,
+        JsonFormat::Compact,
+        JsonFormat::Minified,
+        JsonFormat::Zipped,
+    ];
     for world in worlds(&FULL).await {
         let long = "a department with a name long enough for a patch to be the smaller one ".repeat(4);
         let fields = |n: usize| json!({"name": "ann", "description": long, "n": n});
@@ -309,7 +315,7 @@ async fn rows_of_mixed_formats_are_read_back() {
             world.sql(
                 "select json_format, transform_type from spt_hist_identity_capture order by effective_date;"
             ),
-            "ZIPPED|full\nPRETTY|patch\nMINIFIED|patch\nZIPPED|patch"
+            "ZIPPED|full\nPRETTY|patch\nCOMPACT|patch\nMINIFIED|patch\nZIPPED|patch"
         );
         for n in 0..formats.len() {
             let at = 100 * i64::try_from(n + 1).unwrap();

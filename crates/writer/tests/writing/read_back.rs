@@ -70,7 +70,7 @@ proptest! {
     #[test]
     fn every_state_of_every_type_is_read_back(
         states in prop::collection::vec(any_states(), ObjectType::ALL.len()),
-        json_format in prop::sample::select(vec![JsonFormat::Zipped, JsonFormat::Minified, JsonFormat::Pretty]),
+        json_format in prop::sample::select(&JsonFormat::ALL[..]),
         max_allowed_patches in 0_u32..5,
         together: bool,
     ) {
