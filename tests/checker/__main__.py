@@ -64,7 +64,7 @@ def check(given, folder):
     executed = list(runs.of_history(history))
     settings = Settings(given.max_allowed_patches, given.capture_max_age_in_days)
     expected = Expected(world, Masks(given.secret_hash_key), account, settings)
-    stories = told.Told(executed)
+    stories = told.Told()
     log = deeds(given.deeds)
     deed = next(log, None)
     passed = 0
@@ -86,7 +86,7 @@ def check(given, folder):
     comparison.heads()
     comparison.entities()
     runs.compare(history, executed, report)
-    stories.compare(comparison)
+    stories.compare(account, report)
     compared = ", ".join(f"{count} {what}" for what, count in sorted(report.compared.items()))
     print(f"{len(executed)} runs over {passed} deeds with {world.writes} writes. Compared: {compared}.")
     print(f"{report.wrong} rows are wrong." if report.wrong else "All of it is as it must be.")

@@ -11,6 +11,7 @@ create table head (
 create table capture (
     type, id, seq, run, name, owner_id, owner_name, kind, effective, extended, full, smart, deleted, image, parent,
     capture_id, created, dated, primary key (type, id, seq)) without rowid;
+create index head_by_id on head (id);
 create table event (name, type, id, seq, cells);
 create table child (name, capture_id, idx, cells, primary key (name, capture_id, idx)) without rowid;
 """

@@ -42,11 +42,11 @@ class Comparison:
         self.json_format = json_format
         self.columns = history.columns("spt_hist_") | history.columns("annals_")
 
-    def stream(self, table, *order):
-        """All rows of a table as cells by column."""
+    def stream(self, table, *order, where="1 = 1"):
+        """Rows of a table as cells by column, in the order of these; `#` marks a number."""
         columns = self.columns[table]
-        by = ", ".join(self.history.by_bytes(column) for column in order)
-        for row in self.history.rows(f"select {', '.join(columns)} from {table} order by {by}"):
+        by = ", ".join(name[1:] if name.startswith("#") else self.history.by_bytes(name) for name in order)
+        for row in self.history.rows(f"select {', '.join(columns)} from {table} where {where} order by {by}"):
             yield dict(zip(columns, row))
 
     def run_at(self, instant):
@@ -57,20 +57,13 @@ class Comparison:
         """Captures, the documents in them, and their child rows."""
         for name, kept in KEPT.items():
             expected = self.account.rows("select * from capture where type = ? order by id, seq", (name,))
-            found = self.by_object(kept)
+            found = self.stream(kept.table, kept.object_id, "#created", "id")
             self.account.rows("begin")
             for id, wanted, rows in merged(expected, found, lambda row: row["id"], lambda row: row[kept.object_id]):
                 self.captures_of(name, kept, id, [dict(row) for row in wanted], rows)
             self.account.rows("commit")
             for child in kept.children:
                 self.children(child)
-
-    def by_object(self, kept):
-        """Captures in the order of their objects, then as they were written."""
-        columns = self.columns[kept.table]
-        by = f"{self.history.by_bytes(kept.object_id)}, created, {self.history.by_bytes('id')}"
-        for row in self.history.rows(f"select {', '.join(columns)} from {kept.table} order by {by}"):
-            yield dict(zip(columns, row))
 
     def captures_of(self, name, kept, id, wanted, rows):
         by_run = {capture["run"]: capture for capture in wanted}
@@ -165,7 +158,7 @@ class Comparison:
         """Child rows of one table."""
         expected = self.account.rows(
             "select capture_id, idx, cells from child where name = ? order by capture_id, idx", (child.table,))
-        found = self.sorted_children(child)
+        found = self.stream(child.table, child.parent, "#idx")
         for (capture_id, idx), wanted, rows in merged(
                 expected, found, lambda row: (row["capture_id"], row["idx"]), lambda row: (row[child.parent], row["idx"])):
             id = f"{capture_id}/{idx}"
@@ -180,12 +173,6 @@ class Comparison:
                 continue
             cells = {column: None for column in rows[0]} | {child.parent: capture_id, "idx": idx} | filled
             self.report.cells(child.table, id, object, cells, rows[0])
-
-    def sorted_children(self, child):
-        columns = self.columns[child.table]
-        by = f"{self.history.by_bytes(child.parent)}, idx"
-        for row in self.history.rows(f"select {', '.join(columns)} from {child.table} order by {by}"):
-            yield dict(zip(columns, row))
 
     def events(self):
         """Events: those of a capture are a set."""
