@@ -26,7 +26,8 @@ fn sites(captures: Captures) -> impl Iterator<Item = Site> {
 impl Row {
     /// The one row that this query finds.
     fn found(site: &Site, table: &'static str, column: &'static str, among: &str) -> Self {
-        let key = site.look(&format!("select {column} from {table} where {among} order by {column} limit 1;"));
+        let key =
+            site.look(&format!("select {column} from {table} where {among} order by {column} limit 1;"));
         assert!(!key.is_empty(), "no such row of {table}: {among}");
         Self { table, column, key }
     }
@@ -64,7 +65,10 @@ fn a_changed_value_is_named() {
         let (account, name) = (row.cell(&site, "account_id"), row.cell(&site, "application_name"));
         row.set(&site, "application_name = 'Another'");
         let found = "found application_name = 'Another'";
-        names(&site, &[row.table, &row.key, &account, &format!("expected application_name = '{name}'"), found]);
+        names(
+            &site,
+            &[row.table, &row.key, &account, &format!("expected application_name = '{name}'"), found],
+        );
     }
 }
 
@@ -170,7 +174,8 @@ fn a_changed_byte_of_a_document_is_named() {
 #[test]
 fn a_changed_value_inside_a_document_is_named() {
     for site in sites(CAPTURES[1]) {
-        let among = "id in (select patch_doc_parent from spt_hist_identity_capture) and transform_type = 'full'";
+        let among =
+            "id in (select patch_doc_parent from spt_hist_identity_capture) and transform_type = 'full'";
         let row = Row::found(&site, "spt_hist_identity_capture", "id", among);
         let email = row.cell(&site, "email");
         let [from, to] = [format!("\"{email}\""), "\"nobody@example.com\"".to_owned()];

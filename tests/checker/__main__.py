@@ -38,7 +38,7 @@ def arguments():
     check.add_argument("history")
     check.add_argument("--source", help="identity system to compare the log itself with")
     check.add_argument("--max-allowed-patches", type=int, default=0, metavar="N")
-    check.add_argument("--capture-max-age-in-days", type=int, default=30, metavar="N")
+    check.add_argument("--capture-max-age-in-days", type=int, metavar="N")
     check.add_argument("--json-format", default="ZIPPED")
     check.add_argument("--secret-hash-key", default="")
     return parser.parse_args()
