@@ -39,7 +39,7 @@ fn all_is_as_it_must_be(engine: Engine) {
         }
         let checked = site.check();
         assert!(checked.is_right(), "seed {seed} on {engine}: {checked:#?}");
-        println!("seed {seed} on {engine}: {}", checked.summary);
+        eprintln!("seed {seed} on {engine}: {}", checked.summary);
     }
 }
 

@@ -3,7 +3,6 @@
 import json
 
 from expected import Run
-from report import shown
 
 MADE = ("fullCaptures", "patchCaptures", "duplicates", "unchanged", "deleted", "late", "dead", "events")
 QUALIFIED = {"modified": "qualifiedByChange", "reattempt": "qualifiedByReattempt", "deleted": "deletions"}
@@ -36,6 +35,10 @@ def compare(history, runs, report):
     for table in EMPTY:
         for row in history.rows(f"select * from {table}"):
             report.unexpected(table, row[0], "no object", dict(enumerate(row)))
+    # A system that reads this database refuses to start without this row.
+    version = {"name": "main", "system_version": "8.4-00", "schema_version": "8.4-87"}
+    found = [dict(zip(version, row)) for row in history.rows(f"select {', '.join(version)} from spt_hist_database_version")]
+    report.cells("spt_hist_database_version", "main", "no object", version, found[0] if len(found) == 1 else {})
     last = {"timestamp_ms": stored[runs[-1].id][4], "run_id": runs[-1].id}
     for row in history.rows("select timestamp_ms, run_id, task from annals_named_timestamp"):
         report.cells("annals_named_timestamp", row[2], f"task {row[2]}", last, dict(zip(last, row)))
