@@ -6,6 +6,9 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
+/// How the variables begin that cargo sets for the package whose tests it runs.
+const OF_THIS_PACKAGE: [&str; 2] = ["CARGO_PKG_", "CARGO_MANIFEST_"];
+
 /// What the program said and how it ended.
 #[derive(Debug)]
 pub(crate) struct Said {
@@ -77,6 +80,14 @@ fn program() -> &'static Path {
             cargo.arg("--release");
         }
         cargo.arg("--target-dir").arg(folder.parent().expect("the target folder"));
+        // What cargo tells of this package: build scripts that ask for it would take it for news, and half of the
+        // workspace be compiled anew, now and again the next time.
+        for (name, _) in std::env::vars_os() {
+            if name.to_str().is_some_and(|name| OF_THIS_PACKAGE.iter().any(|prefix| name.starts_with(prefix)))
+            {
+                cargo.env_remove(name);
+            }
+        }
         let status = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).status().expect("cargo starts");
         assert!(status.success(), "the program cannot be built");
         folder.join("annals")

@@ -22,7 +22,7 @@ use annals_model::ObjectType;
 use annals_sql::{Db, Stmt, Tx};
 
 use crate::deed::{
-    AttributeChange, Change, Deed, DeedKind, Named, ObjectChange, Part, Stamp, object_type_of,
+    AttributeChange, Change, Deed, DeedKind, Named, ObjectChange, Part, RowWrite, Stamp, object_type_of,
 };
 use crate::dice::Dice;
 use crate::error::{Doing as _, Result};
@@ -180,6 +180,7 @@ impl<'w> Day<'w> {
                 identity: None,
                 objects: Vec::new(),
                 parts: Vec::new(),
+                rows: Vec::new(),
             },
             deeds: Vec::new(),
         })
@@ -243,8 +244,15 @@ impl<'w> Day<'w> {
 
     /// Begins the log of a deed.
     fn open(&mut self, kind: DeedKind, time_ms: i64, identity: Option<Named>) {
-        self.deed =
-            Deed { kind, day: self.number, time_ms, identity, objects: Vec::new(), parts: Vec::new() };
+        self.deed = Deed {
+            kind,
+            day: self.number,
+            time_ms,
+            identity,
+            objects: Vec::new(),
+            parts: Vec::new(),
+            rows: Vec::new(),
+        };
     }
 
     /// Ends the log of a deed: rows added since it began belong to it.
@@ -272,6 +280,7 @@ impl<'w> Day<'w> {
                 }),
                 None => self.part(added.table, &added.key),
             }
+            self.deed.rows.push(RowWrite::Insert { table: added.table.to_owned(), cells: added.cells });
         }
         self.deed.parts.sort();
         self.deed.parts.dedup();

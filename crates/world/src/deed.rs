@@ -1,5 +1,7 @@
 //! The log of deeds: everything that happened on a day, exact to the row.
 
+use std::collections::BTreeMap;
+
 use annals_model::ObjectType;
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +22,54 @@ pub struct Deed {
     pub objects: Vec<ObjectChange>,
     /// Other rows that were made, changed or deleted: members of lists, decisions, and so on.
     pub parts: Vec<Part>,
+    /// All that it wrote, to the cell and in order: whoever has the rows of the beginning and all writes since has all
+    /// rows.
+    pub rows: Vec<RowWrite>,
+}
+
+/// Cells of a row by column. Those of a new row that are not named are null.
+pub type Cells = BTreeMap<String, serde_json::Value>;
+
+/// Rows of one table that were written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "write")]
+pub enum RowWrite {
+    /// One is new.
+    Insert {
+        /// Table.
+        table: String,
+        /// What it holds.
+        cells: Cells,
+    },
+    /// One holds something else.
+    Update {
+        /// Table.
+        table: String,
+        /// Id of the row.
+        id: String,
+        /// What it holds now, as far as that was written.
+        cells: Cells,
+    },
+    /// Those that hold this value in this column are gone.
+    Delete {
+        /// Table.
+        table: String,
+        /// Column.
+        column: String,
+        /// Value.
+        value: String,
+    },
+}
+
+/// A value of a cell as the log writes it. Worlds hold no bytes.
+pub(crate) fn cell(value: &annals_sql::Value) -> serde_json::Value {
+    use annals_sql::Value;
+    match value {
+        Value::Text(Some(text)) => text.as_str().into(),
+        Value::Int(Some(number)) => (*number).into(),
+        Value::Bool(Some(flag)) => (*flag).into(),
+        _ => serde_json::Value::Null,
+    }
 }
 
 /// Something with an id and a name.

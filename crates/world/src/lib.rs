@@ -41,7 +41,7 @@ mod world;
 mod xml;
 mod xml_forms;
 
-pub use deed::{AttributeChange, Change, Deed, DeedKind, Named, ObjectChange, Part, Stamp};
+pub use deed::{AttributeChange, Cells, Change, Deed, DeedKind, Named, ObjectChange, Part, RowWrite, Stamp};
 pub use error::{Result, WorldError};
 pub use schema::{Release, UnknownRelease};
 pub use world::{Progress, Step, World, WorldOptions};

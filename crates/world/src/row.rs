@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use annals_sql::{Batch, Column as BatchColumn, ColumnData, OnConflict, Tx, Value};
 
+use crate::deed::{Cells, cell};
 use crate::error::{Doing as _, Result, WorldError};
 use crate::schema::{Column, ColumnType, Release, Schema, Table};
 
@@ -124,7 +125,7 @@ pub(crate) struct Rows {
 }
 
 /// A row that was added, as the log of deeds tells of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Added {
     /// Table.
     pub(crate) table: &'static str,
@@ -134,6 +135,8 @@ pub(crate) struct Added {
     pub(crate) name: Option<String>,
     /// The columns of [`TOLD`] that were given.
     pub(crate) told: Vec<(&'static str, String)>,
+    /// What it holds but for nulls.
+    pub(crate) cells: Cells,
 }
 
 /// Columns that the log of deeds tells of every object that is made or deleted.
@@ -173,7 +176,8 @@ impl Rows {
 
     /// Lets a row wait. One for a table that the release lacks is left out.
     pub(crate) fn add(&mut self, row: Row) {
-        if self.schema.table(row.table).is_some() || self.full.table(row.table).is_none() {
+        let known = self.schema.table(row.table);
+        if known.is_some() || self.full.table(row.table).is_none() {
             if let Some(trace) = &mut self.trace {
                 let named = ["value", "native_identity", "name", "constraint_name"];
                 trace.push(Added {
@@ -183,6 +187,13 @@ impl Rows {
                     told: TOLD
                         .into_iter()
                         .filter_map(|column| Some((column, row.given(column)?.to_owned())))
+                        .collect(),
+                    cells: row
+                        .cells
+                        .iter()
+                        .filter(|(column, _)| known.is_some_and(|table| table.column(column).is_some()))
+                        .map(|(column, value)| ((*column).to_owned(), cell(value)))
+                        .filter(|(_, value)| !value.is_null())
                         .collect(),
                 });
             }

@@ -26,7 +26,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Chore {
-    /// Install what tests need (PostgreSQL, MariaDB, SQLite, Request Tracker) by apt-get, as far as it is missing.
+    /// Install what tests need (PostgreSQL, MariaDB, SQLite, Python, Request Tracker) by apt-get, as far as it is missing.
     Setup,
     /// Set up, check format, lints and tidiness, then run every test; with arguments only the tests that they pick.
     Test {

@@ -33,7 +33,7 @@ impl Wanted {
 
 /// Everything that tests need. For the alternatives that Request Tracker's package depends on, the choice is the one
 /// that does least: no web server, no mail server, no database made behind our back.
-const WANTED: [Wanted; 12] = [
+const WANTED: [Wanted; 14] = [
     Wanted::plain("git"),
     Wanted {
         package: "postgresql-15",
@@ -43,6 +43,8 @@ const WANTED: [Wanted; 12] = [
     Wanted { package: "mariadb-server", or: &[], services: &["mariadb.service", "mariadb.socket"] },
     Wanted::plain("mariadb-client"),
     Wanted::plain("sqlite3"),
+    Wanted::plain("python3"),
+    Wanted::plain("python3-psycopg2"),
     Wanted { package: "request-tracker5", or: &[], services: &["request-tracker5.service"] },
     Wanted { package: "rt5-fcgi", or: &["rt5-standalone", "rt5-apache2"], services: &["rt5-fcgi.service"] },
     Wanted::plain("rt5-db-sqlite"),
@@ -57,12 +59,13 @@ const WANTED: [Wanted; 12] = [
 ];
 
 /// What stands for each package where there is no apt-get to ask.
-const PROGRAMS: [(&str, &str); 6] = [
+const PROGRAMS: [(&str, &str); 7] = [
     ("git", "git"),
     ("initdb", "the PostgreSQL server, version 15"),
     ("mariadbd", "the MariaDB server"),
     ("mariadb", "the MariaDB client"),
     ("sqlite3", "the SQLite shell"),
+    ("python3", "Python 3 with psycopg2"),
     ("rt-setup-database-5", "Request Tracker 5"),
 ];
 

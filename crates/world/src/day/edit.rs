@@ -4,7 +4,7 @@ use annals_model::ObjectType;
 use annals_sql::{Stmt, Value};
 
 use super::Day;
-use crate::deed::{AttributeChange, Change, ObjectChange, Stamp};
+use crate::deed::{AttributeChange, Cells, Change, ObjectChange, RowWrite, Stamp, cell};
 use crate::error::{Doing as _, Result, WorldError};
 use crate::id::Kind;
 use crate::record::records;
@@ -52,17 +52,20 @@ impl Day<'_> {
         let engine = self.tx.engine();
         let mut assignments = Vec::new();
         let mut params = Vec::new();
+        let mut cells = Cells::new();
         for (name, value) in sets {
             // Columns that the release lacks are passed over.
             if let Some((_, column)) = known.column(name) {
                 check_length(table, column, &value)?;
                 assignments.push(format!("{} = ?", engine.quote(name)));
+                cells.insert(name.to_owned(), cell(&value));
                 params.push(value);
             }
         }
         if assignments.is_empty() {
             return Ok(());
         }
+        self.deed.rows.push(RowWrite::Update { table: table.to_owned(), id: id.to_owned(), cells });
         params.push(Value::from(id));
         let text = format!(
             "update {} set {} where {} = ?",
@@ -106,6 +109,11 @@ impl Day<'_> {
         if self.schema.table(table).is_none() {
             return Ok(0);
         }
+        self.deed.rows.push(RowWrite::Delete {
+            table: table.to_owned(),
+            column: column.to_owned(),
+            value: value.to_owned(),
+        });
         let engine = self.tx.engine();
         let text = format!("delete from {} where {} = ?", engine.quote(table), engine.quote(column));
         let stmt = Stmt::built(format!("world.delete {table}"), text);
