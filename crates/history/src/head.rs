@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use annals_model::text::searchable;
 use annals_model::{Head, ObjectKey};
 use annals_sql::{Batch, Column, ColumnData, OnConflict, Row, Stmt, Tx, Value};
 
-use crate::text::without_nul;
 use crate::{Error, HeadImage, RebuildError};
 
 pub(crate) const TABLE: &str = "annals_head";
@@ -27,7 +27,7 @@ pub async fn heads(tx: &mut Tx, keys: &[ObjectKey]) -> Result<HashMap<ObjectKey,
     let mut groups: BTreeMap<_, HashMap<String, &ObjectKey>> = BTreeMap::new();
     for key in keys {
         let group = groups.entry((&key.source, key.object_type)).or_default();
-        group.insert(without_nul(&key.object_id).into_owned(), key);
+        group.insert(searchable(&key.object_id).into_owned(), key);
     }
     for ((source, object_type), group) in groups {
         let ids: Vec<String> = group.keys().cloned().collect();
@@ -66,8 +66,8 @@ pub(crate) async fn write(tx: &mut Tx, heads: BTreeMap<ObjectKey, Head>) -> Resu
         let row = [
             key.source.to_string(),
             key.object_type.as_str().to_owned(),
-            without_nul(&key.object_id).into_owned(),
-            without_nul(&head.name).into_owned(),
+            searchable(&key.object_id).into_owned(),
+            searchable(&head.name).into_owned(),
             head.capture_id,
             head.full_hash,
             head.smart_hash,

@@ -33,14 +33,14 @@ mod write;
 
 pub use at::{AsOf, FoundObject, as_of, find_objects};
 pub use captures::{CaptureSummary, KeptState, captures, kept};
-pub use document::{DOCUMENT_BYTES_MAX, IMAGE_DEPTH_MAX, event_id, full_document};
+pub use document::{DOCUMENT_BYTES_MAX, IMAGE_DEPTH_MAX, event_id, full_document, inflate};
 pub use error::{Error, Fault, RebuildError};
 pub use growth::{DayGrowth, TableGrowth, growth};
 pub use head::{head_images, heads};
 pub use layout::PATCHES_MAX;
 pub use living::{living, living_page, owners};
 pub use page::{Page, PageRequest, Position};
-pub use rebuild::HeadImage;
+pub use rebuild::{HeadImage, apply_patch};
 pub use schema::{create_reference_indexes, migrations, open};
 pub use settle::settle_request_items;
 pub use timeline::{EventRow, TimelineRange, timeline};

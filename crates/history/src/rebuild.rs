@@ -8,10 +8,13 @@ use json_patch::PatchOperation;
 use serde::Deserialize as _;
 use serde_json::Value;
 
-use crate::document::{decode, event_id};
+use crate::document::{DOCUMENT_BYTES_MAX, decode, event_id};
 use crate::error::Fault;
 use crate::layout::{Layout, PATCHES_MAX, layout};
 use crate::{Error, RebuildError};
+
+/// The deepest document: what the JSON parser reads back.
+const DOCUMENT_DEPTH_MAX: usize = 128;
 
 /// A capture and all that it is a patch of, itself first.
 #[derive(Debug, Default)]
@@ -96,10 +99,10 @@ impl Chain {
         {
             return Err(blame(&patch.capture_id, Fault::OtherObject { parent: other.capture_id.clone() }));
         }
-        let parsed = full.json().and_then(|json| serde_json::from_slice(&json).map_err(Fault::Json));
-        let mut value: Value = parsed.map_err(|fault| blame(&full.capture_id, fault))?;
+        let parsed = full.json().and_then(|json| Ok((parse(&json)?, json.len())));
+        let (mut value, mut bytes) = parsed.map_err(|fault| blame(&full.capture_id, fault))?;
         for patch in self.links.iter().rev().skip(1) {
-            apply(&mut value, patch).map_err(|fault| blame(&patch.capture_id, fault))?;
+            apply(&mut value, patch, &mut bytes).map_err(|fault| blame(&patch.capture_id, fault))?;
         }
         match &mut value {
             // Not patched: it is always the row's own id.
@@ -111,8 +114,42 @@ impl Chain {
     }
 }
 
-fn apply(document: &mut Value, patch: &Link) -> Result<(), Fault> {
-    let operations: Vec<PatchOperation> = serde_json::from_slice(&patch.json()?).map_err(Fault::Json)?;
+fn parse(json: &[u8]) -> Result<Value, Fault> {
+    serde_json::from_slice(json).map_err(Fault::Json)
+}
+
+/// Applies a stored patch. `bytes` is no less than the document's size: a patch adds at most its own, so that the
+/// document has to be measured only when the sum could be too large.
+fn apply(document: &mut Value, patch: &Link, bytes: &mut usize) -> Result<(), Fault> {
+    let json = patch.json()?;
+    apply_patch(document, &json)?;
+    *bytes += json.len();
+    if *bytes > DOCUMENT_BYTES_MAX {
+        *bytes = canonical_bytes(document).len();
+        if *bytes > DOCUMENT_BYTES_MAX {
+            return Err(Fault::TooLarge);
+        }
+    }
+    Ok(())
+}
+
+/// Applies the operations of a patch capture, RFC 6902 as JSON, to the document before it. Only what patches of ours
+/// consist of is applied, `add`, `remove` and `replace`: copying what is there could double a document a thousand
+/// times over.
+///
+/// # Errors
+/// No such operations, deeper than a document can be, or not fitting the document, which is then of no use any more.
+pub fn apply_patch(document: &mut Value, operations: &[u8]) -> Result<(), Fault> {
+    let operations: Vec<PatchOperation> = serde_json::from_slice(operations).map_err(Fault::Json)?;
+    for operation in &operations {
+        if matches!(operation, PatchOperation::Copy(_) | PatchOperation::Move(_) | PatchOperation::Test(_)) {
+            return Err(Fault::Operation);
+        }
+        // Else values put into values could nest until whatever walks them runs out of stack.
+        if operation.path().count() > DOCUMENT_DEPTH_MAX {
+            return Err(Fault::TooDeep);
+        }
+    }
     // Without undoing: a document that could not be patched is dropped.
     json_patch::patch_unsafe(document, &operations).map_err(Fault::Patch)
 }

@@ -162,7 +162,11 @@ async fn an_object_that_cannot_be_read_fails_alone_and_by_name() {
             ("b2", "person", "attributes: not well-formed at byte"),
             ("c3", "account", "attributes: not well-formed at byte"),
             ("d4", "person", "settings: not json: eof while parsing"),
-            ("e5", "person", "settings: the text has 20004 bytes, over the cap of 20000"),
+            (
+                "e5",
+                "person",
+                "settings: the text has 20004 bytes, more than limits.attributeBytesMax = 20000",
+            ),
         ];
         assert_eq!(batch.failed.len(), expected.len());
         for ((id, problem), (expected_id, table, text)) in batch.failed.iter().zip(expected) {
