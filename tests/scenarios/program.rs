@@ -46,7 +46,18 @@ pub(crate) fn annals(config: &Path, arguments: &[&str]) -> Said {
 
 /// [`annals`] with environment variables.
 pub(crate) fn annals_with(config: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Said {
-    let mut command = Command::new(program());
+    call(Command::new(program()), config, variables, arguments)
+}
+
+/// [`annals`] with so much memory and no more: what it writes to outside of its stack and its program text. A process
+/// that needs more ends with a signal.
+pub(crate) fn annals_within(mebibytes: u32, config: &Path, arguments: &[&str]) -> Said {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("ulimit -d {}; exec \"$0\" \"$@\"", mebibytes * 1024)]).arg(program());
+    call(command, config, &[], arguments)
+}
+
+fn call(mut command: Command, config: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Said {
     for name in ["ANNALS_CONFIG", "ANNALS_LOG", "ANNALS_SOURCE_URL", "ANNALS_SECRET_HASH_KEY"] {
         command.env_remove(name);
     }

@@ -31,9 +31,10 @@ annals_certification_capture,13,deleted,smallint,,YES,,N,
 ";
 
 /// Our own tables whose growth is reported with the history tables.
-pub(crate) const OUR_TABLES: [&str; 16] = [
+pub(crate) const OUR_TABLES: [&str; 17] = [
     "annals_head",
     CERTIFICATION_CAPTURE,
+    "annals_cleaned_text",
     "annals_config_version",
     "annals_task",
     "annals_run",
@@ -141,7 +142,7 @@ pub(crate) fn tables() -> Vec<&'static TableDef> {
     tables
 }
 
-const SQLITE: [Migration; 2] = [
+const SQLITE: [Migration; 3] = [
     Migration {
         version: 1,
         name: "history tables",
@@ -152,9 +153,14 @@ const SQLITE: [Migration; 2] = [
         name: "control tables",
         sql: include_str!("../../../migrations/sqlite/0002_control_tables.sql"),
     },
+    Migration {
+        version: 5,
+        name: "cleaned text",
+        sql: include_str!("../../../migrations/sqlite/0005_cleaned_text.sql"),
+    },
 ];
 
-const POSTGRES: [Migration; 2] = [
+const POSTGRES: [Migration; 3] = [
     Migration {
         version: 1,
         name: "history tables",
@@ -164,6 +170,11 @@ const POSTGRES: [Migration; 2] = [
         version: 2,
         name: "control tables",
         sql: include_str!("../../../migrations/postgres/0002_control_tables.sql"),
+    },
+    Migration {
+        version: 5,
+        name: "cleaned text",
+        sql: include_str!("../../../migrations/postgres/0005_cleaned_text.sql"),
     },
 ];
 

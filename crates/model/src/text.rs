@@ -8,23 +8,33 @@
 
 use std::borrow::Cow;
 
+use memchr::memmem;
+
 /// Stands for the byte 00; those for the others follow.
 const STAND_INS: u32 = 0x0010_FF00;
 
 /// Bytes as a document's text: themselves where they are UTF-8.
 #[must_use]
 pub fn exact_text(bytes: &[u8]) -> Cow<'_, str> {
-    if let Ok(text) = std::str::from_utf8(bytes)
-        && !has_stand_in(bytes)
-    {
-        return Cow::Borrowed(text);
+    match std::str::from_utf8(bytes) {
+        Ok(text) => exact_str(text),
+        Err(_) => Cow::Owned(written_out(bytes)),
     }
+}
+
+/// UTF-8 as a document's text: itself but for characters that stand for bytes.
+#[must_use]
+pub fn exact_str(text: &str) -> Cow<'_, str> {
+    if has_stand_in(text.as_bytes()) { Cow::Owned(written_out(text.as_bytes())) } else { Cow::Borrowed(text) }
+}
+
+fn written_out(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len() + 64);
     for chunk in bytes.utf8_chunks() {
         chunk.valid().chars().for_each(|found| push_exact(&mut text, found));
         chunk.invalid().iter().for_each(|byte| text.push(stand_in(*byte)));
     }
-    Cow::Owned(text)
+    text
 }
 
 /// Adds a character to a document's text, byte by byte if it is one that stands for a byte.
@@ -77,22 +87,19 @@ pub fn is_cleaned(json: &[u8]) -> bool {
     has_stand_in(json) || has_nul(json)
 }
 
-/// A backslash is nothing but the beginning of an escape, and takes the character behind it along.
+/// An escape, unless the backslash is itself escaped by one before it.
 fn has_nul(json: &[u8]) -> bool {
-    let mut rest = json;
-    while let Some(at) = rest.iter().position(|byte| *byte == b'\\') {
-        if rest[at + 1..].starts_with(b"u0000") {
-            return true;
-        }
-        rest = rest.get(at + 2..).unwrap_or_default();
-    }
-    false
+    memmem::find_iter(json, b"\\u0000").any(|at| {
+        let before = json[..at].iter().rev().take_while(|byte| **byte == b'\\').count();
+        before.is_multiple_of(2)
+    })
 }
 
 /// In UTF-8 they are F4 8F BC 80 to F4 8F BF BF.
 fn has_stand_in(utf8: &[u8]) -> bool {
+    // Nearly every text has none of these bytes.
     utf8.contains(&0xF4)
-        && utf8.windows(3).any(|bytes| bytes[..2] == [0xF4, 0x8F] && matches!(bytes[2], 0xBC..=0xBF))
+        && memmem::find_iter(utf8, &[0xF4, 0x8F]).any(|at| matches!(utf8.get(at + 2), Some(0xBC..=0xBF)))
 }
 
 fn stand_in(byte: u8) -> char {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use annals_config::profile::{Format, TimeKind};
 use annals_model::error_chain;
-use annals_model::text::exact_text;
+use annals_model::text::{exact_str, exact_text};
 use annals_sql::{Cell, ColumnKind, Row};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -150,7 +150,10 @@ fn text<'c>(cell: Cell<'c>, limits: &Limits) -> Result<Cow<'c, str>, DecodeError
         let bytes = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
         return Err(DecodeError::TooLarge { bytes, bytes_max: limits.bytes_max });
     }
-    Ok(exact_text(bytes))
+    Ok(match cell {
+        Cell::Text(text) => exact_str(text),
+        _ => exact_text(bytes),
+    })
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use annals_history::{HeadImage, NewCapture, NewDocument, PATCHES_MAX, RebuildError, Writes, full_document};
+use annals_model::text::is_cleaned;
 use annals_model::{
     CapturedImage, Decision, Head, Image, Message, NewEvent, ObjectKey, ObjectType, Operation,
     PartitionLease, PatchPolicy, Subject, TransformType, Transition, derive_events, diff,
@@ -251,6 +252,9 @@ impl<'m> Product<'m> {
             image: captured.map(|captured| &captured.image),
             latest: true,
         })?;
+        if captured.is_some_and(|captured| is_cleaned(&captured.bytes)) {
+            self.writes.cleaned(message.key.object_type, head.capture_id.clone());
+        }
         self.set_head(&message.key, head);
         Ok(())
     }

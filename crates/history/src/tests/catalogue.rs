@@ -77,13 +77,16 @@ async fn migrations_apply_once() {
         let before = open(&db).await.unwrap_err();
         assert_eq!(
             before.to_string(),
-            "the history database lacks history tables and control tables: run `annals migrate`"
+            "the history database lacks history tables and control tables and cleaned text: run `annals migrate`"
         );
 
         let all = migrations(db.engine());
         assert_eq!(db.migrate(&all[..1]).await.unwrap().len(), 1);
         let between = open(&db).await.unwrap_err();
-        assert_eq!(between.to_string(), "the history database lacks control tables: run `annals migrate`");
+        assert_eq!(
+            between.to_string(),
+            "the history database lacks control tables and cleaned text: run `annals migrate`"
+        );
 
         assert_eq!(db.migrate(all).await.unwrap().len(), all.len() - 1);
         assert_eq!(db.migrate(all).await.unwrap(), []);

@@ -165,7 +165,7 @@ async fn an_object_that_cannot_be_read_fails_alone_and_by_name() {
             (
                 "e5",
                 "person",
-                "settings: the text has 20004 bytes, more than limits.attributeBytesMax = 20000",
+                "settings: the text has 20004 bytes, more than limits.attributebytesmax = 20000",
             ),
         ];
         assert_eq!(batch.failed.len(), expected.len());

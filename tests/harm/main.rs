@@ -1,0 +1,14 @@
+//! Input that means harm: each with its exact outcome, through the program, under a memory limit.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up has failed")]
+
+mod large;
+#[expect(dead_code, reason = "the scenarios use more of it")]
+#[path = "../scenarios/program.rs"]
+mod program;
+#[expect(dead_code, reason = "the scenarios use more of it")]
+#[path = "../scenarios/ran.rs"]
+mod ran;
+#[expect(dead_code, reason = "the scenarios use more of it")]
+#[path = "../scenarios/site.rs"]
+mod site;
