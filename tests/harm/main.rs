@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up has failed")]
 
 mod large;
+mod memory;
 #[expect(dead_code, reason = "the scenarios use more of it")]
 #[path = "../scenarios/program.rs"]
 mod program;
