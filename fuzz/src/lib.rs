@@ -34,7 +34,9 @@ pub fn attribute_xml(input: &[u8]) {
 /// and what it leaves can be written and read.
 pub fn document_patch(input: &[u8]) {
     let mut values = Deserializer::from_slice(input).into_iter::<Value>();
-    let (Some(Ok(Value::Object(old))), Some(Ok(Value::Object(new)))) = (values.next(), values.next()) else { return };
+    let (Some(Ok(Value::Object(old))), Some(Ok(Value::Object(new)))) = (values.next(), values.next()) else {
+        return;
+    };
     let rest = &input[values.byte_offset()..];
     let (old, new) = (image(old), image(new));
     let wanted = serde_json::to_value(&new).expect("an image is JSON");

@@ -200,3 +200,31 @@ impl Document {
         RebuildError { table: self.table, capture_id: self.capture_id.clone(), fault }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_patch_does_only_what_patches_of_ours_do() {
+        let apply = |operations: Value| {
+            let mut document = json!({"a": [1, 2], "b": {"c": 3}});
+            apply_patch(&mut document, operations.to_string().as_bytes()).map(|()| document)
+        };
+        let usual = json!([{"op": "remove", "path": "/a/0"}, {"op": "replace", "path": "/b/c", "value": 4},
+                           {"op": "add", "path": "/a/-", "value": 5}]);
+        assert_eq!(apply(usual).unwrap(), json!({"a": [2, 5], "b": {"c": 4}}));
+        for operation in [
+            json!({"op": "copy", "from": "", "path": "/a/-"}),
+            json!({"op": "move", "from": "/b", "path": "/a/-"}),
+            json!({"op": "test", "path": "/b/c", "value": 3}),
+        ] {
+            assert!(matches!(apply(json!([operation])), Err(Fault::Operation)), "{operation}");
+        }
+        let deep = |levels| json!([{"op": "add", "path": "/x".repeat(levels), "value": 1}]);
+        assert!(matches!(apply(deep(129)), Err(Fault::TooDeep)));
+        assert!(matches!(apply(deep(128)), Err(Fault::Patch(_))));
+    }
+}
