@@ -1,8 +1,11 @@
 //! Runs under a memory limit, and what became of them.
 
+use std::path::Path;
+use std::process::Command;
+
 use annals_testkit::Engine;
 
-use crate::program::{Said, annals_within};
+use crate::program::{Said, call, program};
 use crate::site::Site;
 
 /// What the program may use, in MiB: the bound on its own memory.
@@ -64,6 +67,14 @@ pub(crate) fn run_within(mebibytes: u32, site: &Site) -> Ended {
 /// Another command.
 pub(crate) fn annals(site: &Site, arguments: &[&str]) -> Said {
     annals_within(MEMORY_MIB, site.path(), arguments)
+}
+
+/// The program with so much memory and no more: what it writes to outside of its stacks and its own text. A process that
+/// needs more ends with a signal.
+fn annals_within(mebibytes: u32, config: &Path, arguments: &[&str]) -> Said {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("ulimit -d {}; exec \"$0\" \"$@\"", mebibytes * 1024)]).arg(program());
+    call(command, config, &[], arguments)
 }
 
 /// What failed in the newest run: type, id, stage, error.

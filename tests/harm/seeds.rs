@@ -7,6 +7,8 @@ mod targets;
 use std::fs;
 use std::path::Path;
 
+type Target = fn(&[u8]);
+
 /// The seeds of a target.
 fn seeds(target: &str) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds").join(target);
@@ -19,7 +21,7 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
 /// Nothing panics and each property holds.
 #[test]
 fn every_seed_passes_its_target() {
-    let all: [(&str, fn(&[u8])); 5] = [
+    let all: [(&str, Target); 5] = [
         ("attribute_xml", targets::attribute_xml),
         ("document_patch", targets::document_patch),
         ("inflate", targets::inflate),

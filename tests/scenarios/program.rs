@@ -49,15 +49,13 @@ pub(crate) fn annals_with(config: &Path, variables: &[(&str, &str)], arguments: 
     call(Command::new(program()), config, variables, arguments)
 }
 
-/// [`annals`] with so much memory and no more: what it writes to outside of its stack and its program text. A process
-/// that needs more ends with a signal.
-pub(crate) fn annals_within(mebibytes: u32, config: &Path, arguments: &[&str]) -> Said {
-    let mut command = Command::new("sh");
-    command.args(["-c", &format!("ulimit -d {}; exec \"$0\" \"$@\"", mebibytes * 1024)]).arg(program());
-    call(command, config, &[], arguments)
-}
-
-fn call(mut command: Command, config: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Said {
+/// Calls a command that ends in the program.
+pub(crate) fn call(
+    mut command: Command,
+    config: &Path,
+    variables: &[(&str, &str)],
+    arguments: &[&str],
+) -> Said {
     for name in ["ANNALS_CONFIG", "ANNALS_LOG", "ANNALS_SOURCE_URL", "ANNALS_SECRET_HASH_KEY"] {
         command.env_remove(name);
     }
@@ -69,7 +67,7 @@ fn call(mut command: Command, config: &Path, variables: &[(&str, &str)], argumen
 
 /// The program's path. Cargo builds programs for the tests of their own package only, so it is asked to here; where
 /// the program is built already that takes a moment.
-fn program() -> &'static Path {
+pub(crate) fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
         // target/PROFILE/deps/scenarios-HASH
