@@ -8,10 +8,10 @@ use flate2::write::ZlibEncoder;
 
 use crate::memory::{annals, run, sites};
 
-/// 300 MB of white space, zipped.
+/// 120 MB of white space, zipped.
 fn bomb() -> Vec<u8> {
     let mut zlib = ZlibEncoder::new(Vec::new(), Compression::new(6));
-    std::io::copy(&mut std::io::repeat(b' ').take(300_000_000), &mut zlib).unwrap();
+    std::io::copy(&mut std::io::repeat(b' ').take(120_000_000), &mut zlib).unwrap();
     zlib.flush().unwrap();
     zlib.finish().unwrap()
 }
