@@ -24,6 +24,7 @@ async fn open(tracker: &RequestTracker) -> Source {
     let db = Db::open(tracker.url(), Access::ReadOnly).await.unwrap();
     let settings = SourceSettings {
         limits: Limits { bytes_max: 1 << 20, nesting_max: 100 },
+        document_bytes_max: 1 << 20,
         secret_key: b"a-key-for-tests-alone".to_vec(),
     };
     Source::open(db, Arc::new(config.profile().clone()), settings).await.unwrap()
@@ -332,6 +333,7 @@ async fn what_the_profile_names_and_the_database_lacks_is_listed() {
     let db = Db::open(tracker.url(), Access::ReadOnly).await.unwrap();
     let settings = SourceSettings {
         limits: Limits { bytes_max: 1 << 20, nesting_max: 100 },
+        document_bytes_max: 1 << 20,
         secret_key: b"a-key-for-tests-alone".to_vec(),
     };
     let refused =

@@ -1,6 +1,6 @@
 //! The `COMPACT` format in whole runs, and `annals history repack`.
 
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use annals_model::ObjectType;
 use annals_sql::Stmt;
@@ -8,7 +8,7 @@ use annals_testkit::Engine;
 use annals_world::WorldOptions;
 use serde_json::{Value, json};
 
-use crate::program::{annals, command};
+use crate::program::{annals, complete, program};
 use crate::site::{DAY_MS, START_MS, Site};
 
 /// Everything that history holds but for the bytes of documents and the word on their form.
@@ -69,11 +69,9 @@ fn forms(site: &Site) -> (u64, u64) {
 
 /// Kills a rewriting of all captures when some are rewritten and others are not.
 fn kill_in_the_middle(site: &Site) {
-    let mut rewriting = command(site.path(), &["history", "repack", "--batch", "1"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut rewriting = Command::new(program());
+    complete(&mut rewriting, site.path(), &["history", "repack", "--batch", "1"]);
+    let mut rewriting = rewriting.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let before = forms(site).1;
     while forms(site).1 == before {
         assert!(rewriting.try_wait().unwrap().is_none(), "it ended before anything was rewritten");

@@ -49,26 +49,34 @@ pub(crate) fn annals(config: &Path, arguments: &[&str]) -> Said {
 
 /// [`annals`] with environment variables.
 pub(crate) fn annals_with(config: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Said {
-    let mut command = command(config, arguments);
+    call(Command::new(program()), config, variables, arguments)
+}
+
+/// Calls a command that ends in the program.
+pub(crate) fn call(
+    mut command: Command,
+    config: &Path,
+    variables: &[(&str, &str)],
+    arguments: &[&str],
+) -> Said {
+    complete(&mut command, config, arguments);
     let Output { status, stdout, stderr } =
         command.envs(variables.iter().copied()).output().expect("the program starts");
     let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
     Said { code: status.code().unwrap_or(-1), out: text(stdout), err: text(stderr) }
 }
 
-/// The program as it is called in a configuration directory.
-pub(crate) fn command(config: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(program());
+/// Adds what a call in a configuration directory takes, and takes away the caller's own settings.
+pub(crate) fn complete(command: &mut Command, config: &Path, arguments: &[&str]) {
     for name in ["ANNALS_CONFIG", "ANNALS_LOG", "ANNALS_SOURCE_URL", "ANNALS_SECRET_HASH_KEY"] {
         command.env_remove(name);
     }
     command.args(arguments).arg("--config").arg(config).current_dir(config);
-    command
 }
 
 /// The program's path. Cargo builds programs for the tests of their own package only, so it is asked to here; where
 /// the program is built already that takes a moment.
-fn program() -> &'static Path {
+pub(crate) fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
         // target/PROFILE/deps/scenarios-HASH

@@ -88,6 +88,7 @@ pub async fn open_source(config: &Config) -> Result<Source, Failure> {
             bytes_max: config.service.limits.attribute_bytes_max,
             nesting_max: config.service.limits.nesting_max,
         },
+        document_bytes_max: config.service.limits.document_bytes_max,
         secret_key: config.service.secret_hash_key.clone().into_bytes(),
     };
     Ok(Source::open(db, Arc::new(config.profile().clone()), settings).await?)

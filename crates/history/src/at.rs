@@ -2,6 +2,7 @@
 
 use std::str::FromStr as _;
 
+use annals_model::text::searchable;
 use annals_model::{Image, ObjectKey, ObjectType};
 use annals_sql::{Stmt, Tx, Value as Param};
 use serde_json::Value;
@@ -9,7 +10,7 @@ use serde_json::Value;
 use crate::Error;
 use crate::layout::layout;
 use crate::rebuild::{chains, is_tombstone};
-use crate::text::{stored_id, without_nul};
+use crate::text::stored_id;
 
 pub(crate) const FIND: Stmt = Stmt::new(
     "history.find_objects",
@@ -42,7 +43,7 @@ pub async fn find_objects(
     object_type: ObjectType,
     name_or_id: &str,
 ) -> Result<Vec<FoundObject>, Error> {
-    let wanted = without_nul(name_or_id);
+    let wanted = searchable(name_or_id);
     let params = vec![
         Param::from(object_type.as_str()),
         Param::from(&*wanted),

@@ -210,8 +210,11 @@ fn broken(why: &'static str) -> Fault {
     Fault::Inflate(io::Error::new(io::ErrorKind::InvalidData, why))
 }
 
-/// Inflates, but never past a limit: a few kilobytes of zlib can hold gigabytes.
-fn inflate(stored: &[u8], bytes_max: usize) -> Result<Vec<u8>, Fault> {
+/// The JSON of a zipped document, inflated, but never past a limit: a few kilobytes of zlib can hold gigabytes.
+///
+/// # Errors
+/// `Inflate` for what is no zlib or is cut off, `TooLarge` past the limit.
+pub fn inflate(stored: &[u8], bytes_max: usize) -> Result<Vec<u8>, Fault> {
     let mut json = Vec::with_capacity(stored.len().saturating_mul(4).min(bytes_max));
     let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
     ZlibDecoder::new(stored).take(limit).read_to_end(&mut json).map_err(Fault::Inflate)?;

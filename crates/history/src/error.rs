@@ -139,6 +139,12 @@ pub enum Fault {
     /// The patch does not fit the document before it.
     #[error("its patch does not fit the capture before it")]
     Patch(#[source] json_patch::PatchError),
+    /// The patch does what no patch of ours does.
+    #[error("its patch has operations other than add, remove and replace")]
+    Operation,
+    /// The patch would nest a document deeper than it could be read back.
+    #[error("its patch reaches deeper than any document does")]
+    TooDeep,
     /// It describes no state of an object.
     #[error("its document has no image")]
     NoImage,

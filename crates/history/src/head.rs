@@ -1,12 +1,13 @@
 //! Heads: what is remembered of each object's newest capture (`annals_head`).
 
 use std::borrow::Cow;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
+use annals_model::text::searchable;
 use annals_model::{Head, ObjectKey, ObjectType};
 use annals_sql::{Batch, Column, ColumnData, Engine, ErrorKind, OnConflict, Row, Stmt, Tx, Value};
 
-use crate::text::without_nul;
 use crate::{Error, HeadImage, RebuildError};
 
 pub(crate) const TABLE: &str = "annals_head";
@@ -47,7 +48,7 @@ pub async fn heads(tx: &mut Tx, keys: &[ObjectKey]) -> Result<HashMap<ObjectKey,
     let mut groups: BTreeMap<_, HashMap<Cow<'_, str>, &ObjectKey>> = BTreeMap::new();
     for key in keys {
         let group = groups.entry((&key.source, key.object_type)).or_default();
-        group.insert(without_nul(&key.object_id), key);
+        group.insert(searchable(&key.object_id), key);
     }
     let stmt = heads_stmt(tx.engine());
     for ((source, object_type), group) in groups {
@@ -139,8 +140,8 @@ impl Heads {
     pub(crate) async fn write(self, tx: &mut Tx) -> Result<(), Error> {
         let mut kinds = BTreeMap::new();
         for (key, _) in self.added.iter().chain(&self.moved) {
-            if !kinds.contains_key(&(&*key.source, key.object_type)) {
-                kinds.insert((&*key.source, key.object_type), kind(tx, key).await?);
+            if let Entry::Vacant(unknown) = kinds.entry((&*key.source, key.object_type)) {
+                unknown.insert(kind(tx, key).await?);
             }
         }
         let (added, moved) = (batch(&self.added, &kinds), batch(&self.moved, &kinds));
@@ -187,7 +188,7 @@ fn batch(heads: &BTreeMap<ObjectKey, Head>, kinds: &BTreeMap<(&str, ObjectType),
         numbers("kind", &|key, _| kinds.get(&(&*key.source, key.object_type)).copied()),
         numbers("patches_since_full", &|_, head| Some(head.patches_since_full.into())),
         numbers("deleted", &|_, head| Some(head.deleted.into())),
-        texts("object_id", &|key, _| without_nul(&key.object_id).into_owned()),
+        texts("object_id", &|key, _| searchable(&key.object_id).into_owned()),
         bytes("capture_id", &|head| Some(pack(&head.capture_id, ID_BYTES))),
         bytes("full_hash", &|head| Some(pack(&head.full_hash, HASH_BYTES))),
         bytes("smart_hash", &|head| {
@@ -196,7 +197,7 @@ fn batch(heads: &BTreeMap<ObjectKey, Head>, kinds: &BTreeMap<(&str, ObjectType),
         bytes("full_capture_id", &|head| {
             (head.full_capture_id != head.capture_id).then(|| pack(&head.full_capture_id, ID_BYTES))
         }),
-        texts("name", &|_, head| without_nul(&head.name).into_owned()),
+        texts("name", &|_, head| searchable(&head.name).into_owned()),
     ])
 }
 

@@ -9,11 +9,14 @@ use json_patch::PatchOperation;
 use serde::Deserialize as _;
 use serde_json::Value;
 
-use crate::document::event_id;
+use crate::document::{DOCUMENT_BYTES_MAX, event_id};
 use crate::encoding::Decoder;
 use crate::error::Fault;
 use crate::layout::{Layout, PATCHES_MAX, layout};
 use crate::{Error, RebuildError};
+
+/// The deepest document: what the JSON parser reads back.
+const DOCUMENT_DEPTH_MAX: usize = 128;
 
 /// A capture and all that it is a patch of, itself first.
 #[derive(Debug, Default)]
@@ -105,11 +108,11 @@ impl Chain {
         {
             return Err(blame(&patch.capture_id, Fault::OtherObject { parent: other.capture_id.clone() }));
         }
-        let parsed =
-            full.json(&self.decoder).and_then(|json| serde_json::from_slice(&json).map_err(Fault::Json));
-        let mut value: Value = parsed.map_err(|fault| blame(&full.capture_id, fault))?;
+        let parsed = full.json(&self.decoder).and_then(|json| Ok((parse(&json)?, json.len())));
+        let (mut value, mut bytes) = parsed.map_err(|fault| blame(&full.capture_id, fault))?;
         for patch in self.links.iter().rev().skip(1) {
-            apply(&mut value, patch, &self.decoder).map_err(|fault| blame(&patch.capture_id, fault))?;
+            apply(&mut value, patch, &self.decoder, &mut bytes)
+                .map_err(|fault| blame(&patch.capture_id, fault))?;
         }
         match &mut value {
             // Not patched: it is always the row's own id.
@@ -121,9 +124,42 @@ impl Chain {
     }
 }
 
-fn apply(document: &mut Value, patch: &Link, decoder: &Decoder) -> Result<(), Fault> {
-    let operations: Vec<PatchOperation> =
-        serde_json::from_slice(&patch.json(decoder)?).map_err(Fault::Json)?;
+fn parse(json: &[u8]) -> Result<Value, Fault> {
+    serde_json::from_slice(json).map_err(Fault::Json)
+}
+
+/// Applies a stored patch. `bytes` is no less than the document's size: a patch adds at most its own, so that the
+/// document has to be measured only when the sum could be too large.
+fn apply(document: &mut Value, patch: &Link, decoder: &Decoder, bytes: &mut usize) -> Result<(), Fault> {
+    let json = patch.json(decoder)?;
+    apply_patch(document, &json)?;
+    *bytes += json.len();
+    if *bytes > DOCUMENT_BYTES_MAX {
+        *bytes = canonical_bytes(document).len();
+        if *bytes > DOCUMENT_BYTES_MAX {
+            return Err(Fault::TooLarge);
+        }
+    }
+    Ok(())
+}
+
+/// Applies the operations of a patch capture, RFC 6902 as JSON, to the document before it. Only what patches of ours
+/// consist of is applied, `add`, `remove` and `replace`: copying what is there could double a document a thousand
+/// times over.
+///
+/// # Errors
+/// No such operations, deeper than a document can be, or not fitting the document, which is then of no use any more.
+pub fn apply_patch(document: &mut Value, operations: &[u8]) -> Result<(), Fault> {
+    let operations: Vec<PatchOperation> = serde_json::from_slice(operations).map_err(Fault::Json)?;
+    for operation in &operations {
+        if matches!(operation, PatchOperation::Copy(_) | PatchOperation::Move(_) | PatchOperation::Test(_)) {
+            return Err(Fault::Operation);
+        }
+        // Else values put into values could nest until whatever walks them runs out of stack.
+        if operation.path().count() > DOCUMENT_DEPTH_MAX {
+            return Err(Fault::TooDeep);
+        }
+    }
     // Without undoing: a document that could not be patched is dropped.
     json_patch::patch_unsafe(document, &operations).map_err(Fault::Patch)
 }
@@ -172,5 +208,33 @@ impl Document {
 
     fn blame(&self, fault: Fault) -> RebuildError {
         RebuildError { table: self.table, capture_id: self.capture_id.clone(), fault }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_patch_does_only_what_patches_of_ours_do() {
+        let apply = |operations: Value| {
+            let mut document = json!({"a": [1, 2], "b": {"c": 3}});
+            apply_patch(&mut document, operations.to_string().as_bytes()).map(|()| document)
+        };
+        let usual = json!([{"op": "remove", "path": "/a/0"}, {"op": "replace", "path": "/b/c", "value": 4},
+                           {"op": "add", "path": "/a/-", "value": 5}]);
+        assert_eq!(apply(usual).unwrap(), json!({"a": [2, 5], "b": {"c": 4}}));
+        for operation in [
+            json!({"op": "copy", "from": "", "path": "/a/-"}),
+            json!({"op": "move", "from": "/b", "path": "/a/-"}),
+            json!({"op": "test", "path": "/b/c", "value": 3}),
+        ] {
+            assert!(matches!(apply(json!([operation])), Err(Fault::Operation)), "{operation}");
+        }
+        let deep = |levels| json!([{"op": "add", "path": "/x".repeat(levels), "value": 1}]);
+        assert!(matches!(apply(deep(129)), Err(Fault::TooDeep)));
+        assert!(matches!(apply(deep(128)), Err(Fault::Patch(_))));
     }
 }

@@ -1,10 +1,11 @@
 //! Rows of one table, gathered column by column for one bulk statement.
 
+use annals_model::text::searchable;
 use annals_sql::{Batch, Column, ColumnData, OnConflict, Tx};
 
 use crate::Error;
 use crate::schema::{ColumnType, TableDef};
-use crate::text::{cut, stored_id, without_nul};
+use crate::text::{cut, stored_id};
 
 /// Rows of one table. A value for a column that the table lacks is left out: tables of one kind differ in columns.
 #[derive(Debug)]
@@ -85,7 +86,7 @@ impl Rows {
         let Some(value) = value else { return };
         let value = match self.table.columns[position].kind {
             ColumnType::Id => stored_id(value),
-            ColumnType::Text(usize::MAX) => without_nul(value),
+            ColumnType::Text(usize::MAX) => searchable(value),
             ColumnType::Text(chars_max) => cut(value, chars_max),
             ColumnType::Int | ColumnType::Bytes => return,
         };

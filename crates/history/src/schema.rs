@@ -31,11 +31,12 @@ annals_certification_capture,13,deleted,smallint,,YES,,N,
 ";
 
 /// Our own tables whose growth is reported with the history tables.
-pub(crate) const OUR_TABLES: [&str; 19] = [
+pub(crate) const OUR_TABLES: [&str; 20] = [
     "annals_head",
     "annals_object_kind",
     "annals_deferred_index",
     CERTIFICATION_CAPTURE,
+    "annals_cleaned_text",
     "annals_dictionary",
     "annals_config_version",
     "annals_task",
@@ -144,7 +145,7 @@ pub(crate) fn tables() -> Vec<&'static TableDef> {
     tables
 }
 
-const SQLITE: [Migration; 4] = [
+const SQLITE: [Migration; 5] = [
     Migration {
         version: 1,
         name: "history tables",
@@ -165,9 +166,14 @@ const SQLITE: [Migration; 4] = [
         name: "slim heads",
         sql: include_str!("../../../migrations/sqlite/0004_slim_heads.sql"),
     },
+    Migration {
+        version: 5,
+        name: "cleaned text",
+        sql: include_str!("../../../migrations/sqlite/0005_cleaned_text.sql"),
+    },
 ];
 
-const POSTGRES: [Migration; 4] = [
+const POSTGRES: [Migration; 5] = [
     Migration {
         version: 1,
         name: "history tables",
@@ -187,6 +193,11 @@ const POSTGRES: [Migration; 4] = [
         version: 4,
         name: "slim heads",
         sql: include_str!("../../../migrations/postgres/0004_slim_heads.sql"),
+    },
+    Migration {
+        version: 5,
+        name: "cleaned text",
+        sql: include_str!("../../../migrations/postgres/0005_cleaned_text.sql"),
     },
 ];
 

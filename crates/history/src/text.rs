@@ -3,18 +3,14 @@
 use std::borrow::Cow;
 
 use annals_model::hash_bytes;
+use annals_model::text::searchable;
 
 /// Characters of an id column.
 const ID_CHARS: usize = 32;
 
-/// A text without NUL, which PostgreSQL refuses; the document keeps it.
-pub(crate) fn without_nul(text: &str) -> Cow<'_, str> {
-    if text.contains('\0') { Cow::Owned(text.replace('\0', "")) } else { Cow::Borrowed(text) }
-}
-
-/// A text without NUL, cut to so many characters; the document keeps the whole.
+/// A searchable text, cut to so many characters; the document keeps the whole.
 pub(crate) fn cut(text: &str, chars_max: usize) -> Cow<'_, str> {
-    let text = without_nul(text);
+    let text = searchable(text);
     // Bytes are at least as many as characters.
     if text.len() <= chars_max {
         return text;
@@ -28,7 +24,7 @@ pub(crate) fn cut(text: &str, chars_max: usize) -> Cow<'_, str> {
 /// An object's id as it stands in a column of 32 characters. A longer id is never cut, for two objects would become
 /// one: a UUID loses its dashes, anything else becomes half of its SHA-256. `annals_head` has every id in full.
 pub(crate) fn stored_id(id: &str) -> Cow<'_, str> {
-    let id = without_nul(id);
+    let id = searchable(id);
     if id.len() <= ID_CHARS || id.chars().count() <= ID_CHARS {
         return id;
     }

@@ -7,7 +7,7 @@ use annals_model::{
     EventTable, Head, Image, ImageHashes, JsonFormat, NewEvent, ObjectKey, ObjectType, Reference,
     TransformType,
 };
-use annals_sql::{Batch, Column, ColumnData, Tx};
+use annals_sql::{Batch, Column, ColumnData, OnConflict, Tx};
 
 use crate::capture_rows::Captures;
 use crate::document::{DOCUMENT_BYTES_MAX, full_document, tombstone_document};
@@ -65,6 +65,9 @@ pub enum NewDocument {
     Tombstone,
 }
 
+/// The captures with text that columns have cleaned.
+const CLEANED: &str = "annals_cleaned_text";
+
 /// What a flush wrote, in rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FlushSummary {
@@ -91,6 +94,8 @@ pub struct Writes {
     events: BTreeMap<EventTable, Rows>,
     extended: BTreeMap<ObjectType, BTreeMap<String, i64>>,
     heads: Heads,
+    /// Captures with text that columns have cleaned.
+    cleaned: Vec<(ObjectType, String)>,
 }
 
 impl Writes {
@@ -110,6 +115,7 @@ impl Writes {
             events: BTreeMap::new(),
             extended: BTreeMap::new(),
             heads: Heads::default(),
+            cleaned: Vec::new(),
         }
     }
 
@@ -202,6 +208,11 @@ impl Writes {
         self.extended.entry(object_type).or_default().insert(capture_id, extended_to_ms);
     }
 
+    /// Notes that a capture's columns, child rows and events lack text that its document has.
+    pub fn cleaned(&mut self, object_type: ObjectType, capture_id: String) {
+        self.cleaned.push((object_type, capture_id));
+    }
+
     /// Writes everything; nothing lasts until the transaction is committed.
     ///
     /// # Errors
@@ -218,6 +229,15 @@ impl Writes {
         for rows in self.events.into_values() {
             summary.events += rows.len();
             rows.insert(tx).await?;
+        }
+        if !self.cleaned.is_empty() {
+            let (types, ids) =
+                self.cleaned.into_iter().map(|(t, id)| (Some(t.as_str().to_owned()), Some(id))).unzip();
+            let columns = vec![
+                Column { name: "capture_id", data: ColumnData::Text(ids) },
+                Column { name: "object_type", data: ColumnData::Text(types) },
+            ];
+            tx.insert(CLEANED, Batch::new(columns), OnConflict::Fail).await?;
         }
         for (object_type, extended) in self.extended {
             summary.extended += extended.len();

@@ -21,7 +21,9 @@ pub const ATTRIBUTES: &str = "attributes";
 /// What tells two images apart.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Difference<'i> {
-    /// RFC 6902 operations that make the new image from the old one, relative to the image.
+    /// RFC 6902 operations that make the new image from the old one, relative to the image. None where they would take
+    /// more room than a document is worth, because the names on the way to what differs are too long: then only a full
+    /// capture has the new image.
     pub operations: Vec<PatchOperation>,
     /// Significant properties that differ, by name.
     pub changes: Vec<PropertyChange<'i>>,
@@ -118,6 +120,10 @@ type Pair<'i> = (Option<&'i Value>, Option<&'i Value>);
 /// patch moves everything behind each element that comes or goes.
 const MOVES_MAX: usize = 64 << 20;
 
+/// Past so many bytes of paths no operations are collected: names may be as long as a whole attribute, and each operation
+/// repeats those on its way.
+const PATH_BYTES_MAX: usize = 16 << 20;
+
 /// Deeper values are replaced as a whole; limits on documents keep images far from it.
 const DEPTH_MAX: usize = 128;
 
@@ -125,6 +131,7 @@ const DEPTH_MAX: usize = 128;
 #[derive(Default)]
 struct Writer {
     operations: Vec<PatchOperation>,
+    path_bytes: usize,
 }
 
 impl Writer {
@@ -181,6 +188,7 @@ impl Writer {
         }
     }
 
+    /// Two values that differ.
     fn value(
         &mut self,
         path: &PointerBuf,
@@ -190,9 +198,11 @@ impl Writer {
         depth: usize,
     ) {
         match (old, new) {
-            _ if old == new => {}
             (Value::Object(old), Value::Object(new)) if depth < DEPTH_MAX => {
-                for (name, old, new) in merged(Some(old), Some(new)) {
+                for (name, old, new) in merged(Some(old), Some(new)).filter(|(_, old, new)| old != new) {
+                    if self.gave_up() {
+                        return;
+                    }
                     let path = path.with_trailing_token(name);
                     match (old, new) {
                         (Some(old), Some(new)) => self.value(&path, old, new, None, depth + 1),
@@ -213,35 +223,54 @@ impl Writer {
         let leaving = alignment.leaving();
         let longest = old.len().max(new.len());
         if (leaving.len() + alignment.arriving()).saturating_mul(longest) > MOVES_MAX {
-            self.operations.push(PatchOperation::Replace(ReplaceOperation {
-                path: path.clone(),
-                value: Value::Array(new.to_vec()),
-            }));
+            let (path, value) = (path.clone(), Value::Array(new.to_vec()));
+            self.push(PatchOperation::Replace(ReplaceOperation { path, value }));
             return;
         }
         for index in leaving.into_iter().rev() {
+            if self.gave_up() {
+                return;
+            }
             self.remove(path.with_trailing_token(index));
         }
         for (index, step) in alignment.steps() {
-            let path = path.with_trailing_token(index);
+            if self.gave_up() {
+                return;
+            }
             match step {
-                Step::Stays(before) => self.value(&path, &old[before], &new[index], None, depth),
-                Step::Moves(_) | Step::Joins => self.add(path, &new[index]),
+                Step::Stays(before) if old[before] == new[index] => {}
+                Step::Stays(before) => {
+                    self.value(&path.with_trailing_token(index), &old[before], &new[index], None, depth);
+                }
+                Step::Moves(_) | Step::Joins => self.add(path.with_trailing_token(index), &new[index]),
             }
         }
     }
 
     fn add(&mut self, path: PointerBuf, value: &Value) {
-        self.operations.push(PatchOperation::Add(AddOperation { path, value: value.clone() }));
+        self.push(PatchOperation::Add(AddOperation { path, value: value.clone() }));
     }
 
     fn remove(&mut self, path: PointerBuf) {
-        self.operations.push(PatchOperation::Remove(RemoveOperation { path }));
+        self.push(PatchOperation::Remove(RemoveOperation { path }));
     }
 
     fn replace(&mut self, path: &PointerBuf, value: &Value) {
-        self.operations
-            .push(PatchOperation::Replace(ReplaceOperation { path: path.clone(), value: value.clone() }));
+        self.push(PatchOperation::Replace(ReplaceOperation { path: path.clone(), value: value.clone() }));
+    }
+
+    fn push(&mut self, operation: PatchOperation) {
+        self.path_bytes += operation.path().as_str().len();
+        if self.gave_up() {
+            self.operations = Vec::new();
+        } else {
+            self.operations.push(operation);
+        }
+    }
+
+    /// The paths became too long; the few operations that still come are not collected.
+    fn gave_up(&self) -> bool {
+        self.path_bytes > PATH_BYTES_MAX
     }
 }
 

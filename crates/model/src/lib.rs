@@ -14,6 +14,7 @@ mod partition;
 mod results;
 mod run;
 mod task;
+pub mod text;
 
 pub use capture::{Head, JsonFormat, TransformType};
 pub use clock::Clock;

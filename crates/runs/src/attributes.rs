@@ -22,7 +22,7 @@ pub async fn add(tx: &mut Tx, run_id: i64, changed: &BTreeMap<(ObjectType, Strin
     // Two names may become one when they are made storable, and one statement must not touch a row twice.
     let mut storable: BTreeMap<(ObjectType, String), u64> = BTreeMap::new();
     for ((object_type, attribute), objects) in changed {
-        *storable.entry((*object_type, crate::text::storable(attribute))).or_default() += objects;
+        *storable.entry((*object_type, crate::text::storable_name(attribute))).or_default() += objects;
     }
     let n = storable.len();
     let counts = storable.values().map(|n| i64::try_from(*n).ok()).collect();

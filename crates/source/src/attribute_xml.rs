@@ -10,7 +10,7 @@
 //! | `String` | a string, its white space kept; `<String/>` is `""` |
 //! | `Boolean` | `true` or `false`, in any case of letters; blank is `false`; any other text stays a string |
 //! | `Integer`, `Long` | a number if it fits `i64` or `u64`, else the text as a string; blank is `null` |
-//! | `Float`, `Double` | a number if it is finite, else the text as a string; blank is `null` |
+//! | `Float`, `Double` | a number if that says the same number, else the text as a string; blank is `null` |
 //! | `Date` | the epoch milliseconds as a plain number; other text stays a string; blank is `null` |
 //! | `DateString`, `TimeString`, `Class` | the text as a string, trimmed |
 //! | `List` | an array in its own order |
@@ -93,7 +93,7 @@ impl Default for Limits {
 #[derive(Debug, Error)]
 pub enum XmlError {
     /// The text is over [`Limits::bytes_max`].
-    #[error("the text has {bytes} bytes, over the cap of {bytes_max}")]
+    #[error("the text has {bytes} bytes, more than limits.attributeBytesMax = {bytes_max}")]
     TooLarge {
         /// How long the text is.
         bytes: usize,
@@ -101,7 +101,7 @@ pub enum XmlError {
         bytes_max: usize,
     },
     /// The tree is over [`Limits::nesting_max`] or [`JSON_LEVELS_MAX`].
-    #[error("nested over the cap of {nesting_max} levels near byte {position}")]
+    #[error("nested deeper than limits.nestingMax = {nesting_max} near byte {position}")]
     TooDeep {
         /// Where the cap was broken.
         position: usize,

@@ -38,6 +38,14 @@ impl ColumnPlan {
             _ => sql.clone(),
         }
     }
+
+    /// Whether a cell of it may hold more than so many bytes of text, as far as its engine lets it.
+    pub(crate) fn may_exceed(&self, bytes_max: usize) -> bool {
+        let holds_text = matches!(self.column.kind, ColumnKind::Text | ColumnKind::Bytes | ColumnKind::Other);
+        // UTF-8 takes four bytes a character at most.
+        let width = self.column.width_max.and_then(|width| usize::try_from(width).ok());
+        holds_text && width.is_none_or(|width| width.saturating_mul(4) > bytes_max)
+    }
 }
 
 /// A column that holds ids. Ids are text everywhere but in statements, where an index on whole numbers needs numbers.

@@ -1,7 +1,10 @@
 //! From the cells of a row to JSON.
 
+use std::borrow::Cow;
+
 use annals_config::profile::{Format, TimeKind};
 use annals_model::error_chain;
+use annals_model::text::{exact_str, exact_text};
 use annals_sql::{Cell, ColumnKind, Row};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -21,12 +24,8 @@ pub(crate) const FALSE_WORDS: [&str; 5] = ["0", "f", "false", "n", "no"];
 enum DecodeError {
     #[error(transparent)]
     Attributes(#[from] XmlError),
-    #[error("the text is not UTF-8")]
-    NotUtf8,
-    #[error("the text has {bytes} bytes, over the cap of {bytes_max}")]
-    TooLarge { bytes: usize, bytes_max: usize },
-    #[error("the text has the character U+0000, which history cannot keep")]
-    Nul,
+    #[error("the text has {bytes} bytes, more than limits.attributeBytesMax = {bytes_max}")]
+    TooLarge { bytes: i64, bytes_max: usize },
     #[error("it is no boolean")]
     NotBoolean,
     #[error("it is no time of the kind that the profile names")]
@@ -37,9 +36,22 @@ enum DecodeError {
     Row(#[from] annals_sql::Error),
 }
 
-/// Reads a column out of a row, or says which column of which table cannot be read and why.
-pub(crate) fn value(row: &Row, index: usize, plan: &ColumnPlan, limits: &Limits) -> Result<Value, String> {
-    let decoded = row.cell(index).map_err(DecodeError::from).and_then(|cell| decode(cell, plan, limits));
+/// Reads a column out of a row, or says which column of which table cannot be read and why. `bytes`, if the statement
+/// keeps back what is too large, is where the row says how large the cell is.
+pub(crate) fn value(
+    row: &Row,
+    (index, bytes): (usize, Option<usize>),
+    plan: &ColumnPlan,
+    limits: &Limits,
+) -> Result<Value, String> {
+    let decoded = row.cell(index).map_err(DecodeError::from).and_then(|cell| {
+        if let (Cell::Null, Some(bytes)) = (cell, bytes)
+            && let Some(bytes) = row.int(bytes)?
+        {
+            return Err(DecodeError::TooLarge { bytes, bytes_max: limits.bytes_max });
+        }
+        decode(cell, plan, limits)
+    });
     decoded.map_err(|error| {
         format!("table {}, column {}: {}", plan.column.table, plan.column.column, error_chain(&error))
     })
@@ -54,11 +66,11 @@ fn decode(cell: Cell<'_>, plan: &ColumnPlan, limits: &Limits) -> Result<Value, D
         Format::Text => as_text(cell, limits),
         Format::Boolean | Format::Flag => boolean(cell).map(Value::Bool),
         Format::Time(kind) => time(cell, kind).map(Value::from),
-        Format::Xml => Ok(attribute_xml::parse(uncapped_text(cell)?, limits)?),
-        Format::Json => Ok(attribute_xml::parse_json(uncapped_text(cell)?, limits)?),
+        Format::Xml => Ok(attribute_xml::parse(&text(cell, limits)?, limits)?),
+        Format::Json => Ok(attribute_xml::parse_json(&text(cell, limits)?, limits)?),
         Format::CommaList => {
-            let items = text(cell, limits)?.split(',').map(str::trim).filter(|item| !item.is_empty());
-            Ok(items.map(Value::from).collect())
+            let text = text(cell, limits)?;
+            Ok(text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(Value::from).collect())
         }
     }
 }
@@ -127,23 +139,21 @@ fn date_time(text: &str) -> Option<i64> {
     civil.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp().as_millisecond())
 }
 
-fn text<'c>(cell: Cell<'c>, limits: &Limits) -> Result<&'c str, DecodeError> {
-    let text = uncapped_text(cell)?;
-    if text.len() > limits.bytes_max {
-        return Err(DecodeError::TooLarge { bytes: text.len(), bytes_max: limits.bytes_max });
+/// Text as documents have it, bytes that are no UTF-8 among it.
+fn text<'c>(cell: Cell<'c>, limits: &Limits) -> Result<Cow<'c, str>, DecodeError> {
+    let bytes = match cell {
+        Cell::Text(text) => text.as_bytes(),
+        Cell::Bytes(bytes) => bytes,
+        Cell::Null | Cell::Bool(_) | Cell::Int(_) | Cell::Float(_) => return Err(DecodeError::NotText),
+    };
+    if bytes.len() > limits.bytes_max {
+        let bytes = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
+        return Err(DecodeError::TooLarge { bytes, bytes_max: limits.bytes_max });
     }
-    if text.contains('\0') {
-        return Err(DecodeError::Nul);
-    }
-    Ok(text)
-}
-
-fn uncapped_text(cell: Cell<'_>) -> Result<&str, DecodeError> {
-    match cell {
-        Cell::Text(text) => Ok(text),
-        Cell::Bytes(bytes) => std::str::from_utf8(bytes).map_err(|_| DecodeError::NotUtf8),
-        Cell::Null | Cell::Bool(_) | Cell::Int(_) | Cell::Float(_) => Err(DecodeError::NotText),
-    }
+    Ok(match cell {
+        Cell::Text(text) => exact_str(text),
+        _ => exact_text(bytes),
+    })
 }
 
 #[cfg(test)]
@@ -159,7 +169,7 @@ mod tests {
 
     fn read(cell: Cell<'_>, kind: ColumnKind, format: Format) -> Result<Value, String> {
         let (table, column) = (Arc::from("t"), Arc::from("c"));
-        let column = ColumnRef { sql: "t0.c".to_owned(), kind, join: None, table, column };
+        let column = ColumnRef { sql: "t0.c".to_owned(), kind, width_max: None, join: None, table, column };
         decode(cell, &ColumnPlan { column, format }, &LIMITS).map_err(|error| error.to_string())
     }
 
@@ -221,14 +231,17 @@ mod tests {
     }
 
     #[test]
-    fn text_is_utf8_without_nul_and_within_its_cap() {
+    fn text_is_kept_exact_and_within_its_cap() {
         let auto = |cell| read(cell, ColumnKind::Text, Format::Auto);
         assert_eq!(auto(Cell::Bytes("Zoë".as_bytes())), Ok(json!("Zoë")));
-        assert_eq!(auto(Cell::Bytes(b"\xff")), Err("the text is not UTF-8".to_owned()));
-        assert!(auto(Cell::Text("a\0b")).is_err_and(|error| error.contains("U+0000")));
+        assert_eq!(auto(Cell::Bytes(b"a\xff")), Ok(json!("a\u{10FFFF}")), "a character for the byte");
+        assert_eq!(auto(Cell::Text("a\0b")), Ok(json!("a\0b")));
         let (fits, long) = ("é".repeat(20), "é".repeat(21));
         assert_eq!(auto(Cell::Text(&fits)), Ok(json!(fits)), "the cap is in bytes");
-        assert_eq!(auto(Cell::Text(&long)), Err("the text has 42 bytes, over the cap of 40".to_owned()));
+        assert_eq!(
+            auto(Cell::Text(&long)),
+            Err("the text has 42 bytes, more than limits.attributeBytesMax = 40".to_owned())
+        );
         assert_eq!(read(Cell::Int(7), ColumnKind::Integer, Format::Text), Ok(json!("7")));
         assert_eq!(read(Cell::Int(7), ColumnKind::Integer, Format::Xml), Err("it is no text".to_owned()));
         assert_eq!(auto(Cell::Float(f64::INFINITY)), Ok(json!("inf")), "JSON has no such number");

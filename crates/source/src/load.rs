@@ -85,7 +85,7 @@ impl Source {
     ) -> Result<LoadedBatch> {
         let plan = self.plan(object_type)?;
         check_selection(plan, selection)?;
-        let mut batch = Batch::new(ids);
+        let mut batch = Batch::new(ids, self.document_bytes_max);
         let mut reading = Reading::begin(self, plan).await?;
         let observed_ms = match self.given_now_ms {
             Some(now_ms) => now_ms,

@@ -16,6 +16,8 @@ pub(crate) struct ColumnRef {
     /// As statements name it: `t1."name"`.
     pub(crate) sql: String,
     pub(crate) kind: ColumnKind,
+    /// The most characters or bytes that the engine lets into it, if it sets a bound.
+    pub(crate) width_max: Option<i64>,
     /// Number of the joined table that has it; `None` is the base table.
     pub(crate) join: Option<usize>,
     /// Real names, for messages.
@@ -72,6 +74,7 @@ impl Table {
         Ok(ColumnRef {
             sql: format!("{}.{}", self.alias, engine.quote(&found.name)),
             kind: found.kind,
+            width_max: found.width_max,
             join: self.join,
             table: Arc::clone(&self.name),
             column: Arc::from(found.name.as_str()),

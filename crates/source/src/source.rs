@@ -21,6 +21,8 @@ use crate::secret::SecretPolicy;
 pub struct SourceSettings {
     /// Caps on one column's text; an object past one is a named failure.
     pub limits: Limits,
+    /// Bytes of one image: an object of which more is read is a named failure, before all of it is in memory.
+    pub document_bytes_max: usize,
     /// Key of the hash in masks of secrets, at least [`crate::secret::KEY_BYTES_MIN`] bytes.
     pub secret_key: Vec<u8>,
 }
@@ -31,6 +33,7 @@ pub struct Source {
     pub(crate) db: Db,
     pub(crate) profile: Arc<Profile>,
     pub(crate) limits: Limits,
+    pub(crate) document_bytes_max: usize,
     pub(crate) secrets: SecretPolicy,
     pub(crate) plans: BTreeMap<ObjectType, TypePlan>,
     pub(crate) deletes: Option<DeletesPlan>,
@@ -70,6 +73,7 @@ impl Source {
             db,
             profile,
             limits: settings.limits,
+            document_bytes_max: settings.document_bytes_max,
             secrets,
             plans,
             deletes,

@@ -20,6 +20,8 @@ pub struct CatalogColumn {
     pub name: String,
     /// What it holds.
     pub kind: ColumnKind,
+    /// The most characters or bytes that the engine lets into it; none where it sets no bound.
+    pub width_max: Option<i64>,
 }
 
 /// What a column holds, as far as a statement has to know.
@@ -65,21 +67,23 @@ impl ColumnKind {
     }
 }
 
+// SQLite enforces no width.
 const SQLITE: Stmt = Stmt::new(
     "sql.catalog",
-    "select m.name, c.name, c.type from sqlite_master m join pragma_table_info(m.name) c
+    "select m.name, c.name, c.type, null from sqlite_master m join pragma_table_info(m.name) c
      where m.type in ('table', 'view') and lower(m.name) {in} order by m.name, c.cid",
 );
 const POSTGRES: Stmt = Stmt::new(
     "sql.catalog",
-    "select cast(table_name as text), cast(column_name as text), cast(data_type as text)
+    "select cast(table_name as text), cast(column_name as text), cast(data_type as text),
+       cast(character_maximum_length as bigint)
      from information_schema.columns
      where table_schema = any(current_schemas(false)) and lower(table_name) {in}
      order by table_name, ordinal_position",
 );
 const MYSQL: Stmt = Stmt::new(
     "sql.catalog",
-    "select table_name, column_name, data_type from information_schema.columns
+    "select table_name, column_name, data_type, cast(character_maximum_length as signed) from information_schema.columns
      where table_schema = database() and lower(table_name) {in} order by table_name, ordinal_position",
 );
 
@@ -114,7 +118,9 @@ impl Tx {
                 ));
             }
             let kind = ColumnKind::of_type_name(&type_name);
-            entry.columns.insert(column.to_lowercase(), CatalogColumn { name: column, kind });
+            entry
+                .columns
+                .insert(column.to_lowercase(), CatalogColumn { name: column, kind, width_max: row.int(3)? });
         }
         Ok(found)
     }

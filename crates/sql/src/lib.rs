@@ -3,6 +3,7 @@
 //! The only crate that names an engine. Everything else writes a statement once, with `?` for parameters and a few
 //! tokens where engines differ ([`Engine::render`]), and reads rows through [`Row`].
 
+mod argument;
 mod bulk;
 mod catalog;
 mod copy;

@@ -6,6 +6,7 @@ use annals_history::{
     Dictionaries, Encoder, HeadImage, NewCapture, NewDocument, PATCHES_MAX, RebuildError, Writes,
     full_document,
 };
+use annals_model::text::is_cleaned;
 use annals_model::{
     CapturedImage, Decision, Head, Image, Message, NewEvent, ObjectKey, ObjectType, Operation,
     PartitionLease, PatchPolicy, Subject, TransformType, Transition, derive_events, diff,
@@ -297,6 +298,9 @@ impl<'m> Product<'m> {
             latest: true,
             known,
         })?;
+        if captured.is_some_and(|captured| is_cleaned(&captured.bytes)) {
+            self.writes.cleaned(message.key.object_type, head.capture_id.clone());
+        }
         self.set_head(&message.key, head, known);
         Ok(())
     }

@@ -249,6 +249,24 @@ fn a_list_that_changed_in_too_many_places_is_replaced_as_a_whole() {
     operations(&old, &new);
 }
 
+/// A name of a megabyte on the way to 40,000 changes: an operation for each would repeat it, 40 GB in all.
+#[test]
+fn no_operations_are_collected_where_names_are_too_long() {
+    let name = "n".repeat(1 << 20);
+    let list = |to: u32| (0..40_000_u32).map(|id| json!({"id": id, "v": to})).collect::<Vec<_>>();
+    let old = image(json!({"attributes": {&name: list(0)}, "other": 1}));
+    let new = image(json!({"attributes": {&name: list(1)}, "other": 2}));
+    let difference = diff(&old, &new, &schema());
+    assert_eq!(difference.operations, []);
+    assert_eq!(difference.changes.len(), 2);
+    let elements = difference.changes[0].elements.as_ref().expect("a set");
+    assert_eq!(elements.changed.len(), 40_000);
+    // Twelve of them fit.
+    let twelve = [&list(1)[..12], &list(0)[12..]].concat();
+    let few = image(json!({"attributes": {&name: twelve}, "other": 1}));
+    assert_eq!(diff(&old, &few, &schema()).operations.len(), 12);
+}
+
 /// Values nested and wide enough to reach every branch, from so few words that keys, elements and names coincide.
 fn any_value() -> impl Strategy<Value = Value> {
     let word = prop::sample::select(vec![

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::value::{happenings, member, reference, text, told_once};
+use super::value::{happenings, member, property_name, reference, text, told_once};
 use super::{Events, Searchable, Transition};
 use crate::{ATTRIBUTES, AccountColumns};
 
@@ -26,7 +26,7 @@ pub(super) fn derive(events: &mut Events<'_>, transition: Transition<'_>) {
     for change in told_once(changes).filter(|change| change.property != "identity") {
         for (old, new) in happenings(change) {
             let Some(event) = events.of_identity(CATEGORY, "AccountChanged") else { return };
-            event.property_name = Some(change.property.clone());
+            event.property_name = Some(property_name(change));
             event.old_value = old.and_then(text);
             event.new_value = new.and_then(text);
             event.account = Some(account.clone());

@@ -1,6 +1,6 @@
 //! Events of managed attributes, roles and workgroups.
 
-use super::value::{happenings, member, reference, text, told_once};
+use super::value::{happenings, member, property_name, reference, text, told_once};
 use super::{Events, Searchable, Transition};
 use crate::{AccountColumns, EventTable, Image, ObjectType};
 
@@ -59,7 +59,7 @@ pub(super) fn derive(events: &mut Events<'_>, transition: Transition<'_>) {
                 for (old, new) in happenings(change) {
                     let element = new.or(old).and_then(serde_json::Value::as_object);
                     let event = events.own(names.table, names.category, names.changed);
-                    event.property_name = Some(change.property.clone());
+                    event.property_name = Some(property_name(change));
                     event.old_value = old.and_then(text);
                     event.new_value = new.and_then(text);
                     event.account.clone_from(&account);

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
-use super::value::{Happening, happenings, is_set, member, text, told_once};
+use super::value::{Happening, happenings, is_set, member, property_name, text, told_once};
 use super::{Events, Searchable, Transition, account};
 use crate::{AccountColumns, EventTable, Image, NewEvent, PropertyChange};
 
@@ -46,7 +46,7 @@ fn property(events: &mut Events<'_>, context: &Context<'_>, change: &PropertyCha
             ("inactive", (old, new)) => {
                 if is_set(old) != is_set(new) {
                     let event = events.own(EventTable::Identity, CATEGORY, "IdentityStatusChanged");
-                    event.property_name = Some(change.property.clone());
+                    event.property_name = Some(property_name(change));
                     event.old_value = Some(is_set(old).to_string());
                     event.new_value = Some(is_set(new).to_string());
                 }
@@ -73,7 +73,7 @@ fn property(events: &mut Events<'_>, context: &Context<'_>, change: &PropertyCha
 fn changed(events: &mut Events<'_>, change: &PropertyChange<'_>, (old, new): Happening<'_>) {
     let element = new.or(old).and_then(Value::as_object);
     let event = events.own(EventTable::Identity, CATEGORY, "IdentityChanged");
-    event.property_name = Some(change.property.clone());
+    event.property_name = Some(property_name(change));
     event.old_value = old.and_then(text);
     event.new_value = new.and_then(text);
     event.qry = Searchable {

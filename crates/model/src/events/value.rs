@@ -15,6 +15,12 @@ pub(super) fn text(value: &Value) -> Option<String> {
     }
 }
 
+/// The changed property as it stands in `property_name`, which takes 255 characters: each event has a copy, and the name
+/// of an attribute may be as long as the whole map.
+pub(super) fn property_name(change: &PropertyChange<'_>) -> String {
+    change.property.chars().take(255).collect()
+}
+
 /// A member as text; nothing if it is absent or null.
 pub(super) fn member(object: Option<&Map<String, Value>>, name: &str) -> Option<String> {
     object?.get(name).and_then(text)

@@ -1,8 +1,11 @@
 //! Columns that hold JSON.
 
 use super::{JSON_LEVELS_MAX, Limits, OBJECTS_MAX, XmlError, check_bytes, is_blank};
+use annals_model::text::{lone_surrogate, push_exact};
 use serde_json::value::RawValue;
 use serde_json::{Number, Value};
+use std::borrow::Cow;
+use std::ops::Range;
 
 /// Decodes the JSON text of a column. Blank text is `null`, and of equal keys the last wins.
 ///
@@ -10,27 +13,29 @@ use serde_json::{Number, Value};
 /// same number when it is written back. Any other is kept as a string of its own digits, because rounding it would
 /// both falsify the value and hide a change of its last digits.
 ///
+/// Half of a surrogate pair without its other half is no character; it is kept as [`annals_model::text`] tells.
+///
 /// # Errors
-/// Text over a cap, not JSON, or with the character U+0000, which databases do not take in text.
+/// Text over a cap, or not JSON.
 pub fn parse_json(text: &str, limits: &Limits) -> Result<Value, XmlError> {
     check_bytes(text, limits)?;
     if is_blank(text) {
         return Ok(Value::Null);
     }
-    let exact = quote_inexact_numbers(text, limits.nesting_max.min(JSON_LEVELS_MAX))?;
-    serde_json::from_str(exact.as_deref().unwrap_or(text)).map_err(XmlError::NotJson)
+    let exact = exact_json(text, limits.nesting_max.min(JSON_LEVELS_MAX))?;
+    serde_json::from_str(&exact).map_err(XmlError::NotJson)
 }
 
-/// Checks nesting, objects and characters, and returns the text with each number that would be rounded made a string, or
-/// nothing if there is none, which is nearly always so.
-fn quote_inexact_numbers(text: &str, nesting_max: usize) -> Result<Option<String>, XmlError> {
+/// Checks nesting and objects, and returns the text so that the parser loses nothing of it: each number that would be
+/// rounded made a string, and each escape that is half a character made text. Nearly always that is the text itself.
+fn exact_json(text: &str, nesting_max: usize) -> Result<Cow<'_, str>, XmlError> {
     let bytes = text.as_bytes();
-    let mut exact: Option<String> = None;
-    let (mut position, mut copied, mut depth, mut objects) = (0, 0, 0_usize, 0);
+    let mut exact = Exact { text, rewritten: String::new(), copied: 0 };
+    let (mut position, mut depth, mut objects) = (0, 0_usize, 0);
     while let Some(&byte) = bytes.get(position) {
         match byte {
             b'"' => {
-                position = end_of_string(bytes, position + 1)?;
+                position = exact.string(position + 1);
                 continue;
             }
             b'{' | b'[' => {
@@ -48,12 +53,7 @@ fn quote_inexact_numbers(text: &str, nesting_max: usize) -> Result<Option<String
                 let token = number_at(text, position);
                 let end = position + token.len();
                 if is_inexact(token) {
-                    let exact = exact.get_or_insert_with(|| String::with_capacity(text.len() + 2));
-                    exact.push_str(&text[copied..position]);
-                    exact.push('"');
-                    exact.push_str(token);
-                    exact.push('"');
-                    copied = end;
+                    exact.replace(position..end, &format!("\"{token}\""));
                 }
                 position = end;
                 continue;
@@ -62,25 +62,73 @@ fn quote_inexact_numbers(text: &str, nesting_max: usize) -> Result<Option<String
         }
         position += 1;
     }
-    if let Some(exact) = &mut exact {
-        exact.push_str(&text[copied..]);
-    }
-    Ok(exact)
+    Ok(exact.finish())
 }
 
-/// The position after the closing quote of the string whose content begins at `position`.
-fn end_of_string(bytes: &[u8], mut position: usize) -> Result<usize, XmlError> {
-    while let Some(&byte) = bytes.get(position) {
-        match byte {
-            b'"' => return Ok(position + 1),
-            b'\\' if bytes[position + 1..].starts_with(b"u0000") => {
-                return Err(XmlError::IllegalCharacter { code: 0, position });
-            }
-            b'\\' => position += 2,
-            _ => position += 1,
-        }
+/// A text of which pieces are replaced, from the front to the back.
+struct Exact<'t> {
+    text: &'t str,
+    rewritten: String,
+    /// How much of the text is in `rewritten`.
+    copied: usize,
+}
+
+impl<'t> Exact<'t> {
+    fn replace(&mut self, range: Range<usize>, with: &str) {
+        self.rewritten.push_str(&self.text[self.copied..range.start]);
+        self.rewritten.push_str(with);
+        self.copied = range.end;
     }
-    Ok(bytes.len())
+
+    fn finish(mut self) -> Cow<'t, str> {
+        if self.copied == 0 {
+            return Cow::Borrowed(self.text);
+        }
+        self.rewritten.push_str(&self.text[self.copied..]);
+        Cow::Owned(self.rewritten)
+    }
+
+    /// The position after the closing quote of the string whose content begins at `position`.
+    fn string(&mut self, mut position: usize) -> usize {
+        let bytes = self.text.as_bytes();
+        while let Some(&byte) = bytes.get(position) {
+            match byte {
+                b'"' => return position + 1,
+                b'\\' => position = self.escape(position),
+                _ => position += 1,
+            }
+        }
+        bytes.len()
+    }
+
+    /// The position after the escape at `position`.
+    fn escape(&mut self, position: usize) -> usize {
+        let Some(unit) = unit_at(self.text, position) else { return position + 2 };
+        let end = position + 6;
+        let mut text = String::new();
+        let end = match (unit, unit_at(self.text, end)) {
+            (0xD800..0xDC00, Some(low @ 0xDC00..0xE000)) => {
+                let code = 0x1_0000 + ((u32::from(unit) & 0x3FF) << 10) + (u32::from(low) & 0x3FF);
+                push_exact(&mut text, char::from_u32(code).unwrap_or_default());
+                end + 6
+            }
+            (0xD800..0xE000, _) => {
+                text = lone_surrogate(unit);
+                end
+            }
+            _ => return end,
+        };
+        self.replace(position..end, &text);
+        end
+    }
+}
+
+/// The number of the escape `\uXXXX` at this position, if there is one.
+fn unit_at(text: &str, position: usize) -> Option<u16> {
+    let digits = text.as_bytes().get(position..position + 6)?.strip_prefix(b"\\u")?;
+    let digits =
+        std::str::from_utf8(digits).ok().filter(|digits| digits.bytes().all(|d| d.is_ascii_hexdigit()))?;
+    u16::from_str_radix(digits, 16).ok()
 }
 
 fn number_at(text: &str, start: usize) -> &str {
@@ -103,8 +151,13 @@ fn is_inexact(token: &str) -> bool {
     if plain && !token.contains('.') {
         return token.parse::<i64>().is_err() && token.parse::<u64>().is_err();
     }
-    let kept = token.parse::<f64>().ok().and_then(Number::from_f64);
-    kept.is_none_or(|kept| decimal(&kept.to_string()) != decimal(token))
+    number(token).is_none()
+}
+
+/// A decimal as a number, if that says the same number.
+pub(super) fn number(token: &str) -> Option<Number> {
+    let kept = token.parse::<f64>().ok().and_then(Number::from_f64)?;
+    (decimal(&kept.to_string()) == decimal(token)).then_some(kept)
 }
 
 /// A number of JSON's as its significant digits and the power of ten of the last of them; nothing if its exponent is
@@ -112,7 +165,7 @@ fn is_inexact(token: &str) -> bool {
 fn decimal(token: &str) -> Option<(bool, String, i64)> {
     let (negative, token) = match token.strip_prefix('-') {
         Some(token) => (true, token),
-        None => (false, token),
+        None => (false, token.strip_prefix('+').unwrap_or(token)),
     };
     let (mantissa, exponent) = match token.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => (mantissa, exponent.parse::<i64>().ok()?),

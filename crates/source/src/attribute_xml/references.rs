@@ -1,6 +1,7 @@
 //! References, the characters that XML allows, and the normalisation of attribute values.
 
 use super::XmlError;
+use annals_model::text::push_exact;
 use std::borrow::Cow;
 
 /// The character that `name`, the text between `&` and `;`, stands for.
@@ -65,7 +66,7 @@ pub(super) fn attribute_value(raw: &str, position: usize) -> Result<Cow<'_, str>
                 let end = rest
                     .find(';')
                     .ok_or_else(|| bad_attribute(position, "a reference without its semicolon"))?;
-                value.push(resolve(&rest[1..end], position)?);
+                push_exact(&mut value, resolve(&rest[1..end], position)?);
                 end + 1
             }
             b'<' => return Err(bad_attribute(position, "`<` in an attribute value")),

@@ -81,6 +81,8 @@ fn a_float_is_a_number_while_it_is_finite() {
     assert_eq!(value_of("<Float>NaN</Float>"), json!("NaN"));
     assert_eq!(value_of("<Float>-Infinity</Float>"), json!("-Infinity"));
     assert_eq!(value_of("<Float>1e400</Float>"), json!("1e400"));
+    assert_eq!(value_of("<Double>+1.50E10</Double>"), json!(1.5e10));
+    assert_eq!(value_of("<Double>0.12345678901234567890</Double>"), json!("0.12345678901234567890"));
     assert_eq!(value_of("<Float> </Float>"), json!(null));
 }
 

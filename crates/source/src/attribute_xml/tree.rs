@@ -1,10 +1,12 @@
 //! The tree under construction: a stack of open elements, each of which becomes a value when it is closed.
 
+use super::json::number;
 use super::references::attribute_value;
 use super::{JSON_LEVELS_MAX, OBJECTS_MAX, XmlError, is_blank, is_white_space};
 use annals_model::canonical_bytes;
+use annals_model::text::push_exact;
 use quick_xml::events::BytesStart;
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 use std::borrow::Cow;
 
 /// What an element means.
@@ -228,7 +230,7 @@ impl<'t> Tree<'t> {
     /// Adds one character, which a reference stood for.
     pub(super) fn push_char(&mut self, found: char, position: usize) -> Result<(), XmlError> {
         match self.open.last_mut() {
-            Some(element) => element.text.to_mut().push(found),
+            Some(element) => push_exact(element.text.to_mut(), found),
             None => return Err(not_well_formed(position, "a reference outside of any element")),
         }
         Ok(())
@@ -339,10 +341,7 @@ fn float(text: &str) -> Value {
     if text.is_empty() {
         return Value::Null;
     }
-    match text.parse::<f64>().ok().and_then(Number::from_f64) {
-        Some(number) => Value::Number(number),
-        None => Value::from(text),
-    }
+    number(text).map_or_else(|| Value::from(text), Value::Number)
 }
 
 /// A set has no order of its own; the order of the canonical bytes makes equal sets equal arrays.

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use serde_json::Value;
+
 use super::draft::{Draft, ElementDraft, Shape};
 use super::{Loaded, LoadedBatch};
 use crate::secret::SecretPolicy;
@@ -12,6 +14,7 @@ pub(super) struct Batch<'p> {
     places: HashMap<String, usize>,
     slots: Vec<Slot>,
     shapes: Vec<Shape<'p>>,
+    document_bytes_max: usize,
 }
 
 enum Slot {
@@ -21,12 +24,13 @@ enum Slot {
 }
 
 impl<'p> Batch<'p> {
-    pub(super) fn new(ids: &[String]) -> Self {
+    pub(super) fn new(ids: &[String], document_bytes_max: usize) -> Self {
         let mut batch = Self {
             ids: Vec::new(),
             places: HashMap::with_capacity(ids.len()),
             slots: Vec::new(),
             shapes: Vec::new(),
+            document_bytes_max,
         };
         for id in ids {
             if !batch.places.contains_key(id) {
@@ -58,7 +62,13 @@ impl<'p> Batch<'p> {
         let Some(place) = self.places.get(id) else { return };
         let slot = &mut self.slots[*place];
         *slot = match slot {
-            Slot::Missing => read().map_or_else(Slot::Failed, |draft| Slot::Read(Box::new(draft))),
+            Slot::Missing => match read() {
+                Ok(mut draft) => {
+                    draft.bytes = draft.properties.values().map(bytes_of).sum();
+                    Slot::Read(Box::new(draft))
+                }
+                Err(problem) => Slot::Failed(problem),
+            },
             Slot::Read(_) => {
                 Slot::Failed("the joins of the profile find more than one row for it".to_owned())
             }
@@ -83,6 +93,13 @@ impl<'p> Batch<'p> {
                 return;
             }
         };
+        draft.bytes += bytes_of(&element.value);
+        if draft.bytes > self.document_bytes_max {
+            // What is there of it goes at once: the rest may be a thousand times as much.
+            let bytes_max = self.document_bytes_max;
+            *slot = Slot::Failed(format!("it has more than limits.documentBytesMax = {bytes_max} bytes"));
+            return;
+        }
         if let (false, Some(elements)) = (element.value.is_null(), draft.elements.last_mut()) {
             elements.push(element);
         }
@@ -114,5 +131,20 @@ impl<'p> Batch<'p> {
             }
         }
         LoadedBatch { observed_ms, objects, missing, failed, queries }
+    }
+}
+
+/// About how much JSON a value is, and no more than that. Nulls do not reach an image.
+fn bytes_of(value: &Value) -> usize {
+    match value {
+        Value::Null => 0,
+        Value::Bool(_) => 4,
+        Value::Number(_) => 1,
+        Value::String(text) => text.len() + 2,
+        Value::Array(elements) => elements.iter().map(bytes_of).sum(),
+        Value::Object(members) => {
+            let bytes = members.iter().filter(|(_, value)| !value.is_null());
+            bytes.map(|(name, value)| name.len() + 3 + bytes_of(value)).sum()
+        }
     }
 }

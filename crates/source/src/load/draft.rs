@@ -14,6 +14,8 @@ pub(super) struct Draft {
     pub(super) name: Option<String>,
     pub(super) identity: Option<Reference>,
     pub(super) changed_ms: Option<i64>,
+    /// About how much JSON it is so far.
+    pub(super) bytes: usize,
     pub(super) properties: Map<String, Value>,
     /// Properties that are secret as a whole.
     pub(super) withheld: Vec<(String, Value)>,

@@ -45,7 +45,7 @@ impl<'s> Reading<'s> {
     /// The base rows with their joins.
     pub(super) async fn objects(&mut self, batch: &mut Batch<'s>, selection: &Selection) -> Result<()> {
         let plan = self.plan;
-        let mut columns = Columns::by_id(plan.engine, &plan.id);
+        let mut columns = Columns::by_id(plan.engine, &plan.id, &self.source.limits);
         let selected = SelectedObject::new(&mut columns, plan, selection);
         let query = by_ids(columns, &plan.scope, &plan.id, batch.ids(), plan.filter.as_ref());
         let stmt = Stmt::built(format!("source.load {}", plan.object_type), query.text);
@@ -79,7 +79,7 @@ impl<'s> Reading<'s> {
         if batch.is_settled() {
             return Ok(());
         }
-        let mut columns = Columns::by_id(self.plan.engine, &part.parent);
+        let mut columns = Columns::by_id(self.plan.engine, &part.parent, &self.source.limits);
         let selected = SelectedElement::new(&mut columns, part);
         let filter = part.filter.as_ref();
         let query = by_ids(columns, &part.scope, &part.parent, batch.live_ids(), filter);
@@ -100,7 +100,7 @@ impl<'s> Reading<'s> {
         if batch.is_settled() {
             return Ok(());
         }
-        let mut columns = Columns::by_id(self.plan.engine, &rule.id);
+        let mut columns = Columns::by_id(self.plan.engine, &rule.id, &self.source.limits);
         let mut newest = rule.changed.clone();
         newest.text = format!("max({})", newest.text);
         let newest = columns.fragment(&newest);

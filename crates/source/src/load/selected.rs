@@ -12,6 +12,7 @@ use crate::plan::{PropertyPlan, ValuePlan};
 /// The select list of a statement; each expression stands in it once.
 pub(super) struct Columns {
     engine: Engine,
+    bytes_max: usize,
     expressions: Vec<String>,
     /// Holds the joins; its text stays empty.
     needs: Fragment,
@@ -22,6 +23,8 @@ pub(super) struct Columns {
 pub(super) struct SelectedColumn<'p> {
     plan: &'p ColumnPlan,
     index: usize,
+    /// Where the statement says how many bytes there are, because what is over the cap is not sent.
+    bytes: Option<usize>,
 }
 
 /// A property and the places of its columns.
@@ -39,8 +42,10 @@ enum From<'p> {
 
 impl Columns {
     /// Begins with an id, which is therefore the first column.
-    pub(super) fn by_id(engine: Engine, id: &IdColumn) -> Self {
-        let mut columns = Self { engine, expressions: vec![id.sql.clone()], needs: Fragment::default() };
+    pub(super) fn by_id(engine: Engine, id: &IdColumn, limits: &Limits) -> Self {
+        let expressions = vec![id.sql.clone()];
+        let mut columns =
+            Self { engine, bytes_max: limits.bytes_max, expressions, needs: Fragment::default() };
         columns.needs.joins.extend(id.column.join);
         columns
     }
@@ -61,7 +66,14 @@ impl Columns {
 
     pub(super) fn column<'p>(&mut self, plan: &'p ColumnPlan) -> SelectedColumn<'p> {
         self.needs.joins.extend(plan.column.join);
-        SelectedColumn { plan, index: self.place(plan.select(self.engine)) }
+        let cell = plan.select(self.engine);
+        if !plan.may_exceed(self.bytes_max) {
+            return SelectedColumn { plan, index: self.place(cell), bytes: None };
+        }
+        // The database keeps back what is over the cap: one cell of it could be larger than our memory.
+        let bytes = format!("octet_length({cell})");
+        let capped = format!("case when {bytes} <= {} then {cell} end", self.bytes_max);
+        SelectedColumn { plan, index: self.place(capped), bytes: Some(self.place(bytes)) }
     }
 
     pub(super) fn property<'p>(&mut self, plan: &'p PropertyPlan) -> Selected<'p> {
@@ -87,7 +99,7 @@ impl Columns {
 
 impl SelectedColumn<'_> {
     pub(super) fn value(&self, row: &Row, limits: &Limits) -> Result<Value, String> {
-        decode::value(row, self.index, self.plan, limits)
+        decode::value(row, (self.index, self.bytes), self.plan, limits)
     }
 
     /// Text that is not empty.

@@ -20,6 +20,8 @@ secretHashKey: 0123456789abcdef0123456789abcdef
 
 /// The longest text that is read.
 pub(crate) const BYTES_MAX: usize = 20_000;
+/// The most bytes of one object.
+pub(crate) const DOCUMENT_BYTES_MAX: usize = 100_000;
 
 /// A database with a schema, written in the words of [`Lab::sql`].
 pub(crate) struct Lab {
@@ -81,7 +83,11 @@ pub(crate) async fn open(db: &TestDb, profile: &str) -> Source {
 async fn try_open(db: &TestDb, profile: &str) -> Result<Source, Error> {
     let db = must(Db::open(db.url(), Access::ReadOnly).await);
     let limits = Limits { bytes_max: BYTES_MAX, nesting_max: 50 };
-    let settings = SourceSettings { limits, secret_key: b"0123456789abcdef".to_vec() };
+    let settings = SourceSettings {
+        limits,
+        document_bytes_max: DOCUMENT_BYTES_MAX,
+        secret_key: b"0123456789abcdef".to_vec(),
+    };
     Source::open(db, Arc::new(read_profile(profile)), settings).await
 }
 

@@ -7,7 +7,7 @@ use annals_model::Reference;
 use annals_source::{Error, Selection};
 use serde_json::{Value, json};
 
-use crate::lab::{BYTES_MAX, Lab, load, load_one, property};
+use crate::lab::{BYTES_MAX, DOCUMENT_BYTES_MAX, Lab, load, load_one, property};
 use crate::staff;
 
 /// IIQ-05: an object with all its parts, the same on every engine.
@@ -160,7 +160,11 @@ async fn an_object_that_cannot_be_read_fails_alone_and_by_name() {
             ("b2", "person", "attributes: not well-formed at byte"),
             ("c3", "account", "attributes: not well-formed at byte"),
             ("d4", "person", "settings: not json: eof while parsing"),
-            ("e5", "person", "settings: the text has 20004 bytes, over the cap of 20000"),
+            (
+                "e5",
+                "person",
+                "settings: the text has 20004 bytes, more than limits.attributebytesmax = 20000",
+            ),
         ];
         assert_eq!(batch.failed.len(), expected.len());
         for ((id, problem), (expected_id, table, text)) in batch.failed.iter().zip(expected) {
@@ -196,4 +200,24 @@ async fn collections_tell_how_their_elements_are_told_apart() {
     assert!(schema.collections["skillsInOrder"].ordered);
     assert!(schema.collections["skills"].key.is_empty());
     assert_eq!(schema.collections.len(), 6);
+}
+
+/// A collection of more than a document may have is not read to its end: the object fails by the cap's name.
+#[tokio::test]
+async fn an_object_with_too_many_parts_is_a_named_failure() {
+    for lab in Lab::all(staff::SCHEMA, staff::PROFILE) {
+        let long = "x".repeat(BYTES_MAX - 200);
+        let xml = format!("<Attributes><Map><entry key=\"a\" value=\"{long}\"/></Map></Attributes>");
+        let rows: Vec<String> =
+            (0..6).map(|n| format!("('z{n}', 'a1', 10, 'z{n}', '{xml}', {{false}})")).collect();
+        lab.sql(&format!(
+            "insert into Account (id, person, application, native, attributes, locked) values {};",
+            rows.join(", ")
+        ));
+        let source = lab.open().await;
+        let batch = load(&source, Identity, &["a1", "b2"]).await;
+        let problem = format!("it has more than limits.documentBytesMax = {DOCUMENT_BYTES_MAX} bytes");
+        assert_eq!(batch.failed, [("a1".to_owned(), problem)], "{}", lab.db.engine());
+        assert_eq!(batch.objects.len(), 1);
+    }
 }

@@ -49,16 +49,25 @@ fn what_is_no_number_is_not_made_a_string() {
 
 #[test]
 fn broken_text_is_refused() {
-    for text in ["{", "[1,]", "{\"a\"}", "nul", "\"\\", "\"\\ud800\"", "[1] 2", "'a'"] {
+    for text in ["{", "[1,]", "{\"a\"}", "nul", "\"\\", "\"\\ud80\"", "\"\\u+800\"", "[1] 2", "'a'"] {
         assert!(matches!(parse_json(text, &Limits::default()), Err(XmlError::NotJson(_))), "{text}");
     }
 }
 
+/// The bytes that stand for halves of pairs: U+D800 would be ED A0 80 in UTF-8, U+DC00 ED B0 80. U+10FF00 (F4 8F BC 80)
+/// stands for a byte, so as a character it is written as its own four bytes.
 #[test]
-fn the_null_character_is_refused() {
-    let error = parse_json(r#"["ab\u0000"]"#, &Limits::default()).unwrap_err();
-    assert!(matches!(error, XmlError::IllegalCharacter { code: 0, position: 4 }));
+fn text_that_databases_refuse_is_kept() {
+    assert_eq!(decode(r#"["ab\u0000"]"#), json!(["ab\0"]));
     assert_eq!(decode(r#"["\\u0000"]"#), json!(["\\u0000"]));
+    assert_eq!(decode(r#""a\ud800b""#), json!("a\u{10FFED}\u{10FFA0}\u{10FF80}b"));
+    assert_eq!(
+        decode(r#"{"\uDC00\uD800":1}"#),
+        json!({"\u{10FFED}\u{10FFB0}\u{10FF80}\u{10FFED}\u{10FFA0}\u{10FF80}": 1})
+    );
+    assert_eq!(decode(r#""\ud83c\udfa7 \\ud800""#), json!("🎧 \\ud800"));
+    assert_eq!(decode(r#""\udbff\udf00""#), json!("\u{10FFF4}\u{10FF8F}\u{10FFBC}\u{10FF80}"));
+    assert_eq!(decode(r#""\ud800\u0041\u00e9""#), json!("\u{10FFED}\u{10FFA0}\u{10FF80}Aé"));
 }
 
 #[test]
