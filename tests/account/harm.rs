@@ -72,11 +72,14 @@ fn a_changed_value_is_named() {
     }
 }
 
+/// Heads of roles.
+const ROLE: &str = "kind = (select id from annals_object_kind where object_type = 'role')";
+
 #[test]
 fn a_changed_date_of_a_head_is_named() {
     for site in sites(CAPTURES[0]) {
-        let row = Row::found(&site, "annals_head", "object_id", "object_type = 'role'");
-        row.set(&site, "extended_to_date = extended_to_date + 1");
+        let row = Row::found(&site, "annals_head", "object_id", ROLE);
+        row.set(&site, "extended_to_date = coalesce(extended_to_date, effective_date) + 1");
         names(&site, &[row.table, &row.key, "extended_to_date"]);
     }
 }
