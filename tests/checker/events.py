@@ -91,16 +91,16 @@ def changed(type_, object_id, name, owner, old, new):
 
 def told_once(differences):
     """Without attributes that changed exactly as the field of the same name did, whatever the case of the two."""
-    fields = {difference.name.lower(): sides(difference) for difference in differences}
+    fields = {difference.name.lower(): sides(difference.old, difference.new) for difference in differences}
     for difference in differences:
         name = difference.name.removeprefix("attributes.")
-        if name == difference.name or fields.get(name.lower()) != sides(difference):
+        if name == difference.name or fields.get(name.lower()) != sides(difference.old, difference.new):
             yield difference
 
 
-def sides(difference):
+def sides(*values):
     """Before and after; a flag that is absent is not set."""
-    return [None if value is False else text(value) for value in (difference.old, difference.new)]
+    return [None if value is False else text(value) for value in values]
 
 
 def what(difference, old, new):
