@@ -76,11 +76,14 @@ fn a_changed_value_is_named() {
 const ROLE: &str = "kind = (select id from annals_object_kind where object_type = 'role')";
 
 #[test]
-fn a_changed_date_of_a_head_is_named() {
+fn a_changed_date_and_hash_of_a_head_are_named() {
     for site in sites(CAPTURES[0]) {
         let row = Row::found(&site, "annals_head", "object_id", ROLE);
-        row.set(&site, "extended_to_date = coalesce(extended_to_date, effective_date) + 1");
-        names(&site, &[row.table, &row.key, "extended_to_date"]);
+        row.set(
+            &site,
+            "extended_to_date = coalesce(extended_to_date, effective_date) + 1, full_hash = capture_id",
+        );
+        names(&site, &[row.table, &row.key, "extended_to_date", "full_hash"]);
     }
 }
 
