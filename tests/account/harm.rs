@@ -1,8 +1,8 @@
 //! One row of history made wrong by plain SQL: the checker names that row, and no other.
 
-use annals_testkit::{Engine, history_engines};
+use annals_testkit::Engine;
 
-use crate::site::{CAPTURES, Captures, Site};
+use crate::site::{CAPTURES, Site, sites};
 
 /// What the checker is to name: the row as it stood.
 struct Row {
@@ -10,17 +10,6 @@ struct Row {
     /// The column that tells it from others, and what is in it.
     column: &'static str,
     key: String,
-}
-
-/// A small site on each engine, with some days in it.
-fn sites(captures: Captures) -> impl Iterator<Item = Site> {
-    history_engines().into_iter().map(move |engine| {
-        let site = Site::new(engine, 7, 300, captures);
-        for _ in 0..5 {
-            site.pass_day();
-        }
-        site
-    })
 }
 
 impl Row {
