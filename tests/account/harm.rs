@@ -1,8 +1,8 @@
 //! One row of history made wrong by plain SQL: the checker names that row, and no other.
 
-use annals_testkit::{Engine, history_engines};
+use annals_testkit::Engine;
 
-use crate::site::{CAPTURES, Captures, Site};
+use crate::site::{CAPTURES, Site, sites};
 
 /// What the checker is to name: the row as it stood.
 struct Row {
@@ -10,17 +10,6 @@ struct Row {
     /// The column that tells it from others, and what is in it.
     column: &'static str,
     key: String,
-}
-
-/// A small site on each engine, with some days in it.
-fn sites(captures: Captures) -> impl Iterator<Item = Site> {
-    history_engines().into_iter().map(move |engine| {
-        let site = Site::new(engine, 7, 300, captures);
-        for _ in 0..5 {
-            site.pass_day();
-        }
-        site
-    })
 }
 
 impl Row {
@@ -72,12 +61,18 @@ fn a_changed_value_is_named() {
     }
 }
 
+/// Heads of roles.
+const ROLE: &str = "kind = (select id from annals_object_kind where object_type = 'role')";
+
 #[test]
-fn a_changed_date_of_a_head_is_named() {
+fn a_changed_date_and_hash_of_a_head_are_named() {
     for site in sites(CAPTURES[0]) {
-        let row = Row::found(&site, "annals_head", "object_id", "object_type = 'role'");
-        row.set(&site, "extended_to_date = extended_to_date + 1");
-        names(&site, &[row.table, &row.key, "extended_to_date"]);
+        let row = Row::found(&site, "annals_head", "object_id", ROLE);
+        row.set(
+            &site,
+            "extended_to_date = coalesce(extended_to_date, effective_date) + 1, full_hash = capture_id",
+        );
+        names(&site, &[row.table, &row.key, "extended_to_date", "full_hash"]);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use annals_testkit::Engine;
 
-use crate::site::{CAPTURES, Site};
+use crate::site::{CAPTURES, COMPACT, Site, sites};
 
 /// How large the identity systems are, how many days pass in each, and how many of them there are. The environment may
 /// say otherwise, for the once-only run over a large one: see CONTRIBUTING.md.
@@ -53,4 +53,16 @@ fn nights_on_sqlite_are_as_the_log_demands() {
 #[test]
 fn nights_on_postgres_are_as_the_log_demands() {
     all_is_as_it_must_be(Engine::Postgres);
+}
+
+/// A history that was written in the format which Annals alone can read, after it was rewritten for others.
+#[test]
+fn compact_nights_are_as_the_log_demands_once_they_are_rewritten() {
+    for mut site in sites(COMPACT) {
+        let formats = "select distinct json_format from spt_hist_identity_capture;";
+        assert_eq!(site.look(formats), "COMPACT");
+        site.repack();
+        let checked = site.check();
+        assert!(checked.is_right(), "{}: {checked:#?}", site.engine());
+    }
 }

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use annals_testkit::{Engine, TestDb, database};
+use annals_testkit::{Engine, TestDb, database, history_engines};
 use tempfile::TempDir;
 
 use crate::program::annals;
@@ -34,6 +34,9 @@ pub(crate) const CAPTURES: [Captures; 3] = [
     Captures { json_format: "ZIPPED", max_allowed_patches: 0 },
 ];
 
+/// In the format that Annals alone can read.
+pub(crate) const COMPACT: Captures = Captures { json_format: "COMPACT", max_allowed_patches: 5 };
+
 pub(crate) struct Site {
     source: TestDb,
     history: TestDb,
@@ -58,6 +61,17 @@ impl Checked {
     pub(crate) fn is_right(&self) -> bool {
         self.code == 0 && self.wrong.is_empty() && self.errors.is_empty()
     }
+}
+
+/// A small site on each engine, with some days in it.
+pub(crate) fn sites(captures: Captures) -> impl Iterator<Item = Site> {
+    history_engines().into_iter().map(move |engine| {
+        let site = Site::new(engine, 7, 300, captures);
+        for _ in 0..5 {
+            site.pass_day();
+        }
+        site
+    })
 }
 
 impl Site {
@@ -104,6 +118,12 @@ impl Site {
         self.days.set(self.days.get() + 1);
         self.history.sql(&format!("update annals_named_timestamp set timestamp_ms = {since_ms};"));
         self.run();
+    }
+
+    /// Makes history readable for others.
+    pub(crate) fn repack(&mut self) {
+        self.captures.json_format = "ZIPPED";
+        self.annals(&["history", "repack", "--to", self.captures.json_format]);
     }
 
     /// Compares all of history with what the log of deeds demands.

@@ -20,6 +20,7 @@ import runs
 import told
 from account import Account
 from database import Database
+from documents import FORMATS
 from expected import Expected, Settings
 from report import Report
 from secrets_masked import Masks
@@ -39,7 +40,7 @@ def arguments():
     check.add_argument("--source", help="identity system to compare the log itself with")
     check.add_argument("--max-allowed-patches", type=int, default=0, metavar="N")
     check.add_argument("--capture-max-age-in-days", type=int, metavar="N")
-    check.add_argument("--json-format", default="ZIPPED")
+    check.add_argument("--json-format", default="ZIPPED", choices=FORMATS)
     check.add_argument("--secret-hash-key", default="")
     return parser.parse_args()
 

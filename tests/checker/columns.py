@@ -61,7 +61,8 @@ class Kept:
 
 
 def paths(text):
-    """`column=path` or, where both are called alike, `column`."""
+    """`column=path` or, where both are called alike, `column`; `|` parts paths of which the first that leads somewhere
+    counts."""
     found = {}
     for word in text.split():
         column, _, path = word.partition("=")
@@ -86,7 +87,7 @@ KEPT = {
         Entity("spt_hist_identity", "identity_id", "name", paths("display_name lastname firstname email"))),
     "account": Kept(
         "spt_hist_account_capture", "account_id", None,
-        paths("application_name=application.name displayable_name=displayName"), owned=True),
+        paths("application_name=application.name displayable_name=displayName|nativeIdentity"), owned=True),
     "role": Kept(
         "spt_hist_role_capture", "role_id", "role_name", paths("type owner_id=owner.id"),
         entity=Entity("spt_hist_role", "role_id", "name", paths("display_name"))),
@@ -152,7 +153,12 @@ EVENT_TABLES = {
 
 
 def at_path(value, path):
-    """What stands at a path: member names parted by dots, a number being the place in a list."""
+    """What stands at the first of some paths where something stands: member names parted by dots, a number being the
+    place in a list."""
+    return next((found for found in (at(value, one) for one in path.split("|")) if found is not None), None)
+
+
+def at(value, path):
     for part in path.split("."):
         if isinstance(value, dict):
             value = value.get(part)

@@ -13,6 +13,8 @@ from report import shown
 
 SOURCE = "identityiq"
 REQUEST_CAPTURE = "identity_request_capture_id"
+# Columns of heads that hold bytes, and how the same stands elsewhere as digits.
+HEX = {("capture_id", "full_capture_id"): str.lower, ("full_hash", "smart_hash"): str.upper}
 
 
 def merged(expected, found, key_expected, key_found):
@@ -221,7 +223,7 @@ class Comparison:
             " left join capture c on c.type = h.type and c.id = h.id and c.seq = h.seq"
             " left join capture whole on whole.type = h.type and whole.id = h.id and whole.seq = h.full_seq"
             " order by h.type, h.id")
-        found = self.stream("annals_head", "object_type", "object_id")
+        found = self.stored_heads()
         for (name, id), wanted, rows in merged(
                 expected, found, lambda row: (row["type"], row["id"]), lambda row: (row["object_type"], row["object_id"])):
             if not wanted or len(rows) > 1:
@@ -230,21 +232,35 @@ class Comparison:
                 continue
             head = wanted[0]
             object = f"{name} {id} ({head['name']})"
-            extended = head["dated"] if head["extended"] == head["effective"] else head["extended"]
+            # What another column tells is null.
             cells = {
                 "source": SOURCE, "name": head["name"], "capture_id": head["capture_id"],
-                "effective_date": head["dated"], "extended_to_date": extended, "full_hash": head["full"],
-                "smart_hash": head["smart"], "patches_since_full": head["patches"], "full_capture_id": head["full_id"],
+                "effective_date": head["dated"], "extended_to_date": unless(head["extended"], head["effective"]),
+                "full_hash": head["full"], "smart_hash": unless(head["smart"], head["full"]),
+                "patches_since_full": head["patches"], "full_capture_id": unless(head["full_id"], head["capture_id"]),
                 "deleted": head["deleted"]}
             if not rows:
                 self.report.saw("annals_head")
                 self.report.missing("annals_head", object, cells)
                 continue
-            row = rows[0] | {
-                "full read in run": self.run_at(rows[0]["full_observed_date"]),
-                "read in a run": self.run_at(rows[0]["observed_date"]) is not None}
+            row = rows[0]
+            read, full_read = row["observed_date"], row["full_observed_date"]
+            row |= {"full read in run": self.run_at(read if full_read is None else full_read),
+                    "read in a run": self.run_at(read) is not None}
             cells |= {"full read in run": head["full_run"], "read in a run": True}
             self.report.cells("annals_head", id, object, cells, row)
+
+    def stored_heads(self):
+        """Heads in the order of type and id: what they refer to in its place, ids and hashes as digits."""
+        columns = [name for name in self.columns["annals_head"] if name != "kind"]
+        by = ", ".join(map(self.history.by_bytes, ("k.object_type", "h.object_id")))
+        for source, object_type, *cells in self.history.rows(
+                f"select k.source, k.object_type, {', '.join(f'h.{name}' for name in columns)} from annals_head h"
+                f" left join annals_object_kind k on k.id = h.kind order by {by}"):
+            row = {"source": source, "object_type": object_type or ""} | dict(zip(columns, cells))
+            for names, digits in HEX.items():
+                row |= {name: digits(bytes(row[name]).hex()) for name in names if row[name] is not None}
+            yield row
 
     def entities(self):
         """The rows that say what each object is now."""
@@ -289,6 +305,11 @@ class Comparison:
             capture = {"type": name, "deleted": head["deleted"], "full": None}
             held = {"id": head["capture_id"], "json": row["json"], "json_format": json_format, "transform_type": "full"}
             self.document(table, held, capture, object, image, None)
+
+
+def unless(value, same):
+    """A value that is left out where it is the same as another."""
+    return None if value == same else value
 
 
 def apart(expected, found, path=""):

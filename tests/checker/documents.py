@@ -7,6 +7,8 @@ from attribute_xml import canonical
 
 DOCUMENT_BYTES_MAX = 100_000_000
 TRANSFORM = "AccessHistoryImageConfig"
+# COMPACT is left out: what only Annals can write and read, its own tests look at.
+FORMATS = ("ZIPPED", "MINIFIED", "PRETTY")
 
 
 class Unreadable(Exception):
@@ -16,6 +18,8 @@ class Unreadable(Exception):
 def document(stored, json_format):
     """The JSON of stored bytes."""
     stored = bytes(stored)
+    if json_format not in FORMATS:
+        raise Unreadable(f"format {json_format}, of which this program can read none but {', '.join(FORMATS)}")
     if json_format == "ZIPPED":
         inflater = zlib.decompressobj()
         try:
@@ -24,8 +28,6 @@ def document(stored, json_format):
             raise Unreadable(f"not zlib: {error}") from error
         if not inflater.eof or inflater.unused_data:
             raise Unreadable("zlib that ends too early or too late")
-    elif json_format not in ("MINIFIED", "PRETTY"):
-        raise Unreadable(f"format {json_format}")
     try:
         return json.loads(stored)
     except ValueError as error:

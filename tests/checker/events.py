@@ -8,7 +8,6 @@ from columns import EVENT_TABLES, at_path, stored
 SEARCHED = ("item", "item_name", "application", "attribute", "value", "who", "cause", "assignment", "kind", "state")
 OF_CLASS = {"role": "Role", "managedAttribute": "ManagedAttribute", "workgroup": "Workgroup"}
 ROLE_SETS = {"assignedRoles": "AssignedRole", "detectedRoles": "DetectedRole"}
-ROLE_LISTS = ("roleAssignments", "roleDetections")
 TAKING = ("remove", "delete", "disable", "revoke")
 REFUSED = ("Rejected", "Expired", "Canceled")
 PROVISIONED = ("Finished", "Commited", "Failed", "Unverifiable")
@@ -91,12 +90,17 @@ def changed(type_, object_id, name, owner, old, new):
 
 
 def told_once(differences):
-    """Without attributes that changed exactly as the field of the same name did."""
-    fields = {difference.name: (text(difference.old), text(difference.new)) for difference in differences}
+    """Without attributes that changed exactly as the field of the same name did, whatever the case of the two."""
+    fields = {difference.name.lower(): sides(difference.old, difference.new) for difference in differences}
     for difference in differences:
         name = difference.name.removeprefix("attributes.")
-        if name == difference.name or fields.get(name) != (text(difference.old), text(difference.new)):
+        if name == difference.name or fields.get(name.lower()) != sides(difference.old, difference.new):
             yield difference
+
+
+def sides(*values):
+    """Before and after; a flag that is absent is not set."""
+    return [None if value is False else text(value) for value in values]
 
 
 def what(difference, old, new):
@@ -182,8 +186,6 @@ def tell_property(story, difference, before, after, roles, images, by_name):
         tell_role(story, name, element, image, column, by_name)
     elif name == "policyViolations" and difference.is_set and after is not None:
         pass
-    elif name == "preferences" and roles and others(before) == others(after):
-        pass
     elif name == "roleAssignments" and came_or_went and is_told(roles, element, after is not None):
         pass
     elif name == "roleMetadata" and any(member(element, "roleId") in side for sides in roles.values() for side in sides):
@@ -191,11 +193,6 @@ def tell_property(story, difference, before, after, roles, images, by_name):
     else:
         story.own("IdentityChanged", "Identity", **what(difference, before, after),
                   **searched(item=member(element, "id"), item_name=member(element, "name")))
-
-
-def others(preferences):
-    """Preferences but for the lists of roles."""
-    return {name: value for name, value in (preferences or {}).items() if name not in ROLE_LISTS}
 
 
 def is_told(roles, row, came):

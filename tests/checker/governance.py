@@ -2,7 +2,7 @@
 
 from objects import (
     ABOUT_IDENTITIES, ACCOUNT, ENTITLEMENT, IDENTITY, MANAGED_ATTRIBUTE, ROLE, TAKEN_AWAY, WORKGROUP,
-    Set, Type, changed, columns, members, numbered, reference,
+    Set, Type, changed, columns, members, reference,
 )
 
 OBJECT_CONFIG = Type(
@@ -102,7 +102,7 @@ CERTIFICATION_REMEDIATION = Type(
     + columns("type subType summaryStatus phase targetId targetName targetDisplayName bundleAssignmentId recommendValue"
               " exceptionApplication exceptionAttributeName exceptionAttributeValue exceptionPermissionTarget"
               " exceptionPermissionRight")
-    + numbered("extended", 5) + columns("created", "time") + columns("iiqElevatedAccess", "flag")
+    + columns("created", "time") + columns("iiqElevatedAccess", "flag")
     + [("exceptionInstance", "snapshot.instance", "plain"),
        ("exceptionNativeIdentity", "snapshot.native_identity", "plain"),
        ("exceptionAccountDisplayName", "snapshot.display_name", "plain"),

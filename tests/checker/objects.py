@@ -1,4 +1,4 @@
-"""What the objects of IdentityIQ are made of: docs/images.md, written down as queries.
+"""What the objects of IdentityIQ are made of: docs/object-types, written down as queries.
 
 A field is (name, expression, form); a form is one of plain, flag, time, xml, list, secret, or a tuple of member names for
 a reference, which is nothing where its first member is. Expressions are over the base table `b` and its joins.
@@ -16,11 +16,6 @@ def snake(name):
 def columns(names, form="plain", alias="b"):
     """Fields from columns of the same name."""
     return [(name, f"{alias}.{snake(name)}", form) for name in names.split()]
-
-
-def numbered(name, count):
-    """`extended1` and so on."""
-    return [(f"{name}{number}", f"b.{snake(name)}{number}", "plain") for number in range(1, count + 1)]
 
 
 def reference(name, expressions, members=("id", "name")):
@@ -100,9 +95,7 @@ ASSIGNMENT = (
     columns("source assigner assignmentId", alias="c")
     + columns("startDate endDate", "time", "c")
     + [("identityRequestId", "i.identity_request_id", "plain"), ("requestItemId", "c.request_item", "plain"),
-       ("pendingRequestItemId", "c.pending_request_item", "plain"),
-       ("certificationItemId", "c.certification_item", "plain"),
-       ("pendingCertificationItemId", "c.pending_certification_item", "plain")]
+       ("pendingRequestItemId", "c.pending_request_item", "plain")]
 )
 ROLES = "('assignedRoles', 'detectedRoles')"
 ABOUT_IDENTITIES = ("r.target_id is not null and (r.target_class is null"
@@ -125,8 +118,7 @@ IDENTITY = Type(
     + [reference(name, (f"b.{name}", f"j{nth}.name")) for nth, name in enumerate(("manager", "administrator", "owner"))]
     + [reference("assignedScope", ("b.assigned_scope", "scope.name"))]
     + [reference(f"extendedIdentity{n}", (f"b.extended_identity{n}", f"j{n + 2}.name")) for n in range(1, 6)]
-    + columns("password passwordHistory", "secret") + columns("certifications preferences attributes", "xml")
-    + numbered("extended", 10),
+    + columns("password passwordHistory", "secret") + columns("certifications attributes", "xml"),
     where="(b.workgroup is null or b.workgroup = 0)",
     joins=identity_joins(),
     sets=[
@@ -170,7 +162,7 @@ IDENTITY = Type(
 ACCOUNT = Type(
     "account", "spt_link", "Link",
     [reference("identity", ("b.identity_id", "person.name")), reference("application", ("b.application", "app.name"))]
-    + columns("instance nativeIdentity displayName uuid key1 key2 key3 key4") + numbered("extended", 5)
+    + columns("instance nativeIdentity displayName uuid key1 key2 key3 key4")
     + columns("created lastRefresh lastTargetAggregation", "time")
     + columns("iiqDisabled iiqLocked manuallyCorrelated entitlements", "flag") + columns("componentIds", "list")
     + columns("passwordHistory", "secret") + columns("attributes", "xml"),
@@ -201,7 +193,7 @@ ENTITLEMENT = Type(
 
 ROLE = Type(
     "role", "spt_bundle", "Bundle",
-    columns("name displayName displayableName type riskScoreWeight") + numbered("extended", 4)
+    columns("name displayName displayableName type riskScoreWeight")
     + columns("created activationDate deactivationDate", "time")
     + columns("disabled pendingDelete orProfiles iiqElevatedAccess", "flag")
     + [reference("owner", ("b.owner", "owner.name")), reference("assignedScope", ("b.assigned_scope", "scope.name")),
@@ -228,7 +220,8 @@ ROLE = Type(
             + columns("required permitted orMember inherited", "flag", "c")),
         CLASSIFICATIONS,
     ],
-    qualifies=[f"select c.bundle_id, {changed('c')} from spt_profile c", classified("spt_bundle")],
+    qualifies=[*(f"select c.bundle_id, {changed('c')} from {table} c"
+                 for table in ("spt_profile", "spt_bundle_profile_relation")), classified("spt_bundle")],
 )
 
 MANAGED_ATTRIBUTE = Type(
@@ -236,7 +229,7 @@ MANAGED_ATTRIBUTE = Type(
     [reference("application", ("b.application", "app.name")), reference("owner", ("b.owner", "owner.name")),
      reference("assignedScope", ("b.assigned_scope", "scope.name"))]
     + columns("type attribute value hash displayName displayableName purview uuid key1 key2 key3 key4")
-    + numbered("extended", 3) + columns("created lastRefresh lastTargetAggregation", "time")
+    + columns("created lastRefresh lastTargetAggregation", "time")
     + columns("requestable aggregated uncorrelated iiqElevatedAccess", "flag") + columns("attributes", "xml"),
     title="b.displayable_name",
     joins="left join spt_application app on app.id = b.application left join spt_identity owner on owner.id = b.owner"

@@ -5,11 +5,12 @@ This knows deeds and events only, so that a mistake which this program makes as 
 """
 
 import json
+import re
 from collections import defaultdict
 
 from attribute_xml import parse
 from columns import EVENT_TABLES
-from events import PROVISIONED, REFUSED, text
+from events import PROVISIONED, REFUSED, sides, text
 from images import alike, without_nothing
 from report import shown
 
@@ -26,6 +27,8 @@ LISTS = {
     "classifications": ("ManagedAttributeChanged", "ManagedAttributeChanged", "qry_property2"),
 }
 REFERENCES = ("manager", "owner")
+# Columns that repeat an attribute, which is told under its own name.
+COPY = re.compile(r"extended[0-9]+\Z")
 TOLD_BY = {"identity": "Identity", "role": "Role", "managedAttribute": "ManagedAttribute", "workgroup": "Workgroup"}
 FIRST = {"policyViolation": "PolicyViolation", "policyViolationRemediation": "PolicyViolation",
          "certificationRemediation": "Certification"}
@@ -103,9 +106,16 @@ class Night:
                 if count and event_type and not self.is_fresh(key):
                     side = "old_value" if count > 0 else "new_value"
                     yield key, {"event_type": event_type, "entity_id": key[1], column: member, side: None}
+        columns = {(key, property_of(name).lower()): sides(*map(value_of, values))
+                   for (key, name), values in self.values.items()}
         for (key, name), (old, new) in self.values.items():
-            if not self.is_fresh(key):
-                yield from self.claims_of_value(key, name, value_of(old), value_of(new))
+            if self.is_fresh(key) or COPY.match(name):
+                continue
+            old, new = value_of(old), value_of(new)
+            column = key, name.removeprefix("attributes/").lower()
+            # An attribute that has a column of its own is told by that.
+            if not name.startswith("attributes/") or columns.get(column) != sides(old, new):
+                yield from self.claims_of_value(key, name, old, new)
 
     def is_fresh(self, key):
         """Made or gone since the last run: its changes are no news."""
