@@ -14,10 +14,14 @@ const LATER_MS: i64 = START_MS + 3_650 * DAY_MS;
 
 /// The captures that are flagged: object type and id.
 fn flagged(site: &Site) -> Vec<String> {
-    site.look(
+    let hex = match site.history.engine() {
+        Engine::Postgres => "encode(h.capture_id, 'hex')",
+        _ => "lower(hex(h.capture_id))",
+    };
+    site.look(&format!(
         "select t.object_type, h.object_id from annals_cleaned_text t
-         join annals_head h on h.capture_id = t.capture_id order by t.object_type, h.object_id;",
-    )
+         join annals_head h on {hex} = t.capture_id order by t.object_type, h.object_id;"
+    ))
 }
 
 /// NUL and bytes that are no UTF-8, which a SQLite source can have in text.

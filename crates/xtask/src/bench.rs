@@ -63,6 +63,9 @@ pub(crate) struct Options {
     /// Where history is kept.
     #[arg(long, value_enum, default_value_t = HistoryEngine::Postgres)]
     history: HistoryEngine,
+    /// How documents are stored.
+    #[arg(long, default_value = "ZIPPED", value_name = "FORMAT", value_parser = ["ZIPPED", "COMPACT", "MINIFIED", "PRETTY"])]
+    format: String,
     /// How often everything is measured; with several runs medians and their spread are shown.
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     runs: u32,
@@ -129,6 +132,7 @@ impl Bench<'_> {
             "identities": self.options.identities,
             "seed": self.options.seed,
             "history": self.options.history,
+            "format": self.options.format,
             "runs": self.options.runs,
         });
         about.as_object().cloned().context("what was measured is an object")
@@ -156,7 +160,8 @@ impl Bench<'_> {
         let history = self.make_history(number)?;
         let folder = self.config_folder(number);
         let (source_url, history_url) = (server.url(SOURCE), history.url(server));
-        let program = Program::configure(&self.annals, folder, &source_url, &history_url)?;
+        let format = &self.options.format;
+        let program = Program::configure(&self.annals, folder, &source_url, &history_url, format)?;
 
         let migrate = self.step("migrate", &history, &mut program.migrate())?;
         let initial = self.night(INITIAL, &program, &history)?;

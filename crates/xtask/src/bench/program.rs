@@ -50,11 +50,13 @@ impl Program {
         config: PathBuf,
         source_url: &str,
         history_url: &str,
+        format: &str,
     ) -> Result<Self> {
         let program = Self { path: path.to_owned(), config };
         printed(program.command(&["init"]).arg(&program.config))?;
         let text = format!(
-            "{SETTINGS}source:\n  profile: identityiq\n  url: \"{source_url}\"\nhistory:\n  url: \"{history_url}\"\n"
+            "{SETTINGS}source:\n  profile: identityiq\n  url: \"{source_url}\"\nhistory:\n  url: \"{history_url}\"\n\
+             capture:\n  jsonFormat: {format}\n"
         );
         fs::write(program.config.join("annals.yaml"), text).context("cannot write annals.yaml")?;
         printed(&mut program.command(&["check"]))?;
