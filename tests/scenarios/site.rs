@@ -325,7 +325,7 @@ impl Site {
         // Source and object type have a number, which depends on what was written first; ids and hashes are bytes.
         let hex = |column: &str| match self.history.engine() {
             Engine::Postgres => format!("encode({column}, 'hex')"),
-            _ => format!("lower(hex({column}))"),
+            _ => format!("case when {column} is not null then lower(hex({column})) end"),
         };
         let text = if table == "annals_head" {
             let bytes = ["capture_id", "full_hash", "smart_hash", "full_capture_id"].map(hex).join(", ");
