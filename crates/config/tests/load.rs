@@ -77,7 +77,7 @@ fn the_service_is_read_with_its_defaults() {
     assert_eq!(service.capture.json_format, JsonFormat::Zipped);
     assert_eq!((service.capture.max_allowed_patches, service.capture.capture_max_age_days), (0, None));
     assert!(!service.capture.create_discarded_message_event);
-    assert_eq!((service.queue.capacity, service.queue.batch_objects_max), (8, 1_000));
+    assert_eq!((service.queue.capacity, service.queue.batch_objects_max), (8, 500));
     assert_eq!(service.queue.message_bytes_max, 67_108_864);
     assert_eq!(service.limits.nesting_max, 100);
     assert_eq!(service.secret_hash_key, "a key that only this test has");
