@@ -46,7 +46,7 @@ fn set(rows: &mut Rows, mapped: &Mapped, value: Option<&Value>) {
     let Some(value) = value else { return };
     match mapped.kind {
         Kind::Text(_) => rows.text(mapped.column, text(value).as_deref()),
-        Kind::Int => rows.int(mapped.column, whole_number(value)),
+        Kind::Int => rows.int(mapped.column, small_number(value)),
         Kind::Flag => rows.int(mapped.column, flag(value)),
         Kind::Time => rows.int(mapped.column, instant(value)),
     }
@@ -66,6 +66,11 @@ fn whole_number(value: &Value) -> Option<i64> {
         Value::String(text) => text.trim().parse().ok(),
         _ => None,
     }
+}
+
+/// A whole number that columns of 32 bits can hold; of any other the document alone tells.
+fn small_number(value: &Value) -> Option<i64> {
+    whole_number(value).filter(|number| i32::try_from(*number).is_ok())
 }
 
 fn flag(value: &Value) -> Option<i64> {
@@ -113,6 +118,8 @@ mod tests {
             assert_eq!(instant(&value), Some(1_709_200_800_000), "{value}");
         }
         assert_eq!(instant(&json!("yesterday")), None);
+        assert_eq!(small_number(&json!(2_147_483_647)), Some(2_147_483_647));
+        assert_eq!(small_number(&json!(2_147_483_648_i64)), None);
         assert_eq!(text(&json!(["a", 1])).as_deref(), Some("[\"a\",1]"));
         assert_eq!(text(&json!(12)).as_deref(), Some("12"));
         assert_eq!(text(&json!(null)), None);
