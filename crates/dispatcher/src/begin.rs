@@ -87,8 +87,6 @@ pub async fn begin(dispatch: Dispatch<'_>) -> Result<Begun, Error> {
         Recorded::Locked(run_id) => return Ok(Begun::Ended(run_id)),
         Recorded::Begun { run_id, since_ms } => (run_id, since_ms),
     };
-    // Where a first load broke off, they are still missing.
-    annals_history::make_deferred_indexes(dispatch.history).await?;
     match dispatch_objects(dispatch, run_id, since_ms).await {
         Ok(begun) => Ok(begun),
         Err(error) => {
@@ -157,6 +155,8 @@ async fn dispatch_objects(
     run_id: i64,
     since_ms: Option<i64>,
 ) -> Result<Begun, Error> {
+    // Where a first load broke off, they are still missing.
+    annals_history::make_deferred_indexes(dispatch.history).await?;
     let banners = banner::run_banners(dispatch.config, dispatch.task);
     let messages: Vec<RunMessage> = banners.banners.iter().map(message).collect();
     let empty = ExtractConfig::default();
