@@ -137,7 +137,7 @@ mod tests {
     /// Work of a child counts while it lives and after it was waited for.
     #[test]
     fn a_family_keeps_what_its_dead_have_used() {
-        let mut child = Command::new("sh").args(["-c", "exec tail -f /dev/null"]).spawn().unwrap();
+        let mut child = Command::new("tail").args(["-f", "/dev/null"]).spawn().unwrap();
         let family = Family::of_parent_of(child.id()).unwrap();
         assert_eq!(family.head, std::process::id());
         let titles = family.titles().unwrap();
