@@ -22,21 +22,21 @@ pub(crate) const KIND: Stmt =
 const KINDS: &str = "annals_object_kind";
 
 /// The heads of a list of objects of one source and type, in the order of [`read`].
-pub(crate) fn heads_stmt(engine: Engine) -> Stmt {
+pub(crate) fn heads_stmt(engine: Engine) -> Result<Stmt, annals_sql::Error> {
     let each = engine.each_listed(
         TABLE,
         "h",
         "kind = (select id from annals_object_kind where source = ? and object_type = ?)
             and object_id = listed.value",
-    );
-    Stmt::built(
+    )?;
+    Ok(Stmt::built(
         "history.heads",
         format!(
             "select h.object_id, h.name, h.capture_id, h.effective_date, h.extended_to_date, h.observed_date,
                 h.full_hash, h.smart_hash, h.patches_since_full, h.full_capture_id, h.full_observed_date, h.deleted
              from {each}"
         ),
-    )
+    ))
 }
 
 /// The heads of those of these objects that history knows: one query a source and object type.
@@ -50,7 +50,7 @@ pub async fn heads(tx: &mut Tx, keys: &[ObjectKey]) -> Result<HashMap<ObjectKey,
         let group = groups.entry((&key.source, key.object_type)).or_default();
         group.insert(searchable(&key.object_id), key);
     }
-    let stmt = heads_stmt(tx.engine());
+    let stmt = heads_stmt(tx.engine())?;
     for ((source, object_type), group) in groups {
         let ids: Vec<String> = group.keys().map(|id| id.clone().into_owned()).collect();
         let params = vec![Value::from(ids), Value::from(&**source), Value::from(object_type.as_str())];

@@ -145,68 +145,35 @@ pub(crate) fn tables() -> Vec<&'static TableDef> {
     tables
 }
 
-const SQLITE: [Migration; 5] = [
-    Migration {
-        version: 1,
-        name: "history tables",
-        sql: include_str!("../../../migrations/sqlite/0001_history_tables.sql"),
-    },
-    Migration {
-        version: 2,
-        name: "control tables",
-        sql: include_str!("../../../migrations/sqlite/0002_control_tables.sql"),
-    },
-    Migration {
-        version: 3,
-        name: "compact format",
-        sql: include_str!("../../../migrations/sqlite/0003_compact.sql"),
-    },
-    Migration {
-        version: 4,
-        name: "slim heads",
-        sql: include_str!("../../../migrations/sqlite/0004_slim_heads.sql"),
-    },
-    Migration {
-        version: 5,
-        name: "cleaned text",
-        sql: include_str!("../../../migrations/sqlite/0005_cleaned_text.sql"),
-    },
-];
+/// The migrations of an engine; versions and names are the same on each.
+macro_rules! migrations {
+    ($engine:literal: $($version:literal $name:literal $file:literal,)*) => {
+        [$(Migration {
+            version: $version,
+            name: $name,
+            sql: include_str!(concat!("../../../migrations/", $engine, "/", $file, ".sql")),
+        },)*]
+    };
+    ($engine:literal) => {
+        migrations!($engine:
+            1 "history tables" "0001_history_tables",
+            2 "control tables" "0002_control_tables",
+            3 "compact format" "0003_compact",
+            4 "slim heads" "0004_slim_heads",
+            5 "cleaned text" "0005_cleaned_text",
+        )
+    };
+}
 
-const POSTGRES: [Migration; 5] = [
-    Migration {
-        version: 1,
-        name: "history tables",
-        sql: include_str!("../../../migrations/postgres/0001_history_tables.sql"),
-    },
-    Migration {
-        version: 2,
-        name: "control tables",
-        sql: include_str!("../../../migrations/postgres/0002_control_tables.sql"),
-    },
-    Migration {
-        version: 3,
-        name: "compact format",
-        sql: include_str!("../../../migrations/postgres/0003_compact.sql"),
-    },
-    Migration {
-        version: 4,
-        name: "slim heads",
-        sql: include_str!("../../../migrations/postgres/0004_slim_heads.sql"),
-    },
-    Migration {
-        version: 5,
-        name: "cleaned text",
-        sql: include_str!("../../../migrations/postgres/0005_cleaned_text.sql"),
-    },
-];
+const SQLITE: &[Migration] = &migrations!("sqlite");
+const POSTGRES: &[Migration] = &migrations!("postgres");
 
 /// The migrations of a history database, in order; none for an engine that history is not kept on.
 #[must_use]
 pub fn migrations(engine: Engine) -> &'static [Migration] {
     match engine {
-        Engine::Sqlite => &SQLITE,
-        Engine::Postgres => &POSTGRES,
+        Engine::Sqlite => SQLITE,
+        Engine::Postgres => POSTGRES,
         Engine::MySql => &[],
     }
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::Value;
+use crate::{Error, ErrorKind, Result, Value};
 
 /// A database engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -113,20 +113,22 @@ impl Engine {
     /// `from` of a look-up by a list of keys, which is its first parameter: at most one row of `table` for each
     /// `listed.value`. However little the engine knows of the table, it goes through the index of `condition`: without
     /// statistics a list looks like a large part of a table that looks small, which is then read whole for each list.
-    #[must_use]
-    pub fn each_listed(self, table: &str, alias: &str, condition: &str) -> String {
+    ///
+    /// # Errors
+    /// `Configuration` on MySQL, which has no list parameter: history is not kept there.
+    pub fn each_listed(self, table: &str, alias: &str, condition: &str) -> Result<String> {
         match self {
-            Self::Postgres => format!(
+            Self::Postgres => Ok(format!(
                 "unnest(cast(? as text[])) as listed (value) \
                  cross join lateral (select * from {table} where {condition} limit 1) as {alias}"
-            ),
+            )),
             Self::Sqlite => {
-                format!("json_each(?) as listed cross join {table} as {alias} on {condition}")
+                Ok(format!("json_each(?) as listed cross join {table} as {alias} on {condition}"))
             }
-            Self::MySql => format!(
-                "json_table(?, '$[*]' columns (value text path '$')) as listed \
-                 straight_join {table} as {alias} on {condition}"
-            ),
+            Self::MySql => Err(Error::new(
+                format!("looking up in {table}: the history database must be SQLite or PostgreSQL"),
+                ErrorKind::Configuration,
+            )),
         }
     }
 
