@@ -158,3 +158,39 @@ async fn settings_may_change_between_captures() {
         assert_eq!(world.as_of(&identity("i1"), 600).await, Some(large(5)));
     }
 }
+
+/// Somebody with entitlements of these numbers.
+fn holder(department: &str, numbers: impl Iterator<Item = u32>) -> Value {
+    let entitlement = |number: u32| {
+        let id = annals_model::hash_bytes(&number.to_be_bytes())[..32].to_lowercase();
+        json!({"id": id, "applicationName": "Active Directory", "name": "memberOf",
+               "value": format!("CN=Group {number},OU=Groups,DC=example,DC=com")})
+    };
+    json!({
+        "name": "ann", "displayName": "Ann Bell", "email": "ann.bell@example.com",
+        "attributes": {"department": department, "location": "Brno", "costCenter": "IT-CZ14"},
+        "entitlements": numbers.map(entitlement).collect::<Vec<Value>>(),
+    })
+}
+
+/// IIQ-41: what changes is what a patch holds: an attribute of somebody with twelve entitlements is one event and a
+/// patch below a quarter of the zipped document; one entitlement more is one event, not one for each behind it.
+#[tokio::test]
+async fn a_small_change_makes_a_small_patch_and_one_event() {
+    let settings = WriterSettings { json_format: JsonFormat::Zipped, ..patching(5) };
+    for world in worlds(&settings).await {
+        world.write(vec![capture("i1", holder("Sales", 1..13), 100, 101)]).await;
+        let first = world.sql("select count(*) from spt_hist_identity_event;");
+        world.write(vec![capture("i1", holder("Research", 1..13), 200, 201)]).await;
+        world.write(vec![capture("i1", holder("Research", 0..13), 300, 301)]).await;
+        assert_eq!(cadence(&world), "FPP");
+        let bytes = "select length(json) from spt_hist_identity_capture order by effective_date;";
+        let bytes: Vec<usize> = world.sql(bytes).lines().map(|line| line.parse().unwrap()).collect();
+        assert!(4 * bytes[1] < bytes[0], "{bytes:?}");
+        for at in [200, 300] {
+            let events = "select count(*) from spt_hist_identity_event where event_date =";
+            assert_eq!(world.sql(&format!("{events} {at};")), "1", "at {at}, beside {first} at first");
+        }
+        assert_eq!(world.as_of(&identity("i1"), 300).await, Some(holder("Research", 0..13)));
+    }
+}
