@@ -104,7 +104,8 @@ fn stat(process: u32) -> Option<Stat> {
 
 #[cfg(test)]
 mod tests {
-    use std::process::Command;
+    use std::io::Read as _;
+    use std::process::{Command, Stdio};
 
     use super::*;
 
@@ -137,13 +138,18 @@ mod tests {
     /// Work of a child counts while it lives and after it was waited for.
     #[test]
     fn a_family_keeps_what_its_dead_have_used() {
-        let mut child = Command::new("tail").args(["-f", "/dev/null"]).spawn().unwrap();
+        let mut talker = Command::new("sh");
+        talker.args(["-c", "echo ready; read -r answer"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = talker.spawn().unwrap();
+        // `spawn` returns before the kernel has set the title; what has spoken has one.
+        let mut spoken = [0; 6];
+        child.stdout.as_mut().unwrap().read_exact(&mut spoken).unwrap();
         let family = Family::of_parent_of(child.id()).unwrap();
         assert_eq!(family.head, std::process::id());
         let titles = family.titles().unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
-        assert!(titles.iter().any(|title| title.contains("/dev/null")), "{titles:?}");
+        assert!(titles.iter().any(|title| title.contains("read -r answer")), "{titles:?}");
 
         let before = family.cpu().unwrap();
         let loops = "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done";
