@@ -1,6 +1,6 @@
 //! One run from beginning to end in this process: dispatcher, extract workers, queue, writers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use annals_config::extract::ExtractedObject;
 use annals_config::task::Task;
 use annals_dispatcher::{Begun, Dispatch, Finished, Scope, begin, finish};
 use annals_extract::{ExtractSettings, Extractor, ImagePlan, Stop};
-use annals_model::{Clock, ObjectType, error_chain};
+use annals_model::{Clock, ObjectType, PartitionLease, error_chain};
 use annals_queue::{Lane, Queue, in_process};
 use annals_runs::{Trigger, tasks};
 use annals_source::Source;
@@ -200,17 +200,28 @@ pub fn image_plans(config: &Config, task: &Task) -> BTreeMap<ObjectType, ImagePl
         .collect()
 }
 
-/// Writes what arrives on a lane until every sender is gone.
+/// Writes what arrives on a lane until every sender is gone. What follows a delivery that was not written, under the
+/// same lease, is not written either: the partition's saved state would pass over the one that is missing.
 async fn write(mut lane: Lane, writer: Writer, history: Db, done: Arc<Done>) {
+    let mut broken: HashMap<PartitionLease, String> = HashMap::new();
     while let Some(received) = lane.next().await {
         let (delivery, answer) = received.into_parts();
+        if let Some(reason) = broken.get(&delivery.lease) {
+            answer.refuse(reason.clone());
+            continue;
+        }
+        let lease = delivery.lease.clone();
         let messages = delivery.messages.len() as u64;
         match writer.write(&history, delivery).await {
             Ok(_) => {
                 done.written.fetch_add(messages, Ordering::Relaxed);
                 answer.acknowledge();
             }
-            Err(error) => answer.refuse(error_chain(&error)),
+            Err(error) => {
+                let reason = error_chain(&error);
+                broken.insert(lease, reason.clone());
+                answer.refuse(reason);
+            }
         }
     }
 }

@@ -15,6 +15,10 @@ use annals_sql::{Db, Tx};
 
 use crate::{Error, ImagePlan};
 
+/// Deliveries of a partition that are published and not yet written: one that the writer works on and one that waits
+/// for it, while the next one is loaded. What is in memory stays bounded, and neither waits for the other.
+const ON_THEIR_WAY_MAX: usize = 2;
+
 /// How a worker cuts its work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExtractSettings {
@@ -133,9 +137,6 @@ impl Extractor {
                     .await
                     .map_err(|source| runs_error(&lease, source))?
             };
-            // The chunk before must be on its way only so far: what is in memory stays bounded, and the writer never
-            // waits for the source.
-            progress.written_up_to_last(&lease).await?;
             self.work_on_chunk(&lease, chunk, objects, &mut progress).await?;
         }
         progress.all_written(&lease).await?;
@@ -274,9 +275,9 @@ struct Progress {
 }
 
 impl Progress {
-    /// Waits for all receipts but the newest one.
-    async fn written_up_to_last(&mut self, lease: &PartitionLease) -> Result<(), Error> {
-        while self.receipts.len() > 1 {
+    /// Waits until there is room for one more delivery on its way.
+    async fn room(&mut self, lease: &PartitionLease) -> Result<(), Error> {
+        while self.receipts.len() >= ON_THEIR_WAY_MAX {
             self.next_written(lease).await?;
         }
         Ok(())
@@ -356,6 +357,7 @@ impl<'e> Outbox<'e> {
     }
 
     async fn send(&mut self, checkpoint: Option<RequestState>, progress: &mut Progress) -> Result<(), Error> {
+        progress.room(self.lease).await?;
         self.bytes = 0;
         let delivery =
             Delivery { lease: self.lease.clone(), messages: std::mem::take(&mut self.messages), checkpoint };

@@ -48,7 +48,7 @@ pub struct CapturedImage {
 }
 
 /// The right to work on a partition.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PartitionLease {
     /// Run.
     pub run_id: i64,
