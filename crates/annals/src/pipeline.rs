@@ -114,19 +114,21 @@ impl Pipeline {
         let slots = self.config.service.worker_slots.max(1);
         // SQLite has one writer; more of them would only wait for each other.
         let writers = if self.history.engine() == Engine::Sqlite { 1 } else { slots as usize };
-        let (queue, lanes) = in_process(writers, settings.capacity as usize, settings.message_bytes_max);
         let mut writing = JoinSet::new();
-        for lane in lanes {
+        let mut queues = Vec::with_capacity(writers);
+        for _ in 0..writers {
+            let (queue, lane) = in_process(settings.capacity as usize, settings.message_bytes_max);
+            queues.push(queue);
             writing.spawn(write(lane, self.writer(), self.history.clone(), Arc::clone(&done)));
         }
         let mut extracting = JoinSet::new();
-        for slot in 0..slots {
+        for (slot, queue) in (0..slots).zip(queues.iter().cycle()) {
             let extractor = self.extractor(task, queue.clone());
             let history = self.history.clone();
             let worker = format!("{}/{slot}", self.host);
             extracting.spawn(async move { extractor.work(&history, run_id, &worker).await });
         }
-        drop(queue);
+        drop(queues);
         let mut problem = None;
         while let Some(joined) = extracting.join_next().await {
             let failure = match joined {

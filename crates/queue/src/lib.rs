@@ -1,6 +1,6 @@
 //! Extract to writer transport, in process: bounded lanes, each in order, with an acknowledgement per delivery.
 //!
-//! A partition always uses the same lane, so what it publishes is written in the order in which it was read. A full
+//! A worker publishes to one lane, so what a partition comes to is written in the order in which it was read. A full
 //! lane makes the publisher wait: that is the back-pressure. A [`Receipt`] resolves when the delivery is written and
 //! committed, or says why not.
 
@@ -29,10 +29,10 @@ pub enum Error {
 /// Bytes that a message has beside its document: key, names, times.
 const MESSAGE_OVERHEAD_BYTES: usize = 256;
 
-/// The sending end.
+/// The sending end of one lane.
 #[derive(Debug, Clone)]
 pub struct Queue {
-    lanes: Vec<mpsc::Sender<Received>>,
+    sender: mpsc::Sender<Received>,
     message_bytes_max: usize,
 }
 
@@ -54,14 +54,11 @@ pub struct Received {
 #[derive(Debug)]
 pub struct Receipt(oneshot::Receiver<Result<(), Error>>);
 
-/// Makes a queue of `lanes` lanes (at least one), each holding up to `capacity` deliveries that nobody has taken yet.
+/// Makes a lane that holds up to `capacity` deliveries that nobody has taken yet.
 #[must_use]
-pub fn in_process(lanes: usize, capacity: usize, message_bytes_max: usize) -> (Queue, Vec<Lane>) {
-    let (senders, receivers) = (0..lanes.max(1))
-        .map(|_| mpsc::channel(capacity.max(1)))
-        .map(|(sender, receiver)| (sender, Lane { receiver }))
-        .unzip();
-    (Queue { lanes: senders, message_bytes_max }, receivers)
+pub fn in_process(capacity: usize, message_bytes_max: usize) -> (Queue, Lane) {
+    let (sender, receiver) = mpsc::channel(capacity.max(1));
+    (Queue { sender, message_bytes_max }, Lane { receiver })
 }
 
 impl Queue {
@@ -81,14 +78,13 @@ impl Queue {
         Ok(())
     }
 
-    /// Publishes a delivery; waits while its lane is full.
+    /// Publishes a delivery; waits while the lane is full.
     ///
     /// # Errors
     /// `Closed` when the writer is gone.
     pub async fn publish(&self, delivery: Delivery) -> Result<Receipt, Error> {
-        let lane = usize::try_from(delivery.lease.partition).unwrap_or_default() % self.lanes.len();
         let (acknowledge, receipt) = oneshot::channel();
-        self.lanes[lane].send(Received { delivery, acknowledge }).await.map_err(|_| Error::Closed)?;
+        self.sender.send(Received { delivery, acknowledge }).await.map_err(|_| Error::Closed)?;
         Ok(Receipt(receipt))
     }
 }
@@ -162,15 +158,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_partition_keeps_its_order_and_its_lane() {
-        let (queue, mut lanes) = in_process(2, 4, 1_000);
+    async fn what_is_published_arrives_in_its_order() {
+        let (queue, mut lane) = in_process(4, 1_000);
         for name in ["a", "b", "c"] {
             queue.publish(delivery(1, name)).await.expect("publishes");
         }
         drop(queue);
-        assert!(lanes[0].next().await.is_none());
         let mut names = Vec::new();
-        while let Some(received) = lanes[1].next().await {
+        while let Some(received) = lane.next().await {
             names.push(received.delivery.messages[0].name.clone());
         }
         assert_eq!(names, ["a", "b", "c"]);
@@ -178,14 +173,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_receipt_tells_what_became_of_the_delivery() {
-        let (queue, mut lanes) = in_process(1, 4, 1_000);
+        let (queue, mut lane) = in_process(4, 1_000);
         let mut receipts = Vec::new();
         for name in ["a", "b", "c"] {
             receipts.push(queue.publish(delivery(0, name)).await.expect("publishes"));
         }
-        lanes[0].next().await.expect("first").into_parts().1.acknowledge();
-        lanes[0].next().await.expect("second").into_parts().1.refuse("disk full".to_owned());
-        drop(lanes);
+        lane.next().await.expect("first").into_parts().1.acknowledge();
+        lane.next().await.expect("second").into_parts().1.refuse("disk full".to_owned());
+        drop(lane);
         let mut outcomes = Vec::new();
         for receipt in receipts {
             outcomes.push(receipt.written().await);
@@ -195,7 +190,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_message_over_the_cap_is_not_admitted() {
-        let (queue, _lanes) = in_process(1, 1, 255);
+        let (queue, _lane) = in_process(1, 255);
         let message = delivery(0, "a").messages.remove(0);
         assert_eq!(queue.admit(&message), Err(Error::TooLarge { bytes: 256, bytes_max: 255 }));
     }
