@@ -18,7 +18,7 @@ use sqlx::{
 
 use crate::argument::{arguments, postgres_arguments};
 use crate::copy::ColumnTypes;
-use crate::{Engine, Error, ErrorKind, Result, Row, Stmt, Value};
+use crate::{Engine, Error, ErrorKind, Result, Row, Stmt, Value, nodelay};
 
 /// What a database is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -230,6 +230,10 @@ async fn open_postgres(url: &str, access: Access) -> Result<Pools> {
     let pool = PgPoolOptions::new()
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .max_connections(READERS_MAX)
+        .after_connect(|_, _| {
+            nodelay::send_at_once();
+            Box::pin(async { Ok(()) })
+        })
         .connect_lazy_with(options);
     Ok(Pools::Postgres(pool))
 }
@@ -250,6 +254,7 @@ async fn open_mysql(url: &str, access: Access) -> Result<Pools> {
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .max_connections(READERS_MAX)
         .after_connect(move |connection, _| {
+            nodelay::send_at_once();
             let read_only: BoxFuture<'_, std::result::Result<(), sqlx::Error>> = Box::pin(async move {
                 let mode = match access {
                     Access::ReadOnly => "set session transaction isolation level repeatable read, read only",

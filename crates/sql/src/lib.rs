@@ -12,6 +12,7 @@ mod dialect;
 mod error;
 mod index;
 mod migrate;
+mod nodelay;
 mod row;
 mod sample;
 mod size;
