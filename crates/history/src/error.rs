@@ -42,12 +42,12 @@ pub enum Error {
     /// Another transaction has added the head of an object that this one took for new: tried again, it sees it.
     #[error("another transaction has captured one of these objects for the first time meanwhile")]
     Overtaken(#[source] annals_sql::Error),
-    /// zstd gave up on a document.
+    /// A compressor gave up on a document.
     #[error("the document of {key} cannot be compressed: {reason}")]
     NotCompressed {
         /// Whose document.
         key: ObjectKey,
-        /// What zstd says.
+        /// What it says.
         reason: &'static str,
     },
     /// Nothing that happens to objects of this type is an event.

@@ -168,7 +168,7 @@ impl Repack {
         let json = minify(old.clone(), old_format).map_err(Fault::Json)?;
         let again = self.encoder.encode(self.object_type, json.clone()).map_err(|error| match error {
             EncodeError::NotJson(error) => Fault::Json(error),
-            EncodeError::Zstd(reason) => Fault::NotRewritten { reason },
+            EncodeError::Compress(reason) => Fault::NotRewritten { reason },
         })?;
         // The new form is that of the same JSON, and that JSON is all there was in the old form.
         let new = self.decoder.decode(&again, new_format)?;

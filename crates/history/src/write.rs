@@ -263,6 +263,6 @@ fn encode(
     }
     form(encoder, key.object_type, json).map_err(|error| match error {
         EncodeError::NotJson(source) => Error::NotJson { key: key.clone(), source },
-        EncodeError::Zstd(reason) => Error::NotCompressed { key: key.clone(), reason },
+        EncodeError::Compress(reason) => Error::NotCompressed { key: key.clone(), reason },
     })
 }
