@@ -2,14 +2,23 @@
 
 use crate::TaskArguments;
 
+/// Partitions that each slot gets of a large run.
+const SHARES_OF_A_SLOT: u32 = 6;
+
 /// Number of partitions for `total` objects with `worker_slots` slots.
 ///
 /// As many as there are slots, within the hints, unless `maxObjectsPerExtractPartition` needs more; never an empty one.
+/// Where it needs more than the lower hint, the count is free up to the upper one: then each slot gets
+/// [`SHARES_OF_A_SLOT`], so that the slots end at nearly the same time.
 #[must_use]
 pub fn partition_count(total: u64, worker_slots: u32, arguments: &TaskArguments) -> u64 {
     let needed = total.div_ceil(arguments.max_objects_per_extract_partition.max(1).into());
     let hinted = worker_slots.min(arguments.max_extract_partitions).max(arguments.min_extract_partitions);
-    needed.max(hinted.into()).min(total)
+    if needed <= hinted.into() {
+        return total.min(hinted.into());
+    }
+    let even = worker_slots.saturating_mul(SHARES_OF_A_SLOT).min(arguments.max_extract_partitions);
+    needed.max(even.into())
 }
 
 /// Deals an ordered list out to partitions of even size, in chunks of at most `lossLimit` objects of one type.
@@ -84,9 +93,10 @@ mod tests {
     fn the_reference_vectors_hold() {
         let arguments = TaskArguments::default();
         for slots in [1, 2, 5] {
-            let counts = [0, 3, 1_000, 250_000, 250_001, 2_500_000, 2_500_001]
+            let counts = [0, 3, 1_000, 250_000, 2_500_000, 2_500_001]
                 .map(|total| partition_count(total, slots, &arguments));
-            assert_eq!(counts, [0, 3, 5, 5, 6, 50, 51]);
+            assert_eq!(counts, [0, 3, 5, 5, 50, 51]);
+            assert!(partition_count(250_001, slots, &arguments) >= 6);
         }
     }
 
@@ -95,6 +105,15 @@ mod tests {
     fn more_slots_make_more_partitions_up_to_the_hint() {
         let arguments = TaskArguments::default();
         assert_eq!([8, 50, 64].map(|slots| partition_count(1_000, slots, &arguments)), [8, 50, 50]);
+    }
+
+    /// Past the lower hint six to a slot, within the upper hint, and never fewer than the objects need.
+    #[test]
+    fn a_large_run_is_cut_finer_than_it_must_be() {
+        let arguments = TaskArguments::default();
+        assert_eq!([1, 2, 5].map(|slots| partition_count(300_000, slots, &arguments)), [6, 12, 30]);
+        assert_eq!([9, 10].map(|slots| partition_count(500_000, slots, &arguments)), [50, 10]);
+        assert_eq!(partition_count(900_000, 2, &arguments), 18);
     }
 
     fn deal_all(total: u64, counted: u64, partitions: u64, arguments: &TaskArguments) -> (Vec<u64>, u64) {
