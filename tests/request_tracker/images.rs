@@ -36,7 +36,7 @@ async fn qualified(
     object_type: ObjectType,
     since_ms: Option<i64>,
 ) -> BTreeMap<String, Loaded> {
-    let ids = source.qualified_page(object_type, since_ms, None, None, 1_000).await.unwrap();
+    let ids = source.qualified_page(object_type, since_ms, None, None, 1_000).await.unwrap().ids;
     let batch = source.load(object_type, &ids, &Selection::All).await.unwrap();
     assert_eq!((batch.missing.as_slice(), batch.failed.as_slice()), ([].as_slice(), [].as_slice()));
     batch.objects.into_iter().map(|object| (object.name.clone(), object)).collect()
@@ -245,7 +245,7 @@ async fn groups_have_members_and_rights(source: &Source, tracker: &RequestTracke
 }
 
 async fn direct_memberships_are_objects(source: &Source, tracker: &RequestTracker, then_ms: i64) {
-    let ids = source.qualified_page(ObjectType::Entitlement, None, None, None, 1_000).await.unwrap();
+    let ids = source.qualified_page(ObjectType::Entitlement, None, None, None, 1_000).await.unwrap().ids;
     let batch = source.load(ObjectType::Entitlement, &ids, &Selection::All).await.unwrap();
     let mut memberships: Vec<(String, String)> = batch
         .objects
@@ -270,7 +270,7 @@ async fn direct_memberships_are_objects(source: &Source, tracker: &RequestTracke
     // A row never changes, so that those who joined since are read, and those whose group was touched since.
     let since_ms = then_ms + 2 * MINUTE_MS;
     let touched =
-        source.qualified_page(ObjectType::Entitlement, Some(since_ms), None, None, 1_000).await.unwrap();
+        source.qualified_page(ObjectType::Entitlement, Some(since_ms), None, None, 1_000).await.unwrap().ids;
     let of_touched_groups = tracker.db().sql(&format!(
         "select id from GroupMembers where GroupId in ({}, {}) order by id;",
         tracker.group_id("Engineers"),

@@ -6,14 +6,17 @@ use annals_config::extract::ExtractConfig;
 use annals_config::filter::Expr;
 use annals_model::{Counters, Dealer, ObjectType, partition_count};
 use annals_runs::{ChunkKind, DeletedObject, NewChunk, Objects, failures, partitions};
-use annals_source::Source;
+use annals_source::{Page, Source};
 use annals_sql::Tx;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::deletions::find_deleted;
 use crate::{Dispatch, Error, Scope};
 
 /// Ids asked of the source at a time.
 const PAGE_MAX: usize = 10_000;
+/// Types whose first page is asked for at a time: on most nights that is a scan of a whole table for a few ids.
+const OPENED_AT_A_TIME: usize = 4;
 /// Ids of chunks held in memory before they are stored.
 const PENDING_OBJECTS_MAX: usize = 50_000;
 
@@ -41,10 +44,12 @@ pub(crate) async fn share_out(
     let mut reattempts = failed_before(tx, dispatch, types).await?;
     let deleted = find_deleted(tx, dispatch, types, since_ms).await?;
     let mut bereft = bereft_identities(tx, dispatch, types, &deleted).await?;
-    let mut expected = 0;
-    for object_type in ordered(types) {
-        expected += criteria.count(object_type).await?;
-    }
+    let openings: Vec<Opening> = stream::iter(ordered(types))
+        .map(|object_type| criteria.open(object_type))
+        .buffered(OPENED_AT_A_TIME)
+        .try_collect()
+        .await?;
+    let mut expected = openings.iter().map(|opening| opening.expected).sum::<u64>();
     // An object that failed and has changed since counts as changed; until the ids stream by, it counts as both.
     expected += reattempts.values().map(|ids| ids.len() as u64).sum::<u64>();
     expected += bereft.len() as u64;
@@ -52,11 +57,12 @@ pub(crate) async fn share_out(
     let count = partition_count(expected, dispatch.worker_slots, &dispatch.task.arguments);
     let mut dealing = Dealing::new(run_id, Dealer::new(expected, count, &dispatch.task.arguments));
     let mut counters = Counters::default();
-    for object_type in ordered(types) {
+    for opening in openings {
+        let object_type = opening.object_type;
         let other =
             if object_type == ObjectType::Identity { std::mem::take(&mut bereft) } else { BTreeSet::new() };
         let failed = reattempts.entry(object_type).or_default();
-        let modified = deal_modified(tx, criteria, object_type, other, failed, &mut dealing).await?;
+        let modified = deal_modified(tx, criteria, opening, other, failed, &mut dealing).await?;
         counters.total_modified_object_messages += modified;
         let again = reattempts.remove(&object_type).unwrap_or_default();
         if !again.is_empty() {
@@ -98,6 +104,13 @@ async fn share_out_named(
     Ok(SharedOut { partitions: dealt, counters })
 }
 
+/// How a type begins: its first page, and about how many objects it comes to.
+struct Opening {
+    object_type: ObjectType,
+    first: Page,
+    expected: u64,
+}
+
 /// What makes an object qualify by change.
 #[derive(Clone, Copy)]
 struct Criteria<'c> {
@@ -115,17 +128,22 @@ impl Criteria<'_> {
         self.extract.objects.get(&object_type).and_then(|settings| settings.limit).unwrap_or(u64::MAX)
     }
 
-    async fn count(&self, object_type: ObjectType) -> Result<u64, Error> {
-        let count = self.source.count_qualified(object_type, self.since_ms, self.filter(object_type)).await?;
-        Ok(count.min(self.limit(object_type)))
+    /// Most nights a type's first page is all that qualifies, and nothing has to be counted beside it.
+    async fn open(&self, object_type: ObjectType) -> Result<Opening, Error> {
+        let limit = self.limit(object_type);
+        let first = self.page(object_type, None, limit).await?;
+        let expected = if first.is_last {
+            first.ids.len() as u64
+        } else {
+            let filter = self.filter(object_type);
+            self.source.count_qualified(object_type, self.since_ms, filter).await?.min(limit)
+        };
+        Ok(Opening { object_type, first, expected })
     }
 
-    async fn page(
-        &self,
-        object_type: ObjectType,
-        after: Option<&str>,
-        page_max: usize,
-    ) -> Result<Vec<String>, Error> {
+    /// The next page of a type of which `left` more objects are wanted.
+    async fn page(&self, object_type: ObjectType, after: Option<&str>, left: u64) -> Result<Page, Error> {
+        let page_max = usize::try_from(left).unwrap_or(usize::MAX).min(PAGE_MAX);
         let filter = self.filter(object_type);
         Ok(self.source.qualified_page(object_type, self.since_ms, filter, after, page_max).await?)
     }
@@ -178,27 +196,25 @@ async fn bereft_identities(
 async fn deal_modified(
     tx: &mut Tx,
     criteria: Criteria<'_>,
-    object_type: ObjectType,
+    opening: Opening,
     mut other: BTreeSet<String>,
     failed: &mut BTreeSet<String>,
     dealing: &mut Dealing,
 ) -> Result<u64, Error> {
+    let Opening { object_type, first: mut page, .. } = opening;
     let mut left = criteria.limit(object_type);
-    let mut after: Option<String> = None;
     let mut dealt = 0;
-    while left > 0 {
-        let page_max = usize::try_from(left).unwrap_or(usize::MAX).min(PAGE_MAX);
-        let ids = criteria.page(object_type, after.as_deref(), page_max).await?;
-        let Some(last) = ids.last() else { break };
-        after = Some(last.clone());
-        for id in &ids {
+    loop {
+        let after = page.ids.last().filter(|_| !page.is_last).cloned();
+        for id in &page.ids {
             failed.remove(id);
             other.remove(id);
         }
-        let page = ids.len() as u64;
-        dealt += page;
-        left -= page;
-        dealing.deal(tx, object_type, ChunkKind::Modified, ids, Objects::Ids).await?;
+        dealt += page.ids.len() as u64;
+        left -= page.ids.len() as u64;
+        dealing.deal(tx, object_type, ChunkKind::Modified, page.ids, Objects::Ids).await?;
+        let Some(after) = after.filter(|_| left > 0) else { break };
+        page = criteria.page(object_type, Some(&after), left).await?;
     }
     for id in &other {
         failed.remove(id);

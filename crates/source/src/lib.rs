@@ -25,4 +25,5 @@ mod source;
 pub use deletion::Deleted;
 pub use error::{Error, Mismatch, Result};
 pub use load::{Loaded, LoadedBatch, Selection};
+pub use qualify::Page;
 pub use source::{Source, SourceSettings};

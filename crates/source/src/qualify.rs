@@ -19,9 +19,17 @@ use crate::source::Source;
 /// Ids in one statement that asks for a list of them: servers take a limited number of parameters.
 const LIST_MAX: usize = 10_000;
 
+/// A page of ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// Ids, in their order.
+    pub ids: Vec<String>,
+    /// Whether nothing follows.
+    pub is_last: bool,
+}
+
 impl Source {
-    /// A page of the ids of objects that qualify, in the order of the ids; an empty page is the end. `after` is the last
-    /// id of the page before.
+    /// A page of the ids of objects that qualify, in the order of the ids. `after` is the last id of the page before.
     ///
     /// An object qualifies if its first change time that is not null is `since_ms` or later, or that of a row which
     /// the profile's `qualifies` names. The bound is closed and nothing bounds it above (TRAP-03). Objects without
@@ -38,7 +46,7 @@ impl Source {
         filter: Option<&Expr>,
         after: Option<&str>,
         page_max: usize,
-    ) -> Result<Vec<String>> {
+    ) -> Result<Page> {
         let plan = self.plan(object_type)?;
         let conditions = self.conditions(plan, since_ms, filter)?;
         self.page("qualify", plan, conditions, after, page_max).await
@@ -62,19 +70,6 @@ impl Source {
         let count = row.required_int(0)?;
         tx.rollback().await?;
         Ok(u64::try_from(count).unwrap_or_default())
-    }
-
-    /// A page of all ids of a type, for the sweep; an empty page is the end.
-    ///
-    /// # Errors
-    /// As [`Source::qualified_page`].
-    pub async fn ids_page(
-        &self,
-        object_type: ObjectType,
-        after: Option<&str>,
-        page_max: usize,
-    ) -> Result<Vec<String>> {
-        self.qualified_page(object_type, None, None, after, page_max).await
     }
 
     /// Those of the ids that the source still has as objects of this type.
@@ -123,7 +118,7 @@ impl Source {
         }
         named.push(")");
         let conditions = plan.filter.iter().cloned().chain([named]).collect();
-        self.page("by_name", plan, conditions, None, page_max).await
+        Ok(self.page("by_name", plan, conditions, None, page_max).await?.ids)
     }
 
     /// What an object has to meet to qualify.
@@ -170,7 +165,7 @@ impl Source {
         mut conditions: Vec<Fragment>,
         after: Option<&str>,
         page_max: usize,
-    ) -> Result<Vec<String>> {
+    ) -> Result<Page> {
         if let Some(after) = after {
             let value = plan
                 .id
@@ -189,7 +184,7 @@ impl Source {
         let mut ids = ids_of(&rows)?;
         // A join that finds several rows for one object would name it several times.
         ids.dedup();
-        Ok(ids)
+        Ok(Page { ids, is_last: rows.len() < page_max })
     }
 }
 

@@ -8,7 +8,7 @@ use annals_config::filter::{Expr, parse};
 use annals_config::profile::Profile;
 use annals_model::ObjectType;
 use annals_source::attribute_xml::Limits;
-use annals_source::{Error, Loaded, LoadedBatch, Selection, Source, SourceSettings};
+use annals_source::{Error, Loaded, LoadedBatch, Page, Selection, Source, SourceSettings};
 use annals_sql::{Access, Db};
 use annals_testkit::{Engine, TestDb, database, source_engines};
 use serde_json::Value;
@@ -116,12 +116,12 @@ pub(crate) async fn qualified(
     let mut ids: Vec<String> = Vec::new();
     loop {
         let after = ids.last().map(String::as_str);
-        let page = must(source.qualified_page(object_type, since_ms, filter, after, page_max).await);
-        if page.is_empty() {
+        let page: Page = must(source.qualified_page(object_type, since_ms, filter, after, page_max).await);
+        assert!(page.ids.len() <= page_max);
+        ids.extend(page.ids);
+        if page.is_last {
             return ids;
         }
-        assert!(page.len() <= page_max);
-        ids.extend(page);
     }
 }
 

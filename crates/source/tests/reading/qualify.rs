@@ -1,6 +1,7 @@
 //! Which objects qualify.
 
 use annals_model::ObjectType::Identity;
+use annals_source::Page;
 
 use crate::lab::{Lab, filter, qualified};
 use crate::staff;
@@ -74,12 +75,13 @@ async fn nothing_qualifies_in_an_empty_table() {
     for lab in Lab::all(staff::SCHEMA, staff::PROFILE) {
         lab.sql("delete from Person;");
         let source = lab.open().await;
-        assert!(source.qualified_page(Identity, None, None, None, 10).await.unwrap().is_empty());
+        let page = source.qualified_page(Identity, None, None, None, 10).await.unwrap();
+        assert_eq!(page, Page { ids: Vec::new(), is_last: true });
         assert_eq!(source.count_qualified(Identity, Some(0), None).await.unwrap(), 0);
     }
 }
 
-/// The sweep: what is left of a list of ids, and all ids page by page.
+/// The sweep: what is left of a list of ids.
 #[tokio::test]
 async fn ids_that_are_gone_or_of_another_type_are_not_present() {
     for lab in Lab::all(staff::SCHEMA, staff::PROFILE) {
@@ -89,9 +91,20 @@ async fn ids_that_are_gone_or_of_another_type_are_not_present() {
         present.sort_unstable();
         assert_eq!(present, ["a1", "f6"], "{}", lab.db.engine());
         assert!(source.present(Identity, &[]).await.unwrap().is_empty());
-        assert_eq!(source.ids_page(Identity, None, 4).await.unwrap(), ["a1", "b2", "c3", "d4"]);
-        assert_eq!(source.ids_page(Identity, Some("d4"), 4).await.unwrap(), ["e5", "f6"]);
-        assert!(source.ids_page(Identity, Some("f6"), 4).await.unwrap().is_empty());
+    }
+}
+
+/// Six identities: a page that has room for one more is the last, and one that is just full does not know yet.
+#[tokio::test]
+async fn a_page_says_whether_another_may_follow() {
+    for lab in Lab::all(staff::SCHEMA, staff::PROFILE) {
+        let source = lab.open().await;
+        let page = async |after, page_max| source.qualified_page(Identity, None, None, after, page_max).await;
+        let of = |ids: &[&str], is_last| Page { ids: ids.iter().map(|id| (*id).to_owned()).collect(), is_last };
+        assert_eq!(page(None, 4).await.unwrap(), of(&["a1", "b2", "c3", "d4"], false));
+        assert_eq!(page(Some("d4"), 3).await.unwrap(), of(&["e5", "f6"], true));
+        assert_eq!(page(Some("d4"), 2).await.unwrap(), of(&["e5", "f6"], false));
+        assert_eq!(page(Some("f6"), 2).await.unwrap(), of(&[], true));
     }
 }
 
