@@ -15,8 +15,6 @@ use crate::{Dispatch, Error, Scope};
 
 /// Ids asked of the source at a time.
 const PAGE_MAX: usize = 10_000;
-/// Types whose first page is asked for at a time: on most nights that is a scan of a whole table for a few ids.
-const OPENED_AT_A_TIME: usize = 4;
 /// Ids of chunks held in memory before they are stored.
 const PENDING_OBJECTS_MAX: usize = 50_000;
 
@@ -44,9 +42,10 @@ pub(crate) async fn share_out(
     let mut reattempts = failed_before(tx, dispatch, types).await?;
     let deleted = find_deleted(tx, dispatch, types, since_ms).await?;
     let mut bereft = bereft_identities(tx, dispatch, types, &deleted).await?;
+    // On most nights a first page is a scan of a whole table for a few ids, and all that there is to a type.
     let openings: Vec<Opening> = stream::iter(ordered(types))
         .map(|object_type| criteria.open(object_type))
-        .buffered(OPENED_AT_A_TIME)
+        .buffered(dispatch.worker_slots.max(1) as usize)
         .try_collect()
         .await?;
     let mut expected = openings.iter().map(|opening| opening.expected).sum::<u64>();
@@ -128,7 +127,7 @@ impl Criteria<'_> {
         self.extract.objects.get(&object_type).and_then(|settings| settings.limit).unwrap_or(u64::MAX)
     }
 
-    /// Most nights a type's first page is all that qualifies, and nothing has to be counted beside it.
+    /// Nothing has to be counted where the first page is the last.
     async fn open(&self, object_type: ObjectType) -> Result<Opening, Error> {
         let limit = self.limit(object_type);
         let first = self.page(object_type, None, limit).await?;
