@@ -44,19 +44,19 @@ fn executable(messages: &str) -> Option<PathBuf> {
 }
 
 impl Program {
-    /// The program with the ready-made configuration in this folder.
+    /// The program with the ready-made configuration in this folder; `capture` is the inside of a YAML mapping.
     pub(crate) fn configure(
         path: &Path,
         config: PathBuf,
         source_url: &str,
         history_url: &str,
-        format: &str,
+        capture: &str,
     ) -> Result<Self> {
         let program = Self { path: path.to_owned(), config };
         printed(program.command(&["init"]).arg(&program.config))?;
         let text = format!(
             "{SETTINGS}source:\n  profile: identityiq\n  url: \"{source_url}\"\nhistory:\n  url: \"{history_url}\"\n\
-             capture:\n  jsonFormat: {format}\n"
+             capture: {{{capture}}}\n"
         );
         fs::write(program.config.join("annals.yaml"), text).context("cannot write annals.yaml")?;
         printed(&mut program.command(&["check"]))?;
