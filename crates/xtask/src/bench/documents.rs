@@ -14,7 +14,7 @@ select table_name from information_schema.columns
 /// Documents as they are stored.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Documents {
-    /// Captures, full ones and patches.
+    /// Captures: full ones, those that mark an object as deleted among them, and patches.
     pub(super) captures: u64,
     /// Bytes of all their documents.
     pub(super) bytes: u64,

@@ -22,7 +22,7 @@ pub(crate) struct Cost {
 pub(crate) struct Done {
     /// Objects gone through.
     pub(crate) objects: u64,
-    /// Captures written, full ones and patches.
+    /// Captures written: full ones, patches, and those that mark an object as deleted.
     pub(crate) captures: u64,
     /// Events written.
     pub(crate) events: u64,
