@@ -2,32 +2,35 @@
 //!
 //! docs/performance.md says what the figures mean.
 
+mod documents;
 mod figures;
 mod floor;
+mod grid;
 mod history;
+mod inserts;
 mod meter;
+mod nights;
+mod peaks;
 mod processes;
 mod program;
 mod report;
 mod server;
 mod spread;
+mod taking;
 
 use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::process::Command;
 use std::thread;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
-use self::figures::{Cost, Done, Step};
-use self::history::{History, HistoryEngine, TableSize};
-use self::meter::{Running, Usage};
-use self::processes::machine_cpu;
+use self::figures::Step;
+use self::history::HistoryEngine;
 use self::program::Program;
-use self::report::{Report, Taken, settings_line};
+use self::report::{Report, settings_line};
 use self::server::Server;
 use crate::interrupt::Interrupts;
 use crate::root::Root;
@@ -42,33 +45,36 @@ const HISTORY: &str = "history";
 /// The step that nights are compared with.
 const INITIAL: &str = "initial run";
 
-/// The end of the last day that has passed in the identity system, in epoch milliseconds.
-const WORLD_NOW: &str = "\
-select (value::json->>'startMs')::bigint + (value::json->>'day')::bigint * 86400000 from annals_world";
-
 /// Size of the identity system: tables with rows, rows, bytes without indexes.
 const WORLD_SIZE: &str = "\
 select count(*) filter (where reltuples > 0), sum(greatest(reltuples, 0))::bigint, sum(pg_table_size(oid))::bigint
   from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace and relname like 'spt\\_%'";
 
+/// How documents can be stored, the one first that others are compared with.
+const FORMATS: [&str; 4] = ["ZIPPED", "COMPACT", "MINIFIED", "PRETTY"];
+
 /// What is measured.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Identities of the generated identity system.
-    #[arg(long, default_value_t = 20_000, value_name = "N")]
-    identities: u32,
+    /// Identities of the generated identity system; of several sizes each is measured in turn.
+    #[arg(long, default_value = "20000", value_name = "N,...", value_delimiter = ',')]
+    identities: Vec<u32>,
     /// The same seed makes the same identity system.
     #[arg(long, default_value_t = 1, value_name = "N")]
     seed: u64,
     /// Where history is kept.
     #[arg(long, value_enum, default_value_t = HistoryEngine::Postgres)]
     history: HistoryEngine,
-    /// How documents are stored.
-    #[arg(long, default_value = "ZIPPED", value_name = "FORMAT", value_parser = ["ZIPPED", "COMPACT", "MINIFIED", "PRETTY"])]
-    format: String,
+    /// How documents are stored: ZIPPED where nothing else is said, with --nights each format there is.
+    #[arg(long, value_name = "FORMAT,...", value_delimiter = ',', value_parser = FORMATS)]
+    format: Vec<String>,
     /// How often everything is measured; with several runs medians and their spread are shown.
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     runs: u32,
+    /// Instead of steps and floors: what is stored after an initial run and so many changed nights with patches, in
+    /// each format.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with_all = ["history", "runs"])]
+    nights: Option<u32>,
     /// Write all figures to this file as well, as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -100,20 +106,14 @@ pub(crate) fn run(root: &Root, options: &Options) -> Result<()> {
     };
     let settings = bench.server.settings()?;
     eprintln!("    PostgreSQL: {}", settings_line(&settings));
-    announce(&format!("making an identity system of {} identities", options.identities));
-    let world = bench.make_world()?;
     let mut about = bench.about()?;
     about.insert("server".to_owned(), json!(settings));
-    about.insert("source".to_owned(), world);
-    let mut runs = Vec::new();
-    for number in 1..=options.runs {
-        announce(&format!("run {number} of {}", options.runs));
-        runs.push(bench.take(number)?);
-    }
-    let report = Report { about, initial: INITIAL, runs };
-    writeln!(std::io::stdout().lock(), "{}", report.tables())?;
+    about.append(&mut match options.nights {
+        None => bench.all_steps()?,
+        Some(nights) => bench.all_nights(nights)?,
+    });
     if let Some(path) = &options.json {
-        let text = serde_json::to_string_pretty(&report.json())?;
+        let text = serde_json::to_string_pretty(&about)?;
         fs::write(path, text + "\n").with_context(|| format!("cannot write {}", path.display()))?;
     }
     if options.keep {
@@ -129,20 +129,59 @@ impl Bench<'_> {
         let about = json!({
             "date": self.server.date()?,
             "cores": cores,
-            "identities": self.options.identities,
             "seed": self.options.seed,
-            "history": self.options.history,
-            "format": self.options.format,
-            "runs": self.options.runs,
         });
         about.as_object().cloned().context("what was measured is an object")
     }
 
+    /// Measures the steps of a run in each size and format and shows the figures of each.
+    fn all_steps(&self) -> Result<Map<String, Value>> {
+        let mut cases = Vec::new();
+        let mut grids = Vec::new();
+        for &identities in &self.options.identities {
+            let source = self.make_world(identities)?;
+            for format in self.formats(&FORMATS[..1]) {
+                let runs = (1..=self.options.runs).map(|number| {
+                    announce(&format!("{format}, run {number} of {}", self.options.runs));
+                    self.take(format)
+                });
+                let runs = runs.collect::<Result<_>>()?;
+                let about = json!({ "identities": identities, "format": format, "source": source });
+                let about = about.as_object().cloned().unwrap_or_default();
+                let report = Report { about, initial: INITIAL, runs };
+                show(
+                    &format!("{} identities, {format}:", grid::number(identities.into(), 0)),
+                    &report.tables(),
+                )?;
+                cases.push(report.json());
+                grids.push((format, identities, report.grid()));
+            }
+        }
+        let peaks = peaks::compare(&grids);
+        if !peaks.is_empty() {
+            show("Peak memory by size:", &peaks::table(&peaks))?;
+        }
+        let found = json!({
+            "history": self.options.history, "runs": self.options.runs, "cases": cases, "peakMemory": peaks,
+        });
+        Ok(found.as_object().cloned().unwrap_or_default())
+    }
+
+    /// The formats that were asked for, or else these.
+    fn formats<'f>(&'f self, otherwise: &[&'f str]) -> Vec<&'f str> {
+        if self.options.format.is_empty() {
+            otherwise.to_vec()
+        } else {
+            self.options.format.iter().map(String::as_str).collect()
+        }
+    }
+
     /// Makes the identity system that each run gets a copy of; how large it is.
-    fn make_world(&self) -> Result<Value> {
+    fn make_world(&self, identities: u32) -> Result<Value> {
+        announce(&format!("making an identity system of {identities} identities"));
         self.server.make_database(WORLD, None)?;
         let url = self.server.url(WORLD);
-        Program::make_world(&self.annals, &url, self.options.identities, self.options.seed)?;
+        Program::make_world(&self.annals, &url, identities, self.options.seed)?;
         // As an identity system is that has been there for a while.
         self.server.sql(WORLD, "vacuum (analyze)")?;
         let size = self.server.sql(WORLD, WORLD_SIZE)?;
@@ -152,105 +191,18 @@ impl Bench<'_> {
         Ok(json!({ "tables": tables, "rows": rows, "tableBytes": bytes }))
     }
 
-    /// One run through all steps, on fresh databases.
-    fn take(&self, number: u32) -> Result<Taken> {
-        let server = &self.server;
-        server.make_database(SOURCE, Some(WORLD))?;
-        let floor = self.floor()?;
-        let history = self.make_history(number)?;
-        let folder = self.config_folder(number);
-        let (source_url, history_url) = (server.url(SOURCE), history.url(server));
-        let format = &self.options.format;
-        let program = Program::configure(&self.annals, folder, &source_url, &history_url, format)?;
-
-        let migrate = self.step("migrate", &history, &mut program.migrate())?;
-        let initial = self.night(INITIAL, &program, &history)?;
-        program.pass_day(&source_url)?;
-        let changed = self.night("night, 1 % changed", &program, &history)?;
-        ensure!(changed.done.captures > 0, "the night after a day has found no change");
-        let quiet = self.night("night, no change", &program, &history)?;
-        ensure!(quiet.done.objects == 0, "the night after no day has found {} objects", quiet.done.objects);
-
-        // The floor copies what the initial run reads, so its cost is shared among the same objects.
-        let copied = Done { objects: initial.done.objects, ..Done::default() };
-        let steps = vec![Step { done: copied, ..floor }, migrate, initial, changed, quiet];
-        Ok(Taken { steps, sizes: history.sizes(server)? })
+    /// Where the run that is under way, or was the last one, has its files.
+    fn site_folder(&self) -> PathBuf {
+        self.folder.path().join("run")
     }
 
-    /// Copies the source's rows into another database.
-    fn floor(&self) -> Result<Step> {
-        floor::prepare(&self.server, &self.interrupts, SOURCE, COPIED)?;
-        let tables = floor::tables(&self.server, SOURCE)?;
-        let copy = || floor::copy(&self.server, &self.interrupts, &tables, SOURCE, COPIED);
-        let step = Step { name: "floor: COPY", cost: self.measure(copy)?, done: Done::default() };
-        self.server.sql("postgres", &format!("drop database {COPIED}"))?;
-        tell(&step);
-        Ok(step)
-    }
-
-    /// An empty database for history.
-    fn make_history(&self, number: u32) -> Result<History> {
-        match self.options.history {
-            HistoryEngine::Postgres => {
-                self.server.make_database(HISTORY, None)?;
-                Ok(History::Postgres(HISTORY))
-            }
-            HistoryEngine::Sqlite => {
-                Ok(History::Sqlite(self.folder.path().join(format!("history-{number}.db"))))
-            }
-        }
-    }
-
-    fn config_folder(&self, number: u32) -> PathBuf {
-        self.folder.path().join(format!("run-{number}"))
-    }
-
-    /// Executes the task and then says that the source has been read to the end of its last day.
-    fn night(&self, name: &'static str, program: &Program, history: &History) -> Result<Step> {
-        let mut step = self.step(name, history, &mut program.run())?;
-        let Done { objects, captures, events, .. } = program.newest_run()?;
-        step.done = Done { objects, captures, events, ..step.done };
-        let now_ms = self.server.sql(SOURCE, WORLD_NOW)?.trim().parse();
-        history.put_named_timestamp(&self.server, now_ms.context("the identity system has no day")?)?;
-        Ok(step)
-    }
-
-    /// Runs a program that writes to history; by how much its tables grew.
-    fn step(&self, name: &'static str, history: &History, command: &mut Command) -> Result<Step> {
-        history.settle(&self.server)?;
-        let before = history.sizes(&self.server)?;
-        let mut cost = self.measure(|| Running::start(command)?.end(&self.interrupts))?;
-        if matches!(history, History::Sqlite(_)) {
-            cost.wal_bytes = None;
-        }
-        let after = history.sizes(&self.server)?;
-        let grown = |of: fn(&TableSize) -> u64| {
-            let sum = |sizes: &[TableSize]| sizes.iter().map(of).sum::<u64>();
-            sum(&after).saturating_sub(sum(&before))
-        };
-        let (table_bytes, index_bytes) = (grown(|size| size.table_bytes), grown(|size| size.index_bytes));
-        let step = Step { name, cost, done: Done { table_bytes, index_bytes, ..Done::default() } };
-        tell(&step);
-        Ok(step)
-    }
-
-    /// What an action costs: its own programs, the server, and what else the machine did meanwhile.
-    fn measure(&self, action: impl FnOnce() -> Result<Usage>) -> Result<Cost> {
-        self.server.settle()?;
-        let wal = self.server.wal_position()?;
-        self.server.wait_for_clients()?;
-        let (server_before, machine_before) = (self.server.cpu()?, machine_cpu()?);
-        let usage = action()?;
-        self.server.wait_for_clients()?;
-        let server_cpu = self.server.cpu()?.saturating_sub(server_before);
-        let all_cpu = machine_cpu()?.saturating_sub(machine_before);
-        let other_cpu = all_cpu.saturating_sub(usage.cpu + server_cpu);
-        Ok(Cost { usage, server_cpu, other_cpu, wal_bytes: Some(self.server.wal_bytes_since(&wal)?) })
+    fn config_folder(&self) -> PathBuf {
+        self.site_folder().join("config")
     }
 
     /// Keeps the server up until a signal comes.
     fn keep(&self) {
-        let config = self.config_folder(self.options.runs);
+        let config = self.config_folder();
         eprintln!("\nthe server is up until Ctrl-C; the last run's databases:");
         eprintln!("  source   {}", self.server.url(SOURCE));
         if self.options.history == HistoryEngine::Postgres {
@@ -259,6 +211,11 @@ impl Bench<'_> {
         eprintln!("  {} --config {} runs list", self.annals.display(), config.display());
         self.interrupts.wait();
     }
+}
+
+/// Prints a table for people under a heading.
+fn show(heading: &str, table: &str) -> Result<()> {
+    writeln!(std::io::stdout().lock(), "{heading}\n\n{table}").context("cannot print")
 }
 
 /// Says what is done now.

@@ -7,7 +7,7 @@ use super::meter::Usage;
 /// What a step has used.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Cost {
-    /// Of the programs that did it.
+    /// Of the programs that did it; no peak where it would be that of more than the step.
     pub(crate) usage: Usage,
     /// Of the database server.
     pub(crate) server_cpu: Duration,
@@ -22,7 +22,7 @@ pub(crate) struct Cost {
 pub(crate) struct Done {
     /// Objects gone through.
     pub(crate) objects: u64,
-    /// Captures written, full ones and patches.
+    /// Captures written: full ones, patches, and those that mark an object as deleted.
     pub(crate) captures: u64,
     /// Events written.
     pub(crate) events: u64,
@@ -31,6 +31,12 @@ pub(crate) struct Done {
     /// Bytes by which their indexes have grown.
     pub(crate) index_bytes: u64,
 }
+
+/// The floor that every step is compared with: copying the source's rows.
+pub(crate) const COPY: &str = "floor: COPY";
+
+/// The floor of writing to a file: inserting the rows that an initial run has made.
+pub(crate) const INSERTS: &str = "floor: prepared inserts";
 
 /// A step of a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,12 +49,20 @@ pub(crate) struct Step {
     pub(crate) done: Done,
 }
 
+impl Step {
+    /// Whether it is what others are compared with, and no work of the program's.
+    pub(crate) fn is_floor(&self) -> bool {
+        [COPY, INSERTS].contains(&self.name)
+    }
+}
+
 /// A step beside those that it is compared with.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Compared<'s> {
     step: &'s Step,
     floor: &'s Step,
     initial: &'s Step,
+    inserts: Option<&'s Step>,
 }
 
 /// A figure that is shown for each step.
@@ -66,12 +80,13 @@ pub(crate) struct Measure {
 const MIB: f64 = 1024.0 * 1024.0;
 
 /// All figures, in the order in which they are shown.
-pub(crate) const MEASURES: [Measure; 18] = [
+pub(crate) const MEASURES: [Measure; 19] = [
     measure("wallSeconds", "wall time, s", 2, |at| Some(at.wall())),
     measure("timesFloor", "wall time, floors", 2, |at| ratio(at.wall(), at.floor.cost.wall())),
     measure("percentOfInitial", "wall time, % of the initial run", 1, |at| {
         Some(100.0 * ratio(at.wall(), at.initial.cost.wall())?)
     }),
+    measure("percentOfInserts", "speed, % of prepared inserts", 1, |at| at.speed_of_inserts()),
     measure("objects", "objects", 0, |at| Some(at.step.done.objects as f64)),
     measure("objectsPerSecond", "objects/s", 0, |at| above_zero(ratio(at.objects()?, at.wall())?)),
     measure("ownCpuSeconds", "own CPU, s", 2, |at| Some(at.step.cost.usage.cpu.as_secs_f64())),
@@ -84,7 +99,9 @@ pub(crate) const MEASURES: [Measure; 18] = [
     measure("cpuMicrosPerObject", "both CPU, us/object", 1, |at| {
         at.per_object(at.step.cost.usage.cpu + at.step.cost.server_cpu)
     }),
-    measure("peakMebibytes", "peak memory, MiB", 1, |at| Some(at.step.cost.usage.peak_bytes as f64 / MIB)),
+    measure("peakMebibytes", "peak memory, MiB", 1, |at| {
+        above_zero(at.step.cost.usage.peak_bytes as f64 / MIB)
+    }),
     measure("captures", "captures", 0, |at| Some(at.step.done.captures as f64)),
     measure("events", "events", 0, |at| Some(at.step.done.events as f64)),
     measure("walMebibytes", "WAL, MiB", 1, |at| Some(at.step.cost.wal_bytes? as f64 / MIB)),
@@ -113,6 +130,7 @@ impl Measure {
             step: steps.get(index)?,
             floor: steps.first()?,
             initial: steps.iter().find(|step| step.name == initial)?,
+            inserts: steps.iter().find(|step| step.name == INSERTS),
         };
         (self.of)(compared)
     }
@@ -129,6 +147,13 @@ impl Compared<'_> {
         self.step.cost.wall()
     }
 
+    /// The same rows in so much of the time: of the inserts themselves and of the initial run, which made the rows.
+    fn speed_of_inserts(self) -> Option<f64> {
+        let inserts = self.inserts?;
+        let same_rows = [inserts.name, self.initial.name].contains(&self.step.name);
+        if same_rows { Some(100.0 * ratio(inserts.cost.wall(), self.wall())?) } else { None }
+    }
+
     fn objects(self) -> Option<f64> {
         above_zero(self.step.done.objects as f64)
     }
@@ -142,7 +167,8 @@ impl Compared<'_> {
     }
 }
 
-fn ratio(part: f64, whole: f64) -> Option<f64> {
+/// So much of the whole; nothing where there is no whole.
+pub(crate) fn ratio(part: f64, whole: f64) -> Option<f64> {
     Some(part / above_zero(whole)?)
 }
 
@@ -178,13 +204,28 @@ mod tests {
     }
 
     fn figure(key: &str, index: usize) -> Option<f64> {
-        MEASURES.iter().find(|measure| measure.key == key).unwrap().of(&steps(), index, "initial")
+        figure_of(&steps(), key, index)
+    }
+
+    fn figure_of(steps: &[Step], key: &str, index: usize) -> Option<f64> {
+        MEASURES.iter().find(|measure| measure.key == key).unwrap().of(steps, index, "initial")
     }
 
     #[test]
     fn steps_are_compared_with_the_floor_and_the_initial_run() {
         assert_eq!([0, 1, 2].map(|index| figure("timesFloor", index).unwrap()), [1.0, 8.0, 2.0]);
         assert_eq!([0, 1, 2].map(|index| figure("percentOfInitial", index).unwrap()), [12.5, 100.0, 25.0]);
+    }
+
+    /// Inserts of 12 s for rows that the initial run took 16 s to make: three quarters of their speed. Other steps make
+    /// other rows.
+    #[test]
+    fn the_initial_run_is_compared_with_prepared_inserts() {
+        let mut steps = steps();
+        steps.insert(2, step(INSERTS, 12, Done::default()));
+        let speed = |index| figure_of(&steps, "percentOfInserts", index);
+        assert_eq!([0, 1, 2, 3].map(speed), [None, Some(75.0), Some(100.0), None]);
+        assert_eq!(figure("percentOfInserts", 1), None);
     }
 
     #[test]
@@ -206,6 +247,9 @@ mod tests {
             assert_eq!(figure(key, 2), None, "{key}");
         }
         assert_eq!(figure("indexBytesPerCapture", 0), None);
+        let mut unknown = steps();
+        unknown[1].cost.usage.peak_bytes = 0;
+        assert_eq!(figure_of(&unknown, "peakMebibytes", 1), None);
         assert_eq!((figure("objects", 2), figure("captures", 2)), (Some(0.0), Some(0.0)));
     }
 

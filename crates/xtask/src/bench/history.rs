@@ -39,6 +39,12 @@ pub(crate) struct TableSize {
     pub(crate) index_bytes: u64,
 }
 
+/// Bytes of these tables, and of their indexes.
+pub(crate) fn total<'s>(sizes: impl IntoIterator<Item = &'s TableSize>) -> (u64, u64) {
+    let add = |(tables, indexes), size: &TableSize| (tables + size.table_bytes, indexes + size.index_bytes);
+    sizes.into_iter().fold((0, 0), add)
+}
+
 const POSTGRES_SIZES: &str = "\
 select relname, pg_table_size(oid), pg_indexes_size(oid)
   from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace order by relname";

@@ -44,19 +44,19 @@ fn executable(messages: &str) -> Option<PathBuf> {
 }
 
 impl Program {
-    /// The program with the ready-made configuration in this folder.
+    /// The program with the ready-made configuration in this folder; `capture` is the inside of a YAML mapping.
     pub(crate) fn configure(
         path: &Path,
         config: PathBuf,
         source_url: &str,
         history_url: &str,
-        format: &str,
+        capture: &str,
     ) -> Result<Self> {
         let program = Self { path: path.to_owned(), config };
         printed(program.command(&["init"]).arg(&program.config))?;
         let text = format!(
             "{SETTINGS}source:\n  profile: identityiq\n  url: \"{source_url}\"\nhistory:\n  url: \"{history_url}\"\n\
-             capture:\n  jsonFormat: {format}\n"
+             capture: {{{capture}}}\n"
         );
         fs::write(program.config.join("annals.yaml"), text).context("cannot write annals.yaml")?;
         printed(&mut program.command(&["check"]))?;
@@ -118,7 +118,8 @@ fn done(run: &Value) -> Result<Done> {
     };
     Ok(Done {
         objects: objects.context("the run tells no number of objects")?,
-        captures: sum(&["fullCaptures", "patchCaptures"]),
+        // What marks an object as deleted is a capture too.
+        captures: sum(&["fullCaptures", "patchCaptures", "deleted"]),
         events: sum(&["events"]),
         ..Done::default()
     })
@@ -136,10 +137,10 @@ mod tests {
             "counters": {"totalObjectMessages": 12, "totalSeenObjects": 11},
             "byType": {
                 "identity": {"fullCaptures": 4, "patchCaptures": 2, "unchanged": 1, "events": 9},
-                "role": {"fullCaptures": 3},
+                "role": {"fullCaptures": 3, "deleted": 1, "deletions": 1},
             },
         });
-        let expected = Done { objects: 12, captures: 9, events: 9, ..Done::default() };
+        let expected = Done { objects: 12, captures: 10, events: 9, ..Done::default() };
         assert_eq!(done(&run).unwrap(), expected);
         assert!(done(&json!({"byType": {}})).is_err());
     }

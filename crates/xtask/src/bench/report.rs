@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::figures::{MEASURES, Step};
-use super::history::TableSize;
-use super::spread::Spread;
+use super::grid::{Figure, Grid, markdown, number};
+use super::history::{TableSize, total};
 
 /// Tables below this share of everything are shown together.
 const SHOWN_SHARE_MIN: f64 = 0.005;
@@ -34,63 +34,38 @@ pub(crate) struct Report {
 impl Report {
     /// One document: what was measured, then each figure of each step with all its values.
     pub(crate) fn json(&self) -> Value {
-        let steps: Vec<Value> =
-            self.steps().iter().enumerate().map(|(index, step)| self.step_json(index, step)).collect();
         let mut document = self.about.clone();
-        document.insert("steps".to_owned(), Value::Array(steps));
+        document.insert("steps".to_owned(), Value::Array(self.grid().json("step")));
         document.insert("tables".to_owned(), json!(self.sizes()));
         Value::Object(document)
     }
 
     /// The figures as two Markdown tables: by step, and by history table.
     pub(crate) fn tables(&self) -> String {
-        format!("{}\n{}", markdown(&self.figures_table()), markdown(&self.sizes_table()))
+        format!("{}\n{}", self.grid().table(), markdown(&self.sizes_table()))
     }
 
-    fn steps(&self) -> &[Step] {
-        self.runs.first().map_or(&[], |run| &run.steps)
+    /// All figures, by step.
+    pub(crate) fn grid(&self) -> Grid {
+        let steps = self.runs.first().map_or(&[][..], |run| &run.steps);
+        let figures = MEASURES.iter().map(|measure| {
+            let of = |step| {
+                self.runs.iter().filter_map(|run| measure.of(&run.steps, step, self.initial)).collect()
+            };
+            let (key, heading, decimals) = (measure.key, measure.heading, measure.decimals);
+            Figure { key, heading, decimals, values: (0..steps.len()).map(of).collect() }
+        });
+        Grid { columns: steps.iter().map(|step| step.name.to_owned()).collect(), figures: figures.collect() }
     }
 
     fn sizes(&self) -> &[TableSize] {
         self.runs.last().map_or(&[], |run| &run.sizes)
     }
 
-    /// A figure in all runs.
-    fn values(&self, measure: usize, step: usize) -> Vec<f64> {
-        self.runs.iter().filter_map(|run| MEASURES[measure].of(&run.steps, step, self.initial)).collect()
-    }
-
-    fn step_json(&self, index: usize, step: &Step) -> Value {
-        let measures: Map<String, Value> = MEASURES
-            .iter()
-            .enumerate()
-            .filter_map(|(number, measure)| {
-                let values = self.values(number, index);
-                let spread = Spread::of(&values)?;
-                let figure = json!({
-                    "median": spread.median, "least": spread.least, "most": spread.most, "values": values,
-                });
-                Some((measure.key.to_owned(), figure))
-            })
-            .collect();
-        json!({ "step": step.name, "figures": measures })
-    }
-
-    fn figures_table(&self) -> Vec<Vec<String>> {
-        let heading = std::iter::once("").chain(self.steps().iter().map(|step| step.name));
-        let mut rows = vec![heading.map(str::to_owned).collect()];
-        for (number, measure) in MEASURES.iter().enumerate() {
-            let cells =
-                (0..self.steps().len()).map(|index| cell(&self.values(number, index), measure.decimals));
-            rows.push(std::iter::once(measure.heading.to_owned()).chain(cells).collect());
-        }
-        rows
-    }
-
     fn sizes_table(&self) -> Vec<Vec<String>> {
-        let captures: u64 =
-            self.runs.last().map_or(0, |run| run.steps.iter().map(|step| step.done.captures).sum());
-        let captures = captures as f64;
+        let steps = self.runs.last().map_or(&[][..], |run| &run.steps);
+        let written = steps.iter().filter(|step| !step.is_floor()).map(|step| step.done.captures);
+        let captures = written.sum::<u64>() as f64;
         let row = |name: String, table_bytes: u64, index_bytes: u64| {
             let of_all = |bytes: u64| number(bytes as f64 / captures, 1);
             let both = table_bytes + index_bytes;
@@ -98,18 +73,13 @@ impl Report {
         };
         let heading = ["history table", "rows, bytes", "indexes, bytes", "bytes/capture of all"];
         let mut rows = vec![heading.map(str::to_owned).to_vec()];
-        let total = |sizes: &[&TableSize]| {
-            let sum = |of: fn(&TableSize) -> u64| sizes.iter().map(|size| of(size)).sum::<u64>();
-            (sum(|size| size.table_bytes), sum(|size| size.index_bytes))
-        };
-        let all: Vec<&TableSize> = self.sizes().iter().collect();
-        let (all_tables, all_indexes) = total(&all);
+        let (all_tables, all_indexes) = total(self.sizes());
         let least = (all_tables + all_indexes) as f64 * SHOWN_SHARE_MIN;
         let (mut shown, small): (Vec<&TableSize>, Vec<&TableSize>) =
-            all.iter().partition(|size| size.bytes() as f64 >= least);
+            self.sizes().iter().partition(|size| size.bytes() as f64 >= least);
         shown.sort_by_key(|size| std::cmp::Reverse(size.bytes()));
         rows.extend(shown.iter().map(|size| row(size.table.clone(), size.table_bytes, size.index_bytes)));
-        let (tables, indexes) = total(&small);
+        let (tables, indexes) = total(small.iter().copied());
         rows.push(row(format!("{} others", small.len()), tables, indexes));
         rows.push(row("all".to_owned(), all_tables, all_indexes));
         rows
@@ -125,67 +95,6 @@ impl TableSize {
 /// The settings in one line.
 pub(crate) fn settings_line(settings: &BTreeMap<String, String>) -> String {
     settings.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
-}
-
-/// The median, and how far the values lie apart where there are several; a dash where there is none.
-fn cell(values: &[f64], decimals: usize) -> String {
-    let show = |value| number(value, decimals);
-    match Spread::of(values) {
-        None => "–".to_owned(),
-        Some(spread) if show(spread.least) == show(spread.most) => show(spread.median),
-        Some(spread) => {
-            format!("{} ({}–{})", show(spread.median), show(spread.least), show(spread.most))
-        }
-    }
-}
-
-/// A number with so many digits after the point, and a comma before each three before it.
-fn number(value: f64, decimals: usize) -> String {
-    let text = format!("{value:.decimals$}");
-    let (whole, rest) = text.split_at(text.find('.').unwrap_or(text.len()));
-    let (sign, digits) = whole.split_at(usize::from(whole.starts_with('-')));
-    let mut grouped = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    format!("{sign}{grouped}{rest}")
-}
-
-/// A Markdown table whose columns stand in line: the first one to the left, the others to the right.
-fn markdown(rows: &[Vec<String>]) -> String {
-    let columns = rows.first().map_or(0, Vec::len);
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0).max(3);
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    let mut text = String::new();
-    for (index, row) in rows.iter().enumerate() {
-        let cells: Vec<String> = row
-            .iter()
-            .zip(&widths)
-            .enumerate()
-            .map(
-                |(column, (cell, width))| {
-                    if column == 0 { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
-                },
-            )
-            .collect();
-        text.push_str(&format!("| {} |\n", cells.join(" | ")));
-        if index == 0 {
-            let rules: Vec<String> = widths
-                .iter()
-                .enumerate()
-                .map(
-                    |(column, width)| {
-                        if column == 0 { "-".repeat(*width) } else { "-".repeat(width - 1) + ":" }
-                    },
-                )
-                .collect();
-            text.push_str(&format!("| {} |\n", rules.join(" | ")));
-        }
-    }
-    text
 }
 
 #[cfg(test)]
@@ -249,7 +158,9 @@ mod tests {
         };
         assert_eq!(line("| wall time, s"), ["wall time, s", "2.00 (2.00–4.00)", "14.00 (10.00–20.00)"]);
         assert_eq!(line("| captures"), ["captures", "0", "1,000"]);
-        assert_eq!(line("| WAL, MiB"), ["WAL, MiB", "–", "–"]);
+        assert_eq!(line("| tables, bytes/capture"), ["tables, bytes/capture", "–", "0"]);
+        // Nothing was measured of the log.
+        assert!(!text.contains("WAL"), "{text}");
     }
 
     /// 1,000 captures, 1,080,010 bytes: below 5,400 a table is among the others.
@@ -267,26 +178,5 @@ mod tests {
                 ["all", "1,060,005", "20,005", "1,080.0"],
             ]
         );
-    }
-
-    #[test]
-    fn numbers_have_commas() {
-        for (value, decimals, expected) in [
-            (0.0, 0, "0"),
-            (999.4, 0, "999"),
-            (1_000.0, 0, "1,000"),
-            (1_234_567.891, 2, "1,234,567.89"),
-            (-45_678.9, 1, "-45,678.9"),
-            (0.046, 2, "0.05"),
-        ] {
-            assert_eq!(number(value, decimals), expected);
-        }
-    }
-
-    #[test]
-    fn columns_stand_in_line() {
-        let rows = [["", "one"], ["some", "1–2"], ["x", "10,000"]].map(|row| row.map(str::to_owned).to_vec());
-        let expected = "|      |    one |\n| ---- | -----: |\n| some |    1–2 |\n| x    | 10,000 |\n";
-        assert_eq!(markdown(&rows), expected);
     }
 }
