@@ -217,6 +217,9 @@ async fn open_postgres(url: &str, access: Access) -> Result<Pools> {
         // Everything is looked up by lists of keys, which beats reading whole tables long before the default of 4,
         // meant for spinning disks, lets the planner see it.
         .options([("random_page_cost", "1.1")])
+        // A statement is planned once in a session, for lists of unknown length: looked up through indexes, again.
+        // Planned for each list, half of a batch's time went into plans, and long lists made it read whole tables.
+        .options([("plan_cache_mode", "force_generic_plan")])
         .disable_statement_logging();
     if access == Access::ReadOnly {
         options = options.options([("default_transaction_read_only", "on")]);
