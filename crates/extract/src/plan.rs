@@ -46,6 +46,8 @@ struct Field {
     transformers: Vec<Transformer>,
     /// Nothing else reads its property, so the value need not be copied.
     takes: bool,
+    /// Neither need the name, which is the property's, and no transformer looks at other properties.
+    moves: bool,
 }
 
 /// What is done to the lists of a field.
@@ -139,12 +141,26 @@ impl ImagePlan {
         nesting_max: usize,
     ) -> Result<MadeImage, ImageError> {
         let mut values = Vec::with_capacity(self.fields.len());
-        for field in &self.fields {
+        for field in self.fields.iter().filter(|field| !field.moves) {
             let value = self.value_of(field, &mut properties);
             let around = Surroundings { field: &field.name, properties: &properties, secrets, object_id };
             let value = field.value(value, &around)?;
             if !value.is_null() {
                 values.push((field.name.clone(), value));
+            }
+        }
+        // What is left is there under its own name for nobody else: names and values move as they are. Both come
+        // sorted.
+        let nothing = Map::new();
+        let mut moving = self.fields.iter().filter(|field| field.moves).peekable();
+        for (name, value) in properties {
+            while moving.next_if(|field| field.name < name).is_some() {}
+            if let Some(field) = moving.next_if(|field| field.name == name) {
+                let around = Surroundings { field: &name, properties: &nothing, secrets, object_id };
+                let value = field.value(value, &around)?;
+                if !value.is_null() {
+                    values.push((name, value));
+                }
             }
         }
         let image_fields = values.into_iter().collect();
@@ -199,6 +215,7 @@ impl Field {
             shape: shape(&property.from, property, profile),
             transformers: property.transformers.clone(),
             takes: false,
+            moves: false,
         }
     }
 
@@ -211,6 +228,7 @@ impl Field {
             shape: shape(&from, star, profile),
             transformers: star.transformers.clone(),
             takes: false,
+            moves: false,
             from,
         }
     }
@@ -311,9 +329,13 @@ fn mark_takers(fields: &mut [Field], profile: &TypeProfile) {
     for name in fields.iter().flat_map(|field| field.reads(profile)) {
         *readers.entry(name).or_default() += 1;
     }
-    for field in fields {
+    for field in &mut *fields {
         field.takes = matches!(&field.from, PropertySource::Property(name) if readers.get(name) == Some(&1));
+        field.moves = field.takes
+            && field.transformers.is_empty()
+            && matches!(&field.from, PropertySource::Property(name) if *name == field.name);
     }
+    fields.sort_by(|one, other| one.name.cmp(&other.name));
 }
 
 fn needed(fields: &[Field], profile: &TypeProfile) -> BTreeSet<String> {

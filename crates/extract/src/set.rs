@@ -44,7 +44,10 @@ pub(crate) fn drop_nulls(value: &mut Value) {
     match value {
         Value::Array(elements) => elements.iter_mut().for_each(drop_nulls),
         Value::Object(members) => {
-            members.retain(|_, member| !member.is_null());
+            // A map is rebuilt by `retain`, and almost none has a null.
+            if members.values().any(Value::is_null) {
+                members.retain(|_, member| !member.is_null());
+            }
             members.values_mut().for_each(drop_nulls);
         }
         _ => {}

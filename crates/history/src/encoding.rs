@@ -89,11 +89,7 @@ impl Encoder {
         object_type: ObjectType,
         json: Vec<u8>,
     ) -> Result<Vec<u8>, EncodeError> {
-        if self.format == JsonFormat::Compact {
-            self.deflate(&json)
-        } else {
-            self.encode(object_type, json)
-        }
+        if self.format == JsonFormat::Compact { self.deflate(&json) } else { self.encode(object_type, json) }
     }
 
     fn compact(&mut self, object_type: ObjectType, json: &[u8]) -> Result<Vec<u8>, EncodeError> {

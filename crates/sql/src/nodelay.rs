@@ -28,7 +28,9 @@ mod linux {
     pub(super) fn send_at_once() -> io::Result<()> {
         let this = pidfd_open(getpid(), PidfdFlags::empty())?;
         for entry in fs::read_dir("/proc/self/fd")? {
-            let Some(number) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+            let Some(number) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else {
+                continue;
+            };
             // A copy of the descriptor, for the same socket; one that was closed meanwhile needs nothing.
             let Ok(copy) = pidfd_getfd(&this, number, PidfdGetfdFlags::empty()) else { continue };
             // What is no TCP socket refuses.

@@ -100,7 +100,8 @@ async fn a_page_says_whether_another_may_follow() {
     for lab in Lab::all(staff::SCHEMA, staff::PROFILE) {
         let source = lab.open().await;
         let page = async |after, page_max| source.qualified_page(Identity, None, None, after, page_max).await;
-        let of = |ids: &[&str], is_last| Page { ids: ids.iter().map(|id| (*id).to_owned()).collect(), is_last };
+        let of =
+            |ids: &[&str], is_last| Page { ids: ids.iter().map(|id| (*id).to_owned()).collect(), is_last };
         assert_eq!(page(None, 4).await.unwrap(), of(&["a1", "b2", "c3", "d4"], false));
         assert_eq!(page(Some("d4"), 3).await.unwrap(), of(&["e5", "f6"], true));
         assert_eq!(page(Some("d4"), 2).await.unwrap(), of(&["e5", "f6"], false));
