@@ -79,7 +79,8 @@ pub async fn open_history(config: &Config) -> Result<Db, Failure> {
 /// # Errors
 /// Exit code 8; what the profile names and the database lacks is listed.
 pub async fn open_source(config: &Config) -> Result<Source, Failure> {
-    let db = Db::open(&config.service.source.url, Access::ReadOnly)
+    let connections_max = config.service.source_connections();
+    let db = Db::open_with(&config.service.source.url, Access::ReadOnly, connections_max)
         .await
         .map_err(annals_source::Error::from)
         .context("opening the source database")?;

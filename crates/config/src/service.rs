@@ -29,6 +29,14 @@ pub struct Service {
     pub log: LogSettings,
 }
 
+impl Service {
+    /// Connections to the identity system: one for each worker slot, two at least.
+    #[must_use]
+    pub fn source_connections(&self) -> u32 {
+        self.worker_slots.max(2)
+    }
+}
+
 /// The database of the identity system.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SourceDb {

@@ -15,8 +15,6 @@ use crate::{Dispatch, Error, Scope};
 
 /// Ids asked of the source at a time.
 const PAGE_MAX: usize = 10_000;
-/// Types whose first page is asked for at a time: on most nights that is a scan of a whole table for a few ids.
-const OPENED_AT_A_TIME: usize = 4;
 /// Ids of chunks held in memory before they are stored.
 const PENDING_OBJECTS_MAX: usize = 50_000;
 
@@ -44,9 +42,11 @@ pub(crate) async fn share_out(
     let mut reattempts = failed_before(tx, dispatch, types).await?;
     let deleted = find_deleted(tx, dispatch, types, since_ms).await?;
     let mut bereft = bereft_identities(tx, dispatch, types, &deleted).await?;
+    // On most nights a first page is a scan of a whole table for a few ids: every connection has one to do.
+    let at_a_time = dispatch.config.service.source_connections() as usize;
     let openings: Vec<Opening> = stream::iter(ordered(types))
         .map(|object_type| criteria.open(object_type))
-        .buffered(OPENED_AT_A_TIME)
+        .buffered(at_a_time)
         .try_collect()
         .await?;
     let mut expected = openings.iter().map(|opening| opening.expected).sum::<u64>();

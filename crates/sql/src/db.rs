@@ -33,8 +33,8 @@ pub enum Access {
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long SQLite waits for the lock of another process.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
-/// Connections for reading in each pool.
-const READERS_MAX: u32 = 8;
+/// Connections in a pool.
+const CONNECTIONS_MAX: u32 = 8;
 
 /// A database: pools of connections.
 #[derive(Debug, Clone)]
@@ -78,10 +78,19 @@ impl Db {
     /// # Errors
     /// `Configuration` for a URL that names no supported engine; `Unreachable`, `Denied`, `Missing` from the server.
     pub async fn open(url: &str, access: Access) -> Result<Self> {
+        Self::open_with(url, access, CONNECTIONS_MAX).await
+    }
+
+    /// The same with at most this many connections, or readers beside SQLite's one writer. Each one plans each
+    /// statement several times before it keeps a plan: with no more of them than are busy at a time, that is soon over.
+    ///
+    /// # Errors
+    /// As [`Db::open`].
+    pub async fn open_with(url: &str, access: Access, connections_max: u32) -> Result<Self> {
         let pools = match url.split_once(':').map(|(scheme, _)| scheme) {
-            Some("sqlite") => open_sqlite(url, access).await?,
-            Some("postgres" | "postgresql") => open_postgres(url, access).await?,
-            Some("mysql" | "mariadb") => open_mysql(url, access).await?,
+            Some("sqlite") => open_sqlite(url, access, connections_max).await?,
+            Some("postgres" | "postgresql") => open_postgres(url, access, connections_max).await?,
+            Some("mysql" | "mariadb") => open_mysql(url, access, connections_max).await?,
             _ => {
                 return Err(Error::new(
                     "the database URL must begin with sqlite:, postgres: or mysql:",
@@ -178,7 +187,7 @@ fn url_error(error: sqlx::Error) -> Error {
     Error::from_sqlx("reading the database URL", error)
 }
 
-async fn open_sqlite(url: &str, access: Access) -> Result<Pools> {
+async fn open_sqlite(url: &str, access: Access, connections_max: u32) -> Result<Pools> {
     let options = SqliteConnectOptions::from_str(url)
         .map_err(url_error)?
         .busy_timeout(BUSY_TIMEOUT)
@@ -201,14 +210,14 @@ async fn open_sqlite(url: &str, access: Access) -> Result<Pools> {
         }
     };
     let read = pool()
-        .max_connections(READERS_MAX)
+        .max_connections(connections_max)
         .connect_with(options.pragma("query_only", "on"))
         .await
         .map_err(connect_error)?;
     Ok(Pools::Sqlite { write, read })
 }
 
-async fn open_postgres(url: &str, access: Access) -> Result<Pools> {
+async fn open_postgres(url: &str, access: Access, connections_max: u32) -> Result<Pools> {
     let mut options = PgConnectOptions::from_str(url)
         .map_err(url_error)?
         .application_name("annals")
@@ -217,9 +226,6 @@ async fn open_postgres(url: &str, access: Access) -> Result<Pools> {
         // Everything is looked up by lists of keys, which beats reading whole tables long before the default of 4,
         // meant for spinning disks, lets the planner see it.
         .options([("random_page_cost", "1.1")])
-        // A statement is planned once in a session, for lists of unknown length: looked up through indexes, again.
-        // Planned for each list, half of a batch's time went into plans, and long lists made it read whole tables.
-        .options([("plan_cache_mode", "force_generic_plan")])
         .disable_statement_logging();
     if access == Access::ReadOnly {
         options = options.options([("default_transaction_read_only", "on")]);
@@ -232,7 +238,7 @@ async fn open_postgres(url: &str, access: Access) -> Result<Pools> {
     first.close().await.map_err(|error| Error::from_sqlx("connect to the PostgreSQL database", error))?;
     let pool = PgPoolOptions::new()
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        .max_connections(READERS_MAX)
+        .max_connections(connections_max)
         .after_connect(|_, _| {
             nodelay::send_at_once();
             Box::pin(async { Ok(()) })
@@ -241,7 +247,7 @@ async fn open_postgres(url: &str, access: Access) -> Result<Pools> {
     Ok(Pools::Postgres(pool))
 }
 
-async fn open_mysql(url: &str, access: Access) -> Result<Pools> {
+async fn open_mysql(url: &str, access: Access, connections_max: u32) -> Result<Pools> {
     let url = url.replacen("mariadb:", "mysql:", 1);
     let options = MySqlConnectOptions::from_str(&url)
         .map_err(url_error)?
@@ -255,7 +261,7 @@ async fn open_mysql(url: &str, access: Access) -> Result<Pools> {
     first.close().await.map_err(|error| Error::from_sqlx("connect to the MySQL/MariaDB database", error))?;
     let pool = MySqlPoolOptions::new()
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        .max_connections(READERS_MAX)
+        .max_connections(connections_max)
         .after_connect(move |connection, _| {
             nodelay::send_at_once();
             let read_only: BoxFuture<'_, std::result::Result<(), sqlx::Error>> = Box::pin(async move {

@@ -31,7 +31,7 @@ pub(crate) struct Program {
 /// Builds the program as it is released and says where it is.
 pub(crate) fn build(root: &Root) -> Result<PathBuf> {
     let mut cargo = root.cargo();
-    cargo.args(["build", "--quiet", "--release", "--package", "annals", "--bin", "annals"]);
+    cargo.args(["build", "--quiet", "--profile", "dist", "--package", "annals", "--bin", "annals"]);
     cargo.args(["--message-format=json-render-diagnostics"]).stderr(Stdio::inherit());
     let messages = printed(&mut cargo)?;
     executable(&messages).context("cargo has built no program")
