@@ -114,12 +114,17 @@ impl Pipeline {
         let slots = self.config.service.worker_slots.max(1);
         // SQLite has one writer; more of them would only wait for each other.
         let writers = if self.history.engine() == Engine::Sqlite { 1 } else { slots as usize };
+        let first_load = match annals_history::is_first_load(&self.history).await {
+            Ok(first_load) => first_load,
+            Err(error) => return Some(error_chain(&error)),
+        };
+        let writer = Arc::new(self.writer(first_load));
         let mut writing = JoinSet::new();
         let mut queues = Vec::with_capacity(writers);
         for _ in 0..writers {
             let (queue, lane) = in_process(settings.capacity as usize, settings.message_bytes_max);
             queues.push(queue);
-            writing.spawn(write(lane, self.writer(), self.history.clone(), Arc::clone(&done)));
+            writing.spawn(write(lane, Arc::clone(&writer), self.history.clone(), Arc::clone(&done)));
         }
         let mut extracting = JoinSet::new();
         for (slot, queue) in (0..slots).zip(queues.iter().cycle()) {
@@ -150,11 +155,12 @@ impl Pipeline {
         problem
     }
 
-    fn writer(&self) -> Writer {
+    fn writer(&self, expects_new: bool) -> Writer {
         let capture = &self.config.service.capture;
         let settings = WriterSettings {
             json_format: capture.json_format,
             max_allowed_patches: capture.max_allowed_patches,
+            expects_new,
             capture_max_age_days: capture.capture_max_age_days,
         };
         Writer::new(settings, Arc::clone(&self.clock))
@@ -204,7 +210,7 @@ pub fn image_plans(config: &Config, task: &Task) -> BTreeMap<ObjectType, ImagePl
 
 /// Writes what arrives on a lane until every sender is gone. What follows a delivery that was not written, under the
 /// same lease, is not written either: the partition's saved state would pass over the one that is missing.
-async fn write(mut lane: Lane, writer: Writer, history: Db, done: Arc<Done>) {
+async fn write(mut lane: Lane, writer: Arc<Writer>, history: Db, done: Arc<Done>) {
     let mut broken: HashMap<PartitionLease, String> = HashMap::new();
     while let Some(received) = lane.next().await {
         let (delivery, answer) = received.into_parts();

@@ -12,6 +12,8 @@ use crate::{Error, head, schema};
 const TABLE: &str = "annals_deferred_index";
 
 pub(crate) const ANY_HEAD: Stmt = Stmt::new("history.any_head", "select 1 from annals_head limit 1");
+pub(crate) const ANY_DEFERRED: Stmt =
+    Stmt::new("history.any_deferred", "select 1 from annals_deferred_index limit 1");
 pub(crate) const TABLES: Stmt =
     Stmt::new("history.deferred_tables", "select distinct table_name from annals_deferred_index order by 1");
 pub(crate) const OF_TABLE: Stmt = Stmt::new(
@@ -30,6 +32,17 @@ const AT_A_TIME: usize = 2;
 /// As any call.
 pub async fn is_empty(tx: &mut Tx) -> Result<bool, Error> {
     Ok(tx.fetch_optional(&ANY_HEAD, Vec::new()).await?.is_none())
+}
+
+/// Whether history is being filled for the first time: its indexes are left away and not made yet.
+///
+/// # Errors
+/// As any call.
+pub async fn is_first_load(db: &Db) -> Result<bool, Error> {
+    let mut tx = db.begin_read().await?;
+    let deferred = tx.fetch_optional(&ANY_DEFERRED, Vec::new()).await?.is_some();
+    tx.rollback().await?;
+    Ok(deferred)
 }
 
 /// Drops the indexes that filling empty tables does not need; how many. The keys of heads and of entity rows stay, for

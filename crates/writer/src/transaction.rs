@@ -21,17 +21,22 @@ use crate::{Error, WriterSettings, change, letter, plan};
 /// Numbers of messages by what came of them, by object type.
 pub(crate) type Counts = BTreeMap<ObjectType, WriteCounts>;
 
-/// Writes messages in their order; nothing lasts until the transaction is committed.
+/// The heads of the objects that the messages are about.
+pub(crate) async fn heads(tx: &mut Tx, messages: &[Message]) -> Result<HashMap<ObjectKey, Head>, Error> {
+    let keys: Vec<ObjectKey> = messages.iter().map(|message| message.key.clone()).collect();
+    Ok(annals_history::heads(tx, &keys).await?)
+}
+
+/// Writes messages in their order, onto these heads; nothing lasts until the transaction is committed.
 pub(crate) async fn write(
     tx: &mut Tx,
     lease: &PartitionLease,
     messages: &[Message],
+    heads: HashMap<ObjectKey, Head>,
     settings: &WriterSettings,
     dictionaries: &Dictionaries,
     recorded_ms: i64,
 ) -> Result<Counts, Error> {
-    let keys: Vec<ObjectKey> = messages.iter().map(|message| message.key.clone()).collect();
-    let heads = annals_history::heads(tx, &keys).await?;
     let questions = plan::questions(&heads, messages);
     let kept =
         if questions.is_empty() { Default::default() } else { annals_history::kept(tx, &questions).await? };

@@ -24,6 +24,9 @@ pub struct WriterSettings {
     /// The most patches between two full captures; 0: every capture is full (IIQ-41). Never more than
     /// [`annals_history::PATCHES_MAX`].
     pub max_allowed_patches: u32,
+    /// Objects are new until one turns out not to be: no heads are looked up before. For a first load, in which nearly
+    /// all are; a delivery that meets a head nevertheless is written a second time.
+    pub expects_new: bool,
     /// A full capture older than this many days gets no more patches (IIQ-42); none: it never is too old.
     pub capture_max_age_days: Option<u32>,
 }
@@ -57,10 +60,12 @@ struct Parked {
 /// Waits before a delivery is tried again, milliseconds.
 const BACKOFF_MS: [u64; 4] = [50, 200, 800, 3_200];
 
-/// Whether what was written is to last.
+/// What an attempt is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Purpose {
     Keep,
+    /// To keep it if no object has a head yet.
+    KeepNew,
     /// To see whether it can be written at all.
     Trial,
 }
@@ -192,10 +197,17 @@ impl Writer {
 
     /// Writes, trying again while there is a chance.
     async fn persist(&self, db: &Db, work: Work<'_>) -> Result<Counts, Error> {
+        let is_capture = |message: &Message| matches!(message.operation, Operation::Capture(_));
+        let expects_new = self.settings.expects_new && work.messages.iter().all(is_capture);
+        let mut purpose = if expects_new { Purpose::KeepNew } else { Purpose::Keep };
         let mut backoff = BACKOFF_MS.into_iter();
         loop {
-            let error = match self.attempt(db, work, Purpose::Keep).await {
+            let error = match self.attempt(db, work, purpose).await {
                 Ok(counts) => return Ok(counts),
+                Err(Error::History(annals_history::Error::Overtaken(_))) if purpose == Purpose::KeepNew => {
+                    purpose = Purpose::Keep;
+                    continue;
+                }
                 Err(error) => error,
             };
             let again = error.treatment() == Treatment::Again;
@@ -222,9 +234,20 @@ impl Writer {
         let recorded_ms = self.clock.now_ms();
         let mut tx = db.begin().await?;
         let (settings, dictionaries) = (&self.settings, &self.dictionaries);
-        let mut counts =
-            transaction::write(&mut tx, work.lease, work.messages, settings, dictionaries, recorded_ms)
-                .await?;
+        let heads = match purpose {
+            Purpose::KeepNew => HashMap::new(),
+            Purpose::Keep | Purpose::Trial => transaction::heads(&mut tx, work.messages).await?,
+        };
+        let mut counts = transaction::write(
+            &mut tx,
+            work.lease,
+            work.messages,
+            heads,
+            settings,
+            dictionaries,
+            recorded_ms,
+        )
+        .await?;
         if !work.parked.is_empty() {
             let mut dead = Counts::new();
             for (failure, letter) in work.parked {

@@ -214,3 +214,25 @@ async fn the_first_delivery_makes_a_dictionary() {
         }
     }
 }
+
+/// On a first load nothing is looked up, and yet what is there already is found: a delivery that comes twice is known,
+/// a change is a change, a deletion ends what it is about.
+#[tokio::test]
+async fn what_was_taken_for_new_and_is_not_is_written_as_it_should_be() {
+    for world in worlds(&WriterSettings { expects_new: true, ..FULL }).await {
+        let first = vec![capture("i1", ann("A"), 100, 200), capture("i2", ann("A"), 100, 200)];
+        world.deliver(first.clone(), None).await.unwrap();
+        world.deliver(first, None).await.unwrap();
+        let next = vec![capture("i2", ann("B"), 300, 400), capture("i3", ann("A"), 300, 400)];
+        world.deliver(next, None).await.unwrap();
+        world.deliver(vec![deletion("i3", 500, 600)], None).await.unwrap();
+        assert_eq!(
+            world.sql("select sum(full_captures), sum(duplicates), sum(deleted) from annals_run_write;"),
+            "4|2|1"
+        );
+        assert_eq!(
+            world.sql("select object_id, deleted from annals_head order by object_id;"),
+            "i1|0\ni2|0\ni3|1"
+        );
+    }
+}

@@ -9,7 +9,12 @@ use crate::world::{FULL, World, capture, deletion, identity, worlds};
 const DAY_MS: i64 = 86_400_000;
 
 fn patching(max_allowed_patches: u32) -> WriterSettings {
-    WriterSettings { json_format: JsonFormat::Minified, max_allowed_patches, capture_max_age_days: Some(30) }
+    WriterSettings {
+        json_format: JsonFormat::Minified,
+        max_allowed_patches,
+        expects_new: false,
+        capture_max_age_days: Some(30),
+    }
 }
 
 /// An identity large enough for patches to be worth while.

@@ -5,7 +5,7 @@ use annals_writer::WriterSettings;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use crate::world::{capture_of, key, worlds};
+use crate::world::{FULL, capture_of, key, worlds};
 
 fn any_value() -> impl Strategy<Value = Value> {
     let word = prop::sample::select(vec!["", "a", "b/c", "m~n", "-", "0", "é", "😀", "\u{0}", "id", "name"]);
@@ -74,7 +74,7 @@ proptest! {
         max_allowed_patches in 0_u32..5,
         together: bool,
     ) {
-        let settings = WriterSettings { json_format, max_allowed_patches, capture_max_age_days: None };
+        let settings = WriterSettings { json_format, max_allowed_patches, ..FULL };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let messages: Vec<_> = ObjectType::ALL
             .into_iter()

@@ -26,6 +26,7 @@ pub(crate) struct World {
 pub(crate) const FULL: WriterSettings = WriterSettings {
     json_format: JsonFormat::Minified,
     max_allowed_patches: 0,
+    expects_new: false,
     capture_max_age_days: Some(30),
 };
 
