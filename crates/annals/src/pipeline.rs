@@ -1,6 +1,6 @@
 //! One run from beginning to end in this process: dispatcher, extract workers, queue, writers.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -11,8 +11,8 @@ use annals_config::extract::ExtractedObject;
 use annals_config::task::Task;
 use annals_dispatcher::{Begun, Dispatch, Finished, Scope, begin, finish};
 use annals_extract::{ExtractSettings, Extractor, ImagePlan, Stop};
-use annals_model::{Clock, ObjectType, PartitionLease, error_chain};
-use annals_queue::{Lane, Queue, in_process};
+use annals_model::{Clock, ObjectType, error_chain};
+use annals_queue::{Queue, in_process};
 use annals_runs::{Trigger, tasks};
 use annals_source::Source;
 use annals_sql::{Db, Engine};
@@ -124,7 +124,13 @@ impl Pipeline {
         for _ in 0..writers {
             let (queue, lane) = in_process(settings.capacity as usize, settings.message_bytes_max);
             queues.push(queue);
-            writing.spawn(write(lane, Arc::clone(&writer), self.history.clone(), Arc::clone(&done)));
+            let (writer, history, done) = (Arc::clone(&writer), self.history.clone(), Arc::clone(&done));
+            writing.spawn(async move {
+                let count = |messages| {
+                    done.written.fetch_add(messages, Ordering::Relaxed);
+                };
+                writer.serve(&history, lane, count).await;
+            });
         }
         let mut extracting = JoinSet::new();
         for (slot, queue) in (0..slots).zip(queues.iter().cycle()) {
@@ -206,32 +212,6 @@ pub fn image_plans(config: &Config, task: &Task) -> BTreeMap<ObjectType, ImagePl
             Some((*object_type, ImagePlan::new(*object_type, profile, image, extracted)))
         })
         .collect()
-}
-
-/// Writes what arrives on a lane until every sender is gone. What follows a delivery that was not written, under the
-/// same lease, is not written either: the partition's saved state would pass over the one that is missing.
-async fn write(mut lane: Lane, writer: Arc<Writer>, history: Db, done: Arc<Done>) {
-    let mut broken: HashMap<PartitionLease, String> = HashMap::new();
-    while let Some(received) = lane.next().await {
-        let (delivery, answer) = received.into_parts();
-        if let Some(reason) = broken.get(&delivery.lease) {
-            answer.refuse(reason.clone());
-            continue;
-        }
-        let lease = delivery.lease.clone();
-        let messages = delivery.messages.len() as u64;
-        match writer.write(&history, delivery).await {
-            Ok(_) => {
-                done.written.fetch_add(messages, Ordering::Relaxed);
-                answer.acknowledge();
-            }
-            Err(error) => {
-                let reason = error_chain(&error);
-                broken.insert(lease, reason.clone());
-                answer.refuse(reason);
-            }
-        }
-    }
 }
 
 /// Renews the task's lock until the run has ended, which it learns between two calls, never within one.

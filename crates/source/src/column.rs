@@ -80,7 +80,7 @@ impl IdColumn {
         survey.note(property, Self::new(engine, scope, path))
     }
 
-    fn is_number(&self) -> bool {
+    pub(crate) fn is_number(&self) -> bool {
         self.column.kind == ColumnKind::Integer
     }
 
@@ -95,15 +95,6 @@ impl IdColumn {
             Value::IntList(ids.filter_map(|id| id.parse().ok()).collect())
         } else {
             Value::TextList(ids.map(str::to_owned).collect())
-        }
-    }
-
-    /// That this id is the same as that of another table.
-    pub(crate) fn comparable(&self, engine: Engine, other: &Self) -> (String, String) {
-        if self.is_number() == other.is_number() {
-            (self.sql.clone(), other.sql.clone())
-        } else {
-            (engine.as_text(&self.sql), engine.as_text(&other.sql))
         }
     }
 }

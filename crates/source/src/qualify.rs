@@ -10,7 +10,7 @@ use annals_config::profile::Reads;
 use annals_model::ObjectType;
 use annals_sql::{ColumnKind, Row, Stmt, Value};
 
-use crate::column::id_text;
+use crate::column::{IdColumn, id_text};
 use crate::error::{Error, Result};
 use crate::fragment::Fragment;
 use crate::plan::TypePlan;
@@ -134,26 +134,7 @@ impl Source {
         }
         let since = since_ms.filter(|_| plan.reads == Reads::Changed);
         if let (Some(since_ms), Some(changed)) = (since, &plan.changed) {
-            let mut since = Fragment::new("(");
-            since.append(changed).push(" >= ").bind(since_ms);
-            since.push(" or ").append(changed).push(" is null");
-            for rule in &plan.qualifies {
-                let (own, theirs) = plan.id.comparable(plan.engine, &rule.id);
-                let mut needed = rule.changed.joins.clone();
-                needed.extend(rule.id.column.join);
-                needed.extend(rule.filter.iter().flat_map(|filter| &filter.joins));
-                since.push(" or ").over(&plan.id.column, &own).push(" in (select ").push(&theirs);
-                // The joins of the rule are not those of the statement around it.
-                let from = rule.scope.from(&needed);
-                since.push(&from.text).params.extend(from.params);
-                since.push(" where ").push(&rule.changed.text).push(" >= ").bind(since_ms);
-                if let Some(filter) = &rule.filter {
-                    since.push(" and ").push(&filter.text).params.extend(filter.params.iter().cloned());
-                }
-                since.push(")");
-            }
-            since.push(")");
-            conditions.push(since);
+            conditions.push(changed_since(plan, changed, since_ms));
         }
         Ok(conditions)
     }
@@ -186,6 +167,56 @@ impl Source {
         ids.dedup();
         Ok(Page { ids, is_last: rows.len() < page_max })
     }
+}
+
+/// That an object, or a row that qualifies it, changed at a time or later, or may have.
+///
+/// One list of ids, and not one condition beside another: an engine looks the list up once, while of conditions any
+/// of which is enough it may try each on every row, which takes the square of the rows (PostgreSQL does, as soon as a
+/// list does not fit its working memory).
+fn changed_since(plan: &TypePlan, changed: &Fragment, since_ms: i64) -> Fragment {
+    let own_change = |condition: &mut Fragment| {
+        condition.append(changed).push(" >= ").bind(since_ms);
+        condition.push(" or ").append(changed).push(" is null");
+    };
+    let mut condition = Fragment::default();
+    if plan.qualifies.is_empty() {
+        condition.push("(");
+        own_change(&mut condition);
+        condition.push(")");
+        return condition;
+    }
+    let is_mixed = plan.qualifies.iter().any(|rule| rule.id.is_number() != plan.id.is_number());
+    let comparable = |id: &IdColumn| if is_mixed { plan.engine.as_text(&id.sql) } else { id.sql.clone() };
+    let mut own = Fragment::default();
+    own_change(&mut own);
+    own.joins.extend(plan.id.column.join);
+    condition.over(&plan.id.column, &comparable(&plan.id));
+    condition.push(" in (select id from (select ").push(&comparable(&plan.id)).push(" as id");
+    // The joins of what is in brackets are not those of the statement around it.
+    append_without_joins(&mut condition, &plan.scope.from(&own.joins));
+    condition.push(" where ");
+    append_without_joins(&mut condition, &own);
+    for rule in &plan.qualifies {
+        let mut needed = rule.changed.joins.clone();
+        needed.extend(rule.id.column.join);
+        needed.extend(rule.filter.iter().flat_map(|filter| &filter.joins));
+        condition.push(" union all select ").push(&comparable(&rule.id));
+        append_without_joins(&mut condition, &rule.scope.from(&needed));
+        condition.push(" where ");
+        append_without_joins(&mut condition, &rule.changed);
+        condition.push(" >= ").bind(since_ms);
+        if let Some(filter) = &rule.filter {
+            condition.push(" and ");
+            append_without_joins(&mut condition, filter);
+        }
+    }
+    condition.push(") changed)");
+    condition
+}
+
+fn append_without_joins(fragment: &mut Fragment, other: &Fragment) {
+    fragment.push(&other.text).params.extend(other.params.iter().cloned());
 }
 
 /// A query over objects of a type that meet all conditions.

@@ -9,6 +9,7 @@ mod error;
 mod ids;
 mod letter;
 mod plan;
+mod serve;
 mod transaction;
 mod writer;
 

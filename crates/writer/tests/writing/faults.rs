@@ -1,6 +1,7 @@
 //! What happens when something cannot be written.
 
-use annals_model::{JsonFormat, Message};
+use annals_model::{Delivery, JsonFormat, Message};
+use annals_queue::in_process;
 use annals_sql::Engine;
 use annals_writer::{Error, Treatment, WriterSettings};
 use serde_json::json;
@@ -234,5 +235,31 @@ async fn what_was_taken_for_new_and_is_not_is_written_as_it_should_be() {
             world.sql("select object_id, deleted from annals_head order by object_id;"),
             "i1|0\ni2|0\ni3|1"
         );
+    }
+}
+
+/// The state that a later delivery of the lease saves would pass over the one that is missing.
+#[tokio::test]
+async fn nothing_is_written_after_a_delivery_that_was_not() {
+    for world in worlds(&FULL).await {
+        let (queue, lane) = in_process(1, 1 << 20);
+        let asking = async {
+            let publish = async |object_id, checkpoint| {
+                let messages = vec![capture(object_id, ann("A"), 100, 200)];
+                let delivery = Delivery { lease: world.lease.clone(), messages, checkpoint };
+                queue.publish(delivery).await.unwrap().written().await
+            };
+            world.sql("alter table spt_hist_identity_capture rename to gone;");
+            let first = publish("i1", None).await;
+            world.sql("alter table gone rename to spt_hist_identity_capture;");
+            let second = publish("i2", Some(state(1, 2))).await;
+            drop(queue);
+            (first, second)
+        };
+        let ((), (first, second)) = tokio::join!(world.writer.serve(&world.db, lane, |_| {}), asking);
+        assert!(matches!(&first, Err(annals_queue::Error::Refused(_))), "{first:?}");
+        assert_eq!(second, first);
+        let rows = "select (select count(*) from annals_head), (select count(*) from annals_request_state);";
+        assert_eq!(world.sql(rows), "0|0");
     }
 }

@@ -1,0 +1,39 @@
+//! Deliveries as they arrive.
+
+use std::collections::HashMap;
+
+use annals_model::{PartitionLease, error_chain};
+use annals_queue::Lane;
+use annals_sql::Db;
+
+use crate::Writer;
+
+impl Writer {
+    /// Writes what arrives on a lane until every sender is gone, and answers for each delivery; `written` is told how
+    /// many messages it had.
+    ///
+    /// What follows a delivery that was not written, under the same lease, is refused for the same reason: the state
+    /// that it saves would pass over the one that is missing.
+    pub async fn serve(&self, db: &Db, mut lane: Lane, written: impl Fn(u64)) {
+        let mut broken: HashMap<PartitionLease, String> = HashMap::new();
+        while let Some(received) = lane.next().await {
+            let (delivery, answer) = received.into_parts();
+            if let Some(reason) = broken.get(&delivery.lease) {
+                answer.refuse(reason.clone());
+                continue;
+            }
+            let (lease, messages) = (delivery.lease.clone(), delivery.messages.len() as u64);
+            match self.write(db, delivery).await {
+                Ok(_) => {
+                    written(messages);
+                    answer.acknowledge();
+                }
+                Err(error) => {
+                    let reason = error_chain(&error);
+                    broken.insert(lease, reason.clone());
+                    answer.refuse(reason);
+                }
+            }
+        }
+    }
+}
