@@ -19,12 +19,15 @@ use crate::{Error, ImagePlan};
 /// for it, while the next one is loaded. What is in memory stays bounded, and neither waits for the other.
 const ON_THEIR_WAY_MAX: usize = 2;
 
+/// Objects loaded at a time of a type whose size is not known yet.
+const FIRST_BATCH_OBJECTS: usize = 100;
+
 /// How a worker cuts its work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExtractSettings {
     /// Objects loaded and published at a time, at most.
     pub batch_objects_max: usize,
-    /// Bytes of documents published at a time; a batch is cut when it has reached this.
+    /// Bytes of documents loaded and published at a time, about; a batch is cut when it has reached this.
     pub batch_bytes_max: usize,
     /// Bytes of one image.
     pub document_bytes_max: usize,
@@ -119,7 +122,8 @@ impl Extractor {
     /// Works on one partition from its last saved chunk on; `false` if it was asked to stop before the end.
     async fn work_on(&self, history: &Db, claimed: Claimed) -> Result<bool, Error> {
         let lease = claimed.lease;
-        let mut progress = Progress { state: claimed.state, receipts: VecDeque::new() };
+        let mut progress =
+            Progress { state: claimed.state, mean_bytes: BTreeMap::new(), receipts: VecDeque::new() };
         let chunks = {
             let mut tx = read(history, &lease).await?;
             partitions::chunks(&mut tx, &lease, progress.state.chunks_done)
@@ -178,7 +182,11 @@ impl Extractor {
                     });
                 };
                 let selection = Selection::Properties(plan.properties().clone());
-                for ids in ids.chunks(self.settings.batch_objects_max.max(1)) {
+                let mut rest = ids.as_slice();
+                while !rest.is_empty() {
+                    let known = progress.mean_bytes.get(&chunk.object_type).copied();
+                    let (ids, later) = rest.split_at(batch_objects(&self.settings, known).min(rest.len()));
+                    rest = later;
                     let batch = self
                         .source
                         .load(chunk.object_type, ids, &selection)
@@ -208,9 +216,12 @@ impl Extractor {
             outbox.fail(chunk.object_type, object_id, Stage::Load, error, counters);
         }
         let observed_ms = batch.observed_ms;
+        let (mut objects, mut bytes) = (0, 0);
         for object in batch.objects {
             match self.message(chunk.object_type, plan, object, observed_ms) {
                 Ok(message) => {
+                    objects += 1;
+                    bytes += bytes_of(&message);
                     progress.state.counters.total_extracted_objects += 1;
                     if outbox.put(message, progress).await? {
                         progress.state.counters.total_extracted_objects_published += 1;
@@ -226,6 +237,9 @@ impl Extractor {
                     );
                 }
             }
+        }
+        if let Some(mean) = usize::checked_div(bytes, objects) {
+            progress.mean_bytes.insert(chunk.object_type, mean);
         }
         Ok(())
     }
@@ -271,6 +285,8 @@ impl Extractor {
 /// What a partition has done, and what is still on its way to the database.
 struct Progress {
     state: RequestState,
+    /// Bytes of an image in the last batch, by object type.
+    mean_bytes: BTreeMap<ObjectType, usize>,
     receipts: VecDeque<Receipt>,
 }
 
@@ -325,9 +341,7 @@ impl<'e> Outbox<'e> {
             });
             return Ok(false);
         }
-        if let Operation::Capture(captured) = &message.operation {
-            self.bytes += captured.bytes.len();
-        }
+        self.bytes += bytes_of(&message);
         self.messages.push(message);
         let settings = &self.extractor.settings;
         if self.messages.len() >= settings.batch_objects_max || self.bytes >= settings.batch_bytes_max {
@@ -368,6 +382,20 @@ impl<'e> Outbox<'e> {
     }
 }
 
+/// How many objects are loaded at a time, when the last ones of their type had `mean_bytes` each: what is loaded is to
+/// become one delivery, and takes many times the room of its bytes until then.
+fn batch_objects(settings: &ExtractSettings, mean_bytes: Option<usize>) -> usize {
+    let by_bytes = mean_bytes.map_or(FIRST_BATCH_OBJECTS, |mean| settings.batch_bytes_max / mean.max(1));
+    by_bytes.clamp(1, settings.batch_objects_max.max(1))
+}
+
+fn bytes_of(message: &Message) -> usize {
+    match &message.operation {
+        Operation::Capture(captured) => captured.bytes.len(),
+        Operation::Delete => 0,
+    }
+}
+
 async fn read(history: &Db, lease: &PartitionLease) -> Result<Tx, Error> {
     history.begin_read().await.map_err(|source| runs_error(lease, source.into()))
 }
@@ -382,4 +410,24 @@ fn source_error(lease: &PartitionLease, source: annals_source::Error) -> Error {
 
 fn queue_error(lease: &PartitionLease, source: annals_queue::Error) -> Error {
     Error::Queue { run_id: lease.run_id, partition: lease.partition, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 1 MiB of images of 8 KiB are 128; small ones come by the count, huge ones one at a time.
+    #[test]
+    fn batches_are_cut_by_bytes_as_well_as_by_count() {
+        let settings = ExtractSettings {
+            batch_objects_max: 500,
+            batch_bytes_max: 1 << 20,
+            document_bytes_max: 1 << 30,
+            nesting_max: 100,
+            lease_ms: 1,
+        };
+        let sizes = [None, Some(8 << 10), Some(700), Some(0), Some(5 << 20)];
+        let expected = [FIRST_BATCH_OBJECTS, 128, 500, 500, 1];
+        assert_eq!(sizes.map(|mean_bytes| batch_objects(&settings, mean_bytes)), expected);
+    }
 }

@@ -166,7 +166,7 @@ fn queue(fields: &mut Fields<'_>) -> QueueSettings {
         capacity: 8,
         message_bytes_max: 64 << 20,
         batch_objects_max: 500,
-        batch_bytes_max: 4 << 20,
+        batch_bytes_max: 1 << 20,
     };
     let Some(mut fields) = fields.get("queue").and_then(|value| value.fields("`queue`")) else {
         return queue;
