@@ -15,7 +15,7 @@ use annals_model::{Clock, ObjectType, error_chain};
 use annals_queue::{Queue, in_process};
 use annals_runs::{Trigger, tasks};
 use annals_source::Source;
-use annals_sql::{Db, Engine};
+use annals_sql::Db;
 use annals_writer::{Writer, WriterSettings};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -112,18 +112,15 @@ impl Pipeline {
     async fn work(&self, task: &Task, run_id: i64, done: Arc<Done>) -> Option<String> {
         let settings = &self.config.service.queue;
         let slots = self.config.service.worker_slots.max(1);
-        // SQLite has one writer; more of them would only wait for each other.
-        let writers = if self.history.engine() == Engine::Sqlite { 1 } else { slots as usize };
         let first_load = match annals_history::is_first_load(&self.history).await {
             Ok(first_load) => first_load,
             Err(error) => return Some(error_chain(&error)),
         };
         let writer = Arc::new(self.writer(first_load));
         let mut writing = JoinSet::new();
-        let mut queues = Vec::with_capacity(writers);
-        for _ in 0..writers {
+        let mut extracting = JoinSet::new();
+        for slot in 0..slots {
             let (queue, lane) = in_process(settings.capacity as usize, settings.message_bytes_max);
-            queues.push(queue);
             let (writer, history, done) = (Arc::clone(&writer), self.history.clone(), Arc::clone(&done));
             writing.spawn(async move {
                 let count = |messages| {
@@ -131,15 +128,11 @@ impl Pipeline {
                 };
                 writer.serve(&history, lane, count).await;
             });
-        }
-        let mut extracting = JoinSet::new();
-        for (slot, queue) in (0..slots).zip(queues.iter().cycle()) {
-            let extractor = self.extractor(task, queue.clone());
+            let extractor = self.extractor(task, queue);
             let history = self.history.clone();
             let worker = format!("{}/{slot}", self.host);
             extracting.spawn(async move { extractor.work(&history, run_id, &worker).await });
         }
-        drop(queues);
         let mut problem = None;
         while let Some(joined) = extracting.join_next().await {
             let failure = match joined {

@@ -164,6 +164,19 @@ impl fmt::Debug for Dictionaries {
 }
 
 impl Dictionaries {
+    /// What documents of these types are to be stored with, where nothing has to be read for it.
+    #[must_use]
+    pub fn encoder_at_hand(&self, format: JsonFormat, types: &BTreeSet<ObjectType>) -> Option<Encoder> {
+        let mut ready = BTreeMap::new();
+        if format == JsonFormat::Compact {
+            let known = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+            for object_type in types {
+                ready.extend(known.get(object_type)?.clone().map(|found| (*object_type, found)));
+            }
+        }
+        Some(Encoder::with(format, ready))
+    }
+
     /// What documents of these types are to be stored with. For a type without a dictionary one is trained in this
     /// transaction, from the documents that `samples` gives and those that are kept; while they are fewer than a
     /// hundred, its documents are compressed without.

@@ -21,58 +21,86 @@ use crate::{Error, WriterSettings, change, letter, plan};
 /// Numbers of messages by what came of them, by object type.
 pub(crate) type Counts = BTreeMap<ObjectType, WriteCounts>;
 
-/// The heads of the objects that the messages are about.
-pub(crate) async fn heads(tx: &mut Tx, messages: &[Message]) -> Result<HashMap<ObjectKey, Head>, Error> {
-    let keys: Vec<ObjectKey> = messages.iter().map(|message| message.key.clone()).collect();
-    Ok(annals_history::heads(tx, &keys).await?)
-}
-
-/// Writes messages in their order, onto these heads; nothing lasts until the transaction is committed.
-pub(crate) async fn write(
-    tx: &mut Tx,
-    lease: &PartitionLease,
-    messages: &[Message],
+/// What has to be known of history before messages can be made into rows.
+pub(crate) struct Known<'m> {
     heads: HashMap<ObjectKey, Head>,
-    settings: &WriterSettings,
-    dictionaries: &Dictionaries,
-    recorded_ms: i64,
-) -> Result<Counts, Error> {
-    let questions = plan::questions(&heads, messages);
-    let kept =
-        if questions.is_empty() { Default::default() } else { annals_history::kept(tx, &questions).await? };
-    let repeated = plan::repeated(messages);
-    let decisions = plan::decisions(&heads, kept, messages, &repeated);
-    let compared = plan::compared(&heads, messages, &decisions);
-    let images =
-        if compared.is_empty() { HashMap::new() } else { annals_history::head_images(tx, &compared).await? };
-
-    let encoder = encoder(tx, messages, &decisions, settings, dictionaries).await?;
-    let mut product = Product::new(settings, encoder, recorded_ms, heads, images, repeated);
-    for (message, decision) in messages.iter().zip(decisions) {
-        product.take(message, decision)?;
-    }
-    product.flush(tx, lease).await
+    images: HashMap<ObjectKey, Result<HeadImage, RebuildError>>,
+    decisions: Vec<Decision>,
+    /// Objects with more than one message.
+    repeated: HashSet<&'m ObjectKey>,
+    encoder: Encoder,
 }
 
-/// What the documents of these messages are stored by. Where the format is `COMPACT` and a type has no dictionary yet,
-/// its images are what one is trained of.
-async fn encoder(
-    tx: &mut Tx,
-    messages: &[Message],
-    decisions: &[Decision],
-    settings: &WriterSettings,
-    dictionaries: &Dictionaries,
-) -> Result<Encoder, Error> {
+impl<'m> Known<'m> {
+    /// Reads it.
+    pub(crate) async fn read(
+        tx: &mut Tx,
+        messages: &'m [Message],
+        settings: &WriterSettings,
+        dictionaries: &Dictionaries,
+    ) -> Result<Self, Error> {
+        let keys: Vec<ObjectKey> = messages.iter().map(|message| message.key.clone()).collect();
+        let heads = annals_history::heads(tx, &keys).await?;
+        let questions = plan::questions(&heads, messages);
+        let kept = if questions.is_empty() {
+            Default::default()
+        } else {
+            annals_history::kept(tx, &questions).await?
+        };
+        let repeated = plan::repeated(messages);
+        let decisions = plan::decisions(&heads, kept, messages, &repeated);
+        let compared = plan::compared(&heads, messages, &decisions);
+        let images = if compared.is_empty() {
+            HashMap::new()
+        } else {
+            annals_history::head_images(tx, &compared).await?
+        };
+        let samples = |object_type| {
+            let of_type = messages.iter().filter(|message| message.key.object_type == object_type);
+            of_type.filter_map(sample).collect()
+        };
+        let types = captured_types(messages, &decisions);
+        let encoder = dictionaries.encoder(tx, settings.json_format, types, samples).await?;
+        Ok(Self { heads, images, decisions, repeated, encoder })
+    }
+
+    /// What there is to know where all objects are taken for new; nothing where a dictionary must be looked for first.
+    pub(crate) fn of_new(
+        messages: &'m [Message],
+        settings: &WriterSettings,
+        dictionaries: &Dictionaries,
+    ) -> Option<Self> {
+        let heads = HashMap::new();
+        let repeated = plan::repeated(messages);
+        let decisions = plan::decisions(&heads, Default::default(), messages, &repeated);
+        let types = captured_types(messages, &decisions);
+        let encoder = dictionaries.encoder_at_hand(settings.json_format, &types)?;
+        Some(Self { heads, images: HashMap::new(), decisions, repeated, encoder })
+    }
+}
+
+/// The types of which there will be captures.
+fn captured_types(messages: &[Message], decisions: &[Decision]) -> BTreeSet<ObjectType> {
     let is_captured = |decision: &Decision| {
         !matches!(decision, Decision::Duplicate | Decision::Unchanged { .. } | Decision::Late)
     };
     let captured = messages.iter().zip(decisions).filter(|(_, decision)| is_captured(decision));
-    let types: BTreeSet<ObjectType> = captured.map(|(message, _)| message.key.object_type).collect();
-    let samples = |object_type| {
-        let of_type = messages.iter().filter(|message| message.key.object_type == object_type);
-        of_type.filter_map(sample).collect()
-    };
-    Ok(dictionaries.encoder(tx, settings.json_format, types, samples).await?)
+    captured.map(|(message, _)| message.key.object_type).collect()
+}
+
+/// Makes messages into rows, in their order.
+pub(crate) fn produce<'m>(
+    messages: &'m [Message],
+    known: Known<'m>,
+    settings: &WriterSettings,
+    recorded_ms: i64,
+) -> Result<Product<'m>, Error> {
+    let Known { heads, images, decisions, repeated, encoder } = known;
+    let mut product = Product::new(settings, encoder, recorded_ms, heads, images, repeated);
+    for (message, decision) in messages.iter().zip(decisions) {
+        product.take(message, decision)?;
+    }
+    Ok(product)
 }
 
 /// The document that a message would make; which capture it names does not matter.
@@ -93,7 +121,7 @@ enum Base<'m> {
 }
 
 /// Everything that the messages come to.
-struct Product<'m> {
+pub(crate) struct Product<'m> {
     policy: PatchPolicy,
     recorded_ms: i64,
     ids: Ids,
@@ -321,7 +349,8 @@ impl<'m> Product<'m> {
         self.counts.entry(object_type).or_default()
     }
 
-    async fn flush(self, tx: &mut Tx, lease: &PartitionLease) -> Result<Counts, Error> {
+    /// Writes it; nothing lasts until the transaction is committed.
+    pub(crate) async fn flush(self, tx: &mut Tx, lease: &PartitionLease) -> Result<Counts, Error> {
         if !self.writes.is_empty() {
             self.writes.flush(tx).await?;
         }

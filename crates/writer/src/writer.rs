@@ -13,7 +13,7 @@ use annals_model::{
 use annals_runs::dead::DeadLetter;
 use annals_sql::Db;
 
-use crate::transaction::{self, Counts};
+use crate::transaction::{Counts, Known, produce};
 use crate::{Error, Treatment, letter};
 
 /// How captures are written.
@@ -232,22 +232,22 @@ impl Writer {
 
     async fn attempt(&self, db: &Db, work: Work<'_>, purpose: Purpose) -> Result<Counts, Error> {
         let recorded_ms = self.clock.now_ms();
-        let mut tx = db.begin().await?;
         let (settings, dictionaries) = (&self.settings, &self.dictionaries);
-        let heads = match purpose {
-            Purpose::KeepNew => HashMap::new(),
-            Purpose::Keep | Purpose::Trial => transaction::heads(&mut tx, work.messages).await?,
+        let known = match purpose {
+            Purpose::KeepNew => Known::of_new(work.messages, settings, dictionaries),
+            Purpose::Keep | Purpose::Trial => None,
         };
-        let mut counts = transaction::write(
-            &mut tx,
-            work.lease,
-            work.messages,
-            heads,
-            settings,
-            dictionaries,
-            recorded_ms,
-        )
-        .await?;
+        // Made beforehand where nothing need be read for it: SQLite has one transaction at a time that may write.
+        let product = known.map(|known| produce(work.messages, known, settings, recorded_ms)).transpose()?;
+        let mut tx = db.begin().await?;
+        let product = match product {
+            Some(product) => product,
+            None => {
+                let known = Known::read(&mut tx, work.messages, settings, dictionaries).await?;
+                produce(work.messages, known, settings, recorded_ms)?
+            }
+        };
+        let mut counts = product.flush(&mut tx, work.lease).await?;
         if !work.parked.is_empty() {
             let mut dead = Counts::new();
             for (failure, letter) in work.parked {
