@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
 use sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlPoolOptions};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
@@ -16,7 +16,7 @@ use sqlx::{
     Transaction,
 };
 
-use crate::argument::{arguments, postgres_arguments};
+use crate::argument::arguments;
 use crate::copy::ColumnTypes;
 use crate::{Engine, Error, ErrorKind, Result, Row, Stmt, Value, nodelay};
 
@@ -293,7 +293,7 @@ macro_rules! with_driver {
             }
             TxInner::Postgres(tx) => {
                 let text = Engine::Postgres.render(&$stmt.text, &$params);
-                let arguments = postgres_arguments($params)?;
+                let arguments = arguments::<PgArguments>($params)?;
                 let $query = sqlx::query_with::<Postgres, _>(AssertSqlSafe(text).into_sql_str(), arguments);
                 let $connection = &mut **tx;
                 let $row = Row::Postgres;
