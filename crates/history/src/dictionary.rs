@@ -190,10 +190,10 @@ impl Dictionaries {
         types: BTreeSet<ObjectType>,
         samples: impl Fn(ObjectType) -> Vec<Vec<u8>>,
     ) -> Result<Encoder, Error> {
-        let mut ready = BTreeMap::new();
-        if format != JsonFormat::Compact {
-            return Ok(Encoder::with(format, ready));
+        if let Some(encoder) = self.encoder_at_hand(format, &types) {
+            return Ok(encoder);
         }
+        let mut ready = BTreeMap::new();
         let mut unknown = Vec::new();
         {
             let known = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
