@@ -11,7 +11,7 @@
 //! match      = name "." ( "startsWith" | "endsWith" | "contains" ) "(" text ")"
 //! value      = text | whole number | "true" | "false"
 //! name       = identifier { "." identifier }
-//! text       = "..." or '...', with the escapes \" \' \\ \n \uXXXX
+//! text       = "..." or '...', with the escapes \" \' \\ \n \uHHHH
 //! ```
 //!
 //! `!` binds closer than `&&`, `&&` closer than `||`. A name whose last part is `startsWith`, `endsWith` or

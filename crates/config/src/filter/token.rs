@@ -172,7 +172,7 @@ fn bad_escape(character: Option<char>, offset: usize) -> FilterError {
     FilterError {
         offset,
         message: format!("`\\{}` is not an escape", character.map_or_else(String::new, String::from)),
-        help: r#"the escapes are \" \' \\ \n \uXXXX; write \\ for a backslash"#.to_owned(),
+        help: r#"the escapes are \" \' \\ \n \uHHHH; write \\ for a backslash"#.to_owned(),
     }
 }
 

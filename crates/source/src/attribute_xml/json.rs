@@ -123,7 +123,7 @@ impl<'t> Exact<'t> {
     }
 }
 
-/// The number of the escape `\uXXXX` at this position, if there is one.
+/// The number of the escape `\uHHHH` at this position, if there is one.
 fn unit_at(text: &str, position: usize) -> Option<u16> {
     let digits = text.as_bytes().get(position..position + 6)?.strip_prefix(b"\\u")?;
     let digits =
