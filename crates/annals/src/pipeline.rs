@@ -178,6 +178,7 @@ impl Pipeline {
             settings: ExtractSettings {
                 batch_objects_max: service.queue.batch_objects_max,
                 batch_bytes_max: service.queue.batch_bytes_max,
+                waiting_max: service.queue.capacity as usize,
                 document_bytes_max: service.limits.document_bytes_max,
                 nesting_max: service.limits.nesting_max,
                 lease_ms: annals_runs::state::LEASE_MS,

@@ -82,7 +82,7 @@ pub struct CaptureSettings {
 /// The transport.
 #[derive(Debug, Clone, PartialEq)]
 pub struct QueueSettings {
-    /// Deliveries that wait in memory at most.
+    /// Deliveries of a worker that wait in memory at most, while one is written and the next one is loaded.
     pub capacity: u32,
     /// A larger message is refused and counts as failed to publish.
     pub message_bytes_max: usize,

@@ -15,10 +15,6 @@ use annals_sql::{Db, Tx};
 
 use crate::{Error, ImagePlan};
 
-/// Deliveries of a partition that are published and not yet written: one that the writer works on and one that waits
-/// for it, while the next one is loaded. What is in memory stays bounded, and neither waits for the other.
-const ON_THEIR_WAY_MAX: usize = 2;
-
 /// Objects loaded at a time of a type whose size is not known yet.
 const FIRST_BATCH_OBJECTS: usize = 100;
 
@@ -29,6 +25,9 @@ pub struct ExtractSettings {
     pub batch_objects_max: usize,
     /// Bytes of documents loaded and published at a time, about; a batch is cut when it has reached this.
     pub batch_bytes_max: usize,
+    /// Deliveries of a partition that wait for the writer while it works on one and the next one is loaded: what is in
+    /// memory stays bounded, and neither waits for the other.
+    pub waiting_max: usize,
     /// Bytes of one image.
     pub document_bytes_max: usize,
     /// Depth of an image.
@@ -292,8 +291,8 @@ struct Progress {
 
 impl Progress {
     /// Waits until there is room for one more delivery on its way.
-    async fn room(&mut self, lease: &PartitionLease) -> Result<(), Error> {
-        while self.receipts.len() >= ON_THEIR_WAY_MAX {
+    async fn room(&mut self, lease: &PartitionLease, waiting_max: usize) -> Result<(), Error> {
+        while self.receipts.len() > waiting_max {
             self.next_written(lease).await?;
         }
         Ok(())
@@ -371,7 +370,7 @@ impl<'e> Outbox<'e> {
     }
 
     async fn send(&mut self, checkpoint: Option<RequestState>, progress: &mut Progress) -> Result<(), Error> {
-        progress.room(self.lease).await?;
+        progress.room(self.lease, self.extractor.settings.waiting_max).await?;
         self.bytes = 0;
         let delivery =
             Delivery { lease: self.lease.clone(), messages: std::mem::take(&mut self.messages), checkpoint };
@@ -422,6 +421,7 @@ mod tests {
         let settings = ExtractSettings {
             batch_objects_max: 500,
             batch_bytes_max: 1 << 20,
+            waiting_max: 1,
             document_bytes_max: 1 << 30,
             nesting_max: 100,
             lease_ms: 1,

@@ -163,7 +163,7 @@ fn capture(fields: &mut Fields<'_>) -> CaptureSettings {
 
 fn queue(fields: &mut Fields<'_>) -> QueueSettings {
     let mut queue = QueueSettings {
-        capacity: 8,
+        capacity: 1,
         message_bytes_max: 64 << 20,
         batch_objects_max: 500,
         batch_bytes_max: 1 << 20,
