@@ -17,7 +17,7 @@ use annals_runs::{Trigger, tasks};
 use annals_source::Source;
 use annals_sql::Db;
 use annals_writer::{Writer, WriterSettings};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 
 /// How often the run says that it is alive.
@@ -117,6 +117,7 @@ impl Pipeline {
             Err(error) => return Some(error_chain(&error)),
         };
         let writer = Arc::new(self.writer(first_load));
+        let last_chances = Arc::default();
         let mut writing = JoinSet::new();
         let mut extracting = JoinSet::new();
         for slot in 0..slots {
@@ -128,7 +129,7 @@ impl Pipeline {
                 };
                 writer.serve(&history, lane, count).await;
             });
-            let extractor = self.extractor(task, queue);
+            let extractor = self.extractor(task, queue, Arc::clone(&last_chances));
             let history = self.history.clone();
             let worker = format!("{}/{slot}", self.host);
             extracting.spawn(async move { extractor.work(&history, run_id, &worker).await });
@@ -165,7 +166,7 @@ impl Pipeline {
         Writer::new(settings, Arc::clone(&self.clock))
     }
 
-    fn extractor(&self, task: &Task, queue: Queue) -> Extractor {
+    fn extractor(&self, task: &Task, queue: Queue, last_chances: Arc<Mutex<()>>) -> Extractor {
         let service = &self.config.service;
         let banners = run_banners(&self.config, task);
         let transform = banners.transform.map_or("", |transform| transform.name.as_str());
@@ -184,6 +185,8 @@ impl Pipeline {
                 lease_ms: annals_runs::state::LEASE_MS,
             },
             stop: self.stop.clone(),
+            arguments: task.arguments.clone(),
+            last_chances,
         }
     }
 }

@@ -13,3 +13,10 @@ pub(crate) const THRESHOLD_BREACHED: &str = "The task will fail with an error, a
 /// IIQ-54: failures below the thresholds.
 pub(crate) const BELOW_THRESHOLD: &str =
     "The NamedTimestamp will be updated with both the date and the list of failed objects.";
+
+/// Objects are set apart because workers died while they worked on them.
+pub(crate) fn in_quarantine(objects: usize) -> String {
+    format!(
+        "Objects in quarantine: {objects}. They are not read until `annals failures retry`; `annals failures list --stage quarantine` names them."
+    )
+}

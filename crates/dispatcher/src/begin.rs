@@ -6,7 +6,9 @@ use annals_config::banner::{self, Banner};
 use annals_config::task::Task;
 use annals_config::{Config, extract::ExtractConfig};
 use annals_model::{Counters, ObjectType, TaskStatus, error_chain};
-use annals_runs::{NewRun, RunMessage, RunState, Trigger, config_version, run, tasks, timestamp};
+use annals_runs::{
+    NewRun, RunMessage, RunState, Trigger, config_version, partitions, run, suspects, tasks, timestamp,
+};
 use annals_source::Source;
 use annals_sql::{Db, Tx};
 
@@ -145,6 +147,11 @@ async fn give_up_dead_run(tx: &mut Tx, run_id: i64) -> Result<(), Error> {
     let text =
         "The host that dispatched this run has vanished. The next run reads its objects again.".to_owned();
     run::add_messages(tx, run_id, &[RunMessage { status: TaskStatus::Error, text }]).await?;
+    for partition in partitions::list(tx, run_id).await? {
+        if partition.state == "leased" {
+            suspects::note_death(tx, run_id, partition.number).await?;
+        }
+    }
     let counters = run::get(tx, run_id).await?.counters;
     run::end(tx, run_id, TaskStatus::Terminated, "Failure", &counters, &serde_json::Value::Null).await?;
     Ok(())

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use annals_config::extract::ExtractConfig;
 use annals_config::filter::Expr;
-use annals_model::{Counters, Dealer, ObjectType, partition_count};
-use annals_runs::{ChunkKind, DeletedObject, NewChunk, Objects, failures, partitions};
+use annals_model::{Counters, Dealer, ObjectType, Stage, partition_count};
+use annals_runs::{ChunkKind, DeletedObject, FailedObject, NewChunk, Objects, failures, partitions};
 use annals_source::{Page, Source};
 use annals_sql::Tx;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -39,7 +39,7 @@ pub(crate) async fn share_out(
     if let Scope::Objects(object_type, ids) = dispatch.scope {
         return share_out_named(tx, dispatch, run_id, object_type, ids).await;
     }
-    let mut reattempts = failed_before(tx, dispatch, types).await?;
+    let FailedBefore { mut reattempts, quarantined } = failed_before(tx, dispatch, types).await?;
     let deleted = find_deleted(tx, dispatch, types, since_ms).await?;
     let mut bereft = bereft_identities(tx, dispatch, types, &deleted).await?;
     // On most nights a first page is a scan of a whole table for a few ids: every connection has one to do.
@@ -62,7 +62,8 @@ pub(crate) async fn share_out(
         let other =
             if object_type == ObjectType::Identity { std::mem::take(&mut bereft) } else { BTreeSet::new() };
         let failed = reattempts.entry(object_type).or_default();
-        let modified = deal_modified(tx, criteria, opening, other, failed, &mut dealing).await?;
+        let apart = quarantined.get(&object_type);
+        let modified = deal_modified(tx, criteria, opening, other, failed, apart, &mut dealing).await?;
         counters.total_modified_object_messages += modified;
         let again = reattempts.remove(&object_type).unwrap_or_default();
         if !again.is_empty() {
@@ -154,19 +155,29 @@ fn ordered(types: &BTreeSet<ObjectType>) -> impl Iterator<Item = ObjectType> + '
     ObjectType::ALL.into_iter().filter(|object_type| types.contains(object_type))
 }
 
-/// The task's failed objects that are to be tried again, by type.
+/// The task's failed objects, by type.
+#[derive(Default)]
+struct FailedBefore {
+    /// Those that are to be tried again.
+    reattempts: BTreeMap<ObjectType, BTreeSet<String>>,
+    /// Those that are not read, changed or not, until somebody lets them.
+    quarantined: BTreeMap<ObjectType, BTreeSet<String>>,
+}
+
 async fn failed_before(
     tx: &mut Tx,
     dispatch: Dispatch<'_>,
     types: &BTreeSet<ObjectType>,
-) -> Result<BTreeMap<ObjectType, BTreeSet<String>>, Error> {
-    let mut failed: BTreeMap<ObjectType, BTreeSet<String>> = BTreeMap::new();
-    for object in failures::of_task(tx, &dispatch.task.name).await? {
-        if types.contains(&object.failure.object_type) {
-            failed.entry(object.failure.object_type).or_default().insert(object.failure.object_id);
+) -> Result<FailedBefore, Error> {
+    let mut before = FailedBefore::default();
+    for FailedObject { failure, .. } in failures::of_task(tx, &dispatch.task.name).await? {
+        if types.contains(&failure.object_type) {
+            let apart = failure.stage == Stage::Quarantine;
+            let list = if apart { &mut before.quarantined } else { &mut before.reattempts };
+            list.entry(failure.object_type).or_default().insert(failure.object_id);
         }
     }
-    Ok(failed)
+    Ok(before)
 }
 
 /// The identities that lost an object: nothing at the source need tell that they changed.
@@ -191,27 +202,31 @@ async fn bereft_identities(
     Ok(bereft)
 }
 
-/// Deals out what qualifies by change, and `other` objects after it; objects that failed before and qualify by change
-/// are taken off `failed`.
+/// Deals out what qualifies by change, and `other` objects after it, but for those that are set `apart`; objects that
+/// failed before and qualify by change are taken off `failed`.
 async fn deal_modified(
     tx: &mut Tx,
     criteria: Criteria<'_>,
     opening: Opening,
     mut other: BTreeSet<String>,
     failed: &mut BTreeSet<String>,
+    apart: Option<&BTreeSet<String>>,
     dealing: &mut Dealing,
 ) -> Result<u64, Error> {
+    let is_apart = |id: &String| apart.is_some_and(|apart| apart.contains(id));
+    other.retain(|id| !is_apart(id));
     let Opening { object_type, first: mut page, .. } = opening;
     let mut left = criteria.limit(object_type);
     let mut dealt = 0;
     loop {
         let after = page.ids.last().filter(|_| !page.is_last).cloned();
+        left -= page.ids.len() as u64;
+        page.ids.retain(|id| !is_apart(id));
         for id in &page.ids {
             failed.remove(id);
             other.remove(id);
         }
         dealt += page.ids.len() as u64;
-        left -= page.ids.len() as u64;
         dealing.deal(tx, object_type, ChunkKind::Modified, page.ids, Objects::Ids).await?;
         let Some(after) = after.filter(|_| left > 0) else { break };
         page = criteria.page(object_type, Some(&after), left).await?;

@@ -1,18 +1,23 @@
 //! The partition worker.
 
+mod careful;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use annals_model::{
     CapturedImage, Counters, Delivery, Message, ObjectFailure, ObjectKey, ObjectType, Operation,
-    PartitionLease, RequestState, Stage,
+    PartitionLease, RequestState, Stage, TaskArguments, thresholds_breached,
 };
 use annals_queue::{Queue, Receipt};
-use annals_runs::{Chunk, ChunkKind, Claimed, Objects, partitions};
+use annals_runs::suspects::{self, Suspects};
+use annals_runs::{Chunk, ChunkKind, Claimed, Objects, failures, partitions, run};
 use annals_source::{Loaded, LoadedBatch, Selection, Source};
 use annals_sql::{Db, Tx};
+use tokio::sync::Mutex;
 
+use self::careful::Parted;
 use crate::{Error, ImagePlan};
 
 /// Objects loaded at a time of a type whose size is not known yet.
@@ -70,6 +75,20 @@ pub struct Extractor {
     pub settings: ExtractSettings,
     /// Asks it to stop.
     pub stop: Stop,
+    /// The task's thresholds: past one, partitions end early (IIQ-27).
+    pub arguments: TaskArguments,
+    /// Held by the one worker of this process that has an object in hand which may be the death of it.
+    pub last_chances: Arc<Mutex<()>>,
+}
+
+/// How the work on a partition ended.
+enum Ended {
+    /// All of it is done.
+    Done,
+    /// Somebody asked to stop.
+    Asked,
+    /// More objects failed newly in the run than a threshold allows.
+    Breached,
 }
 
 impl Extractor {
@@ -99,8 +118,17 @@ impl Extractor {
                 claimed.state.chunks_done
             );
             match self.work_on(history, claimed).await {
-                Ok(true) => ended += 1,
-                Ok(false) => self.release(history, &lease, false).await?,
+                Ok(Ended::Done) => ended += 1,
+                Ok(Ended::Asked) => self.release(history, &lease, false).await?,
+                Ok(Ended::Breached) => {
+                    tracing::warn!(
+                        run = run_id,
+                        partition = lease.partition,
+                        "partition {} ends early: more objects failed than the thresholds allow",
+                        lease.partition
+                    );
+                    self.release(history, &lease, true).await?;
+                }
                 Err(error) => {
                     // What it says is reported by the caller; a lease that was taken over is nobody's to release.
                     drop(self.release(history, &lease, true).await);
@@ -118,36 +146,52 @@ impl Extractor {
         tx.commit().await.map_err(|e| error(e.into()))
     }
 
-    /// Works on one partition from its last saved chunk on; `false` if it was asked to stop before the end.
-    async fn work_on(&self, history: &Db, claimed: Claimed) -> Result<bool, Error> {
+    /// Works on one partition from its last saved chunk on.
+    async fn work_on(&self, history: &Db, claimed: Claimed) -> Result<Ended, Error> {
         let lease = claimed.lease;
-        let mut progress =
-            Progress { state: claimed.state, mean_bytes: BTreeMap::new(), receipts: VecDeque::new() };
-        let chunks = {
+        let failed = |source| runs_error(&lease, source);
+        let (chunks, suspects, qualified) = {
             let mut tx = read(history, &lease).await?;
-            partitions::chunks(&mut tx, &lease, progress.state.chunks_done)
-                .await
-                .map_err(|source| runs_error(&lease, source))?
+            let first = claimed.state.chunks_done;
+            let chunks = partitions::chunks(&mut tx, &lease, first).await.map_err(failed)?;
+            let suspects = suspects::of_run(&mut tx, lease.run_id).await.map_err(failed)?;
+            let run = run::get(&mut tx, lease.run_id).await.map_err(failed)?;
+            (chunks, suspects, run.counters.total_object_messages)
+        };
+        let mut progress = Progress {
+            state: claimed.state,
+            mean_bytes: BTreeMap::new(),
+            receipts: VecDeque::new(),
+            suspects,
+            has_new_failures: false,
         };
         for chunk in chunks {
             if self.stop.asked() {
                 progress.all_written(&lease).await?;
-                return Ok(false);
+                return Ok(Ended::Asked);
+            }
+            if std::mem::take(&mut progress.has_new_failures) {
+                // Else the count below would lag behind by what is on its way.
+                progress.all_written(&lease).await?;
             }
             let objects = {
                 let mut tx = read(history, &lease).await?;
-                partitions::chunk_objects(&mut tx, &lease, chunk.number)
-                    .await
-                    .map_err(|source| runs_error(&lease, source))?
+                let newly_failed = failures::newly_failed(&mut tx, lease.run_id).await.map_err(failed)?;
+                if thresholds_breached(newly_failed, qualified, &self.arguments) {
+                    progress.all_written(&lease).await?;
+                    return Ok(Ended::Breached);
+                }
+                partitions::chunk_objects(&mut tx, &lease, chunk.number).await.map_err(failed)?
             };
-            self.work_on_chunk(&lease, chunk, objects, &mut progress).await?;
+            self.work_on_chunk(history, &lease, chunk, objects, &mut progress).await?;
         }
         progress.all_written(&lease).await?;
-        Ok(true)
+        Ok(Ended::Done)
     }
 
     async fn work_on_chunk(
         &self,
+        history: &Db,
         lease: &PartitionLease,
         chunk: Chunk,
         objects: Objects,
@@ -180,23 +224,37 @@ impl Extractor {
                         object_type: chunk.object_type,
                     });
                 };
-                let selection = Selection::Properties(plan.properties().clone());
-                let mut rest = ids.as_slice();
-                while !rest.is_empty() {
-                    let known = progress.mean_bytes.get(&chunk.object_type).copied();
-                    let (ids, later) = rest.split_at(batch_objects(&self.settings, known).min(rest.len()));
-                    rest = later;
-                    let batch = self
-                        .source
-                        .load(chunk.object_type, ids, &selection)
-                        .await
-                        .map_err(|source| source_error(lease, source))?;
-                    self.publish_batch(chunk, plan, batch, &mut outbox, progress).await?;
-                }
+                let parted = Parted::new(&progress.suspects, chunk.object_type, ids);
+                self.work_on_ids(chunk, plan, &parted.innocent, &mut outbox, progress).await?;
+                self.work_carefully(history, chunk, plan, parted, &mut outbox, progress).await?;
             }
         }
         debug_assert!(chunk.kind != ChunkKind::Deleted || outbox.failures.is_empty());
         outbox.close(progress).await
+    }
+
+    async fn work_on_ids(
+        &self,
+        chunk: Chunk,
+        plan: &ImagePlan,
+        ids: &[String],
+        outbox: &mut Outbox<'_>,
+        progress: &mut Progress,
+    ) -> Result<(), Error> {
+        let selection = Selection::Properties(plan.properties().clone());
+        let mut rest = ids;
+        while !rest.is_empty() {
+            let known = progress.mean_bytes.get(&chunk.object_type).copied();
+            let (ids, later) = rest.split_at(batch_objects(&self.settings, known).min(rest.len()));
+            rest = later;
+            let batch = self
+                .source
+                .load(chunk.object_type, ids, &selection)
+                .await
+                .map_err(|source| source_error(outbox.lease, source))?;
+            self.publish_batch(chunk, plan, batch, outbox, progress).await?;
+        }
+        Ok(())
     }
 
     async fn publish_batch(
@@ -287,6 +345,10 @@ struct Progress {
     /// Bytes of an image in the last batch, by object type.
     mean_bytes: BTreeMap<ObjectType, usize>,
     receipts: VecDeque<Receipt>,
+    /// What may have killed workers before, of the whole task.
+    suspects: Suspects,
+    /// Objects failed in the last chunk.
+    has_new_failures: bool,
 }
 
 impl Progress {
@@ -365,8 +427,17 @@ impl<'e> Outbox<'e> {
     async fn close(mut self, progress: &mut Progress) -> Result<(), Error> {
         progress.state.chunks_done += 1;
         let failures = std::mem::take(&mut self.failures);
+        progress.has_new_failures = !failures.is_empty();
         let checkpoint = RequestState { failures, ..progress.state.clone() };
         self.send(Some(checkpoint), progress).await
+    }
+
+    /// Sends what is there and waits until all of it is written.
+    async fn flush(&mut self, progress: &mut Progress) -> Result<(), Error> {
+        if !self.messages.is_empty() {
+            self.send(None, progress).await?;
+        }
+        progress.all_written(self.lease).await
     }
 
     async fn send(&mut self, checkpoint: Option<RequestState>, progress: &mut Progress) -> Result<(), Error> {

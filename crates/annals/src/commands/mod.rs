@@ -5,6 +5,7 @@ mod capture;
 mod check;
 mod demo;
 mod doctor;
+mod failures;
 mod init;
 mod migrate;
 mod plan;
@@ -16,7 +17,7 @@ mod transform;
 
 use annals_config::Config;
 
-use crate::cli::{Cli, Command, Global, HistoryCommand, RunsCommand};
+use crate::cli::{Cli, Command, FailuresCommand, Global, HistoryCommand, RunsCommand};
 use crate::context::load_config;
 use crate::exit::{Exit, Failure};
 
@@ -38,6 +39,17 @@ pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
                 runs::list(&global, &config(&global)?, task.as_deref(), limit, before).await
             }
             RunsCommand::Show { run } => runs::show(&global, &config(&global)?, run).await,
+        },
+        Command::Failures { command } => match command {
+            FailuresCommand::List { task, filter } => {
+                failures::list(&global, &config(&global)?, &task, &filter).await
+            }
+            FailuresCommand::Retry(choice) => {
+                failures::decide(&global, &config(&global)?, &choice, failures::Verdict::Retry).await
+            }
+            FailuresCommand::Drop(choice) => {
+                failures::decide(&global, &config(&global)?, &choice, failures::Verdict::Drop).await
+            }
         },
         Command::Plan(arguments) => plan::execute(&global, &config(&global)?, &arguments).await,
         Command::Transform(arguments) => transform::execute(&config(&global)?, &arguments).await,
