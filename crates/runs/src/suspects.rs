@@ -17,13 +17,13 @@ const BLAME_IN_HAND: Stmt = Stmt::new(
     "update annals_suspect set deaths = deaths + 1, in_hand_run = null, in_hand_partition = null
      where in_hand_run = ? and in_hand_partition = ?",
 );
-/// A worker reads one chunk while the one before is being written: either may have killed it.
+/// A worker reads one chunk while one is being written and another waits: any of them may have killed it.
 const AT_WORK: Stmt = Stmt::new(
     "runs.suspects_at_work",
     "select object_type, objects from annals_partition_chunk
      where run_id = ? and partition_no = ? and kind <> 'deleted' and chunk_no >= coalesce(
        (select max(seq) from annals_request_state where run_id = ? and partition_no = ?), 0)
-     order by chunk_no limit 2",
+     order by chunk_no limit 3",
 );
 const TASK: Stmt = Stmt::new("runs.suspects_task", "select task from annals_run where id = ?");
 const OF_RUN: Stmt = Stmt::new(
