@@ -84,8 +84,15 @@ impl Begun {
 /// From the source or the history database; a run that was recorded then has ended in error, with the reason among its
 /// messages.
 pub async fn begin(dispatch: Dispatch<'_>) -> Result<Begun, Error> {
-    let horizon_ms = dispatch.source.horizon_ms(dispatch.config.service.source.overlap_ms).await?;
-    let (run_id, since_ms) = match record(dispatch, horizon_ms).await? {
+    let overlap_ms = dispatch.config.service.source.overlap_ms;
+    let horizon = dispatch.source.horizon(overlap_ms).await?;
+    if let Some(blind) = &horizon.blind {
+        tracing::warn!(
+            "the source's open transactions are unknown, so that only source.overlapSeconds = {} guards late commits: {blind}",
+            overlap_ms / 1_000
+        );
+    }
+    let (run_id, since_ms) = match record(dispatch, horizon.at_ms).await? {
         Recorded::Locked(run_id) => return Ok(Begun::Ended(run_id)),
         Recorded::Begun { run_id, since_ms } => (run_id, since_ms),
     };

@@ -26,4 +26,4 @@ pub use deletion::Deleted;
 pub use error::{Error, Mismatch, Result};
 pub use load::{Loaded, LoadedBatch, Selection};
 pub use qualify::Page;
-pub use source::{Source, SourceSettings};
+pub use source::{Horizon, Source, SourceSettings};
