@@ -10,6 +10,7 @@ mod doctor;
 mod exit_codes;
 mod failed_list;
 mod failures;
+mod late_commits;
 mod object_types;
 mod pages;
 mod pairs;
