@@ -61,6 +61,8 @@ pub enum Command {
         #[command(subcommand)]
         command: RunsCommand,
     },
+    /// Compare source and history; report and capture what slipped by the runs and what is gone
+    Reconcile(ReconcileArgs),
     /// Look at the objects that failed, and decide about them
     Failures {
         /// How.
@@ -77,6 +79,12 @@ pub enum Command {
     AsOf(AsOfArgs),
     /// Show the events of an object
     Timeline(TimelineArgs),
+    /// What concerns the identity system itself
+    Source {
+        /// What.
+        #[command(subcommand)]
+        command: SourceCommand,
+    },
     /// Look after the history database
     History {
         /// How.
@@ -201,6 +209,27 @@ pub enum RunsCommand {
         #[arg(value_name = "RUN")]
         run: Option<i64>,
     },
+}
+
+/// Commands on the identity system.
+#[derive(Debug, Subcommand)]
+pub enum SourceCommand {
+    /// Print DDL of triggers that note deletions, for a system that does not note them itself
+    DeleteTriggers,
+}
+
+/// Arguments of `reconcile`.
+#[derive(Debug, Args)]
+pub struct ReconcileArgs {
+    /// The task.
+    #[command(flatten)]
+    pub task: TaskArg,
+    /// Only objects of this type
+    #[arg(long = "type", value_name = "TYPE")]
+    pub object_type: Option<ObjectType>,
+    /// Only report
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// Commands on failed objects.

@@ -15,6 +15,7 @@ use annals_sql::{Db, Tx};
 use crate::Error;
 use crate::finish::{by_type, end};
 use crate::qualify::share_out;
+use crate::reconcile::Report;
 
 /// A lock that was not renewed for so long belongs to a run that is dead.
 const LOCK_STALE_MS: i64 = 60_000;
@@ -50,6 +51,9 @@ pub enum Scope<'d> {
     Task,
     /// These objects, changed or not, of a type that the task is configured for; the named timestamp stays.
     Objects(ObjectType, &'d [String]),
+    /// What differs between source and history, of all the task's types or of one, and what was found is reported; the
+    /// named timestamp stays.
+    Reconcile(Option<ObjectType>, &'d Report),
 }
 
 /// What became of the beginning.
@@ -176,8 +180,8 @@ async fn dispatch_objects(
     let empty = ExtractConfig::default();
     let extract = dispatch.config.extracts.get(&dispatch.task.extract_configuration).unwrap_or(&empty);
     let wanted = |object_type: &ObjectType| match dispatch.scope {
-        Scope::Task => true,
-        Scope::Objects(only, _) => only == *object_type,
+        Scope::Task | Scope::Reconcile(None, _) => true,
+        Scope::Objects(only, _) | Scope::Reconcile(Some(only), _) => only == *object_type,
     };
     let types: BTreeSet<ObjectType> = banners.objects.iter().copied().filter(wanted).collect();
     let mut tx = dispatch.history.begin().await?;

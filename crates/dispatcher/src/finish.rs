@@ -13,7 +13,7 @@ use annals_runs::{
 use annals_sql::{Db, Tx};
 use serde_json::{Value, json};
 
-use crate::banner::{BELOW_THRESHOLD, THRESHOLD_BREACHED, in_quarantine, partition_failures};
+use crate::banner::{BELOW_THRESHOLD, ROW_REMAINS, THRESHOLD_BREACHED, in_quarantine, partition_failures};
 use crate::{Error, Scope};
 
 /// How a run ended.
@@ -65,6 +65,9 @@ pub async fn finish(
             messages.push(warning(partition_failures(partition)));
         }
         messages.push(warning(if breached { THRESHOLD_BREACHED } else { BELOW_THRESHOLD }.to_owned()));
+    }
+    if counters.total_deletion_extracted_objects_dispatched < counters.total_deletion_extracted_objects {
+        messages.push(warning(ROW_REMAINS.to_owned()));
     }
     let unfinished = partitions::open(&mut tx, run_id).await?;
     if problem.is_none() && unfinished > 0 {

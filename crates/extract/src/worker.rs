@@ -1,23 +1,25 @@
 //! The partition worker.
 
 mod careful;
+mod outbox;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use annals_model::{
-    CapturedImage, Counters, Delivery, Message, ObjectFailure, ObjectKey, ObjectType, Operation,
-    PartitionLease, RequestState, Stage, TaskArguments, thresholds_breached,
+    CapturedImage, Message, ObjectKey, ObjectType, Operation, PartitionLease, Stage, TaskArguments,
+    thresholds_breached,
 };
-use annals_queue::{Queue, Receipt};
-use annals_runs::suspects::{self, Suspects};
+use annals_queue::Queue;
+use annals_runs::suspects;
 use annals_runs::{Chunk, ChunkKind, Claimed, Objects, failures, partitions, run};
 use annals_source::{Loaded, LoadedBatch, Selection, Source};
 use annals_sql::{Db, Tx};
 use tokio::sync::Mutex;
 
 use self::careful::Parted;
+use self::outbox::{Outbox, Progress};
 use crate::{Error, ImagePlan};
 
 /// Objects loaded at a time of a type whose size is not known yet.
@@ -207,7 +209,7 @@ impl Extractor {
                         name: object.id,
                         identity: None,
                         occurred_ms: object.at,
-                        observed_ms,
+                        observed_ms: if object.came_back { object.at } else { observed_ms },
                         transform: Arc::clone(&self.transform),
                         operation: Operation::Delete,
                     };
@@ -336,119 +338,6 @@ impl Extractor {
 
     fn key(&self, object_type: ObjectType, object_id: String) -> ObjectKey {
         ObjectKey { source: Arc::clone(&self.source_name), object_type, object_id }
-    }
-}
-
-/// What a partition has done, and what is still on its way to the database.
-struct Progress {
-    state: RequestState,
-    /// Bytes of an image in the last batch, by object type.
-    mean_bytes: BTreeMap<ObjectType, usize>,
-    receipts: VecDeque<Receipt>,
-    /// What may have killed workers before, of the whole task.
-    suspects: Suspects,
-    /// Objects failed in the last chunk.
-    has_new_failures: bool,
-}
-
-impl Progress {
-    /// Waits until there is room for one more delivery on its way.
-    async fn room(&mut self, lease: &PartitionLease, waiting_max: usize) -> Result<(), Error> {
-        while self.receipts.len() > waiting_max {
-            self.next_written(lease).await?;
-        }
-        Ok(())
-    }
-
-    async fn all_written(&mut self, lease: &PartitionLease) -> Result<(), Error> {
-        while !self.receipts.is_empty() {
-            self.next_written(lease).await?;
-        }
-        Ok(())
-    }
-
-    async fn next_written(&mut self, lease: &PartitionLease) -> Result<(), Error> {
-        match self.receipts.pop_front() {
-            Some(receipt) => receipt.written().await.map_err(|source| queue_error(lease, source)),
-            None => Ok(()),
-        }
-    }
-}
-
-/// Messages of a chunk on their way out, cut by count and by bytes.
-struct Outbox<'e> {
-    extractor: &'e Extractor,
-    lease: &'e PartitionLease,
-    messages: Vec<Message>,
-    bytes: usize,
-    failures: Vec<ObjectFailure>,
-}
-
-impl<'e> Outbox<'e> {
-    fn new(extractor: &'e Extractor, lease: &'e PartitionLease) -> Self {
-        Self { extractor, lease, messages: Vec::new(), bytes: 0, failures: Vec::new() }
-    }
-
-    /// Puts a message in, sending what is there when it is enough. `false` if the queue does not take the message.
-    async fn put(&mut self, message: Message, progress: &mut Progress) -> Result<bool, Error> {
-        if let Err(error) = self.extractor.queue.admit(&message) {
-            let ObjectKey { object_type, object_id, .. } = message.key;
-            progress.state.counters.total_publishing_fails += 1;
-            self.failures.push(ObjectFailure {
-                object_type,
-                object_id,
-                stage: Stage::Publish,
-                error: error.to_string(),
-            });
-            return Ok(false);
-        }
-        self.bytes += bytes_of(&message);
-        self.messages.push(message);
-        let settings = &self.extractor.settings;
-        if self.messages.len() >= settings.batch_objects_max || self.bytes >= settings.batch_bytes_max {
-            self.send(None, progress).await?;
-        }
-        Ok(true)
-    }
-
-    fn fail(
-        &mut self,
-        object_type: ObjectType,
-        object_id: String,
-        stage: Stage,
-        error: String,
-        counters: &mut Counters,
-    ) {
-        counters.total_extracted_objects_failed += 1;
-        self.failures.push(ObjectFailure { object_type, object_id, stage, error });
-    }
-
-    /// Ends the chunk: the rest of the messages goes out with the state to save.
-    async fn close(mut self, progress: &mut Progress) -> Result<(), Error> {
-        progress.state.chunks_done += 1;
-        let failures = std::mem::take(&mut self.failures);
-        progress.has_new_failures = !failures.is_empty();
-        let checkpoint = RequestState { failures, ..progress.state.clone() };
-        self.send(Some(checkpoint), progress).await
-    }
-
-    /// Sends what is there and waits until all of it is written.
-    async fn flush(&mut self, progress: &mut Progress) -> Result<(), Error> {
-        if !self.messages.is_empty() {
-            self.send(None, progress).await?;
-        }
-        progress.all_written(self.lease).await
-    }
-
-    async fn send(&mut self, checkpoint: Option<RequestState>, progress: &mut Progress) -> Result<(), Error> {
-        progress.room(self.lease, self.extractor.settings.waiting_max).await?;
-        self.bytes = 0;
-        let delivery =
-            Delivery { lease: self.lease.clone(), messages: std::mem::take(&mut self.messages), checkpoint };
-        let receipt =
-            self.extractor.queue.publish(delivery).await.map_err(|source| queue_error(self.lease, source))?;
-        progress.receipts.push_back(receipt);
-        Ok(())
     }
 }
 

@@ -87,6 +87,10 @@ pub struct DeletedObject {
     pub id: String,
     /// When it was deleted, epoch milliseconds; when that is not known, when it was missed.
     pub at: i64,
+    /// The source has an object of this id again, which is another life: this one ended at `at`, and its end comes
+    /// before whatever is read now.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub came_back: bool,
 }
 
 /// The objects of a chunk.

@@ -63,7 +63,7 @@ impl Control {
             objects,
         };
         let ids = Objects::Ids(vec!["a".to_owned(), "b".to_owned()]);
-        let gone = Objects::Deleted(vec![DeletedObject { id: "c".to_owned(), at: 7 }]);
+        let gone = Objects::Deleted(vec![DeletedObject { id: "c".to_owned(), at: 7, came_back: false }]);
         partitions::insert_chunks(&mut tx, run_id, &[chunk(0, ids), chunk(1, gone)]).await.unwrap();
         run::advance(&mut tx, run_id, RunState::Running, &Counters::default()).await.unwrap();
         tx.commit().await.unwrap();
@@ -142,7 +142,10 @@ async fn a_partition_goes_on_from_its_last_saved_state() {
         let left = partitions::chunks(&mut tx, &lease, saved.chunks_done).await.unwrap();
         assert_eq!(left.iter().map(|chunk| (chunk.number, chunk.objects)).collect::<Vec<_>>(), [(1, 1)]);
         let objects = partitions::chunk_objects(&mut tx, &lease, 1).await.unwrap();
-        assert_eq!(objects, Objects::Deleted(vec![DeletedObject { id: "c".to_owned(), at: 7 }]));
+        assert_eq!(
+            objects,
+            Objects::Deleted(vec![DeletedObject { id: "c".to_owned(), at: 7, came_back: false }])
+        );
         tx.commit().await.unwrap();
         control.save(&lease, 2).await.unwrap();
 

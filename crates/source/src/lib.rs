@@ -11,6 +11,7 @@ mod change;
 mod column;
 mod condition;
 mod decode;
+mod delete_log;
 mod deletion;
 mod error;
 mod fragment;
