@@ -161,6 +161,7 @@ macro_rules! migrations {
             3 "compact format" "0003_compact",
             4 "slim heads" "0004_slim_heads",
             5 "cleaned text" "0005_cleaned_text",
+            10 "first load" "0010_first_load",
         )
     };
 }
