@@ -150,7 +150,7 @@ impl Pipeline {
     async fn work(&self, task: &Task, run_id: i64, done: Arc<Done>) -> Option<String> {
         let settings = &self.config.service.queue;
         let slots = self.config.service.worker_slots.max(1);
-        let first_load = match annals_history::is_first_load(&self.history).await {
+        let first_load = match annals_history::is_first_load(&self.history, run_id).await {
             Ok(first_load) => first_load,
             Err(error) => return Some(error_chain(&error)),
         };

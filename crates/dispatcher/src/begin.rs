@@ -208,7 +208,11 @@ async fn dispatch_objects(
         run::advance(&mut tx, run_id, RunState::Running, &shared.counters).await?;
     }
     if shared.counters.total_object_messages >= FIRST_LOAD_MIN && annals_history::is_empty(&mut tx).await? {
-        let indexes = annals_history::defer_indexes(&mut tx).await?;
+        let indexes = annals_history::defer_indexes(&mut tx, run_id).await?;
+        // Asked when the key is dropped already: a run that is not seen here will see that it is.
+        if !run::is_alone(&mut tx, run_id).await? {
+            annals_history::make_head_key(&mut tx).await?;
+        }
         tracing::info!(run = run_id, "first load: {indexes} indexes are left away until its end");
     }
     let totals = by_type(&mut tx, run_id).await?;

@@ -163,6 +163,7 @@ macro_rules! migrations {
             4 "slim heads" "0004_slim_heads",
             5 "cleaned text" "0005_cleaned_text",
             9 "suspects" "0009_suspects",
+            10 "first load" "0010_first_load",
         )
     };
 }

@@ -202,6 +202,7 @@ async fn growth_is_told_by_table_and_day() {
         assert_eq!(captures.days.iter().map(|day| day.document_bytes).sum::<i64>(), stored);
         assert!(captures.bytes >= 4_096, "{captures:?}");
         assert_eq!((of("spt_hist_accounts").rows, of("spt_hist_accounts").days.len()), (6, 0));
-        assert_eq!((of("annals_head").rows, of("annals_migration").rows), (0, 5));
+        let applied = i64::try_from(crate::migrations(history.db.engine()).len()).unwrap();
+        assert_eq!((of("annals_head").rows, of("annals_migration").rows), (0, applied));
     }
 }
