@@ -33,7 +33,7 @@ pub(crate) async fn execute(global: &Global, config: Config, arguments: &RunArgs
     Ok(execute_with(global, &config, source, task, Scope::Task).await?.exit)
 }
 
-/// Opens the identity system for a run; where that fails, the run is recorded as one that could not begin.
+/// Opens the identity system for a run; where it cannot be reached, the run is recorded as one that could not begin.
 ///
 /// # Errors
 /// As [`open_source`]; what went wrong with the record is only logged.
@@ -42,6 +42,10 @@ pub(crate) async fn source_or_record(config: &Config, task: &Task) -> Result<Sou
         Ok(source) => return Ok(source),
         Err(failure) => failure,
     };
+    if failure.exit != Exit::SourceUnreachable {
+        // A configuration that does not fit is for who called to mend, before there is a run.
+        return Err(failure);
+    }
     let recorded = async {
         let history = open_history(config).await.map_err(|failure| failure.error)?;
         record_unread(&history, config, task, Trigger::Adhoc, &host_name(), failure.error.as_ref()).await?;
