@@ -17,13 +17,14 @@ const BLAME_IN_HAND: Stmt = Stmt::new(
     "update annals_suspect set deaths = deaths + 1, in_hand_run = null, in_hand_partition = null
      where in_hand_run = ? and in_hand_partition = ?",
 );
-/// A worker reads one chunk while one is being written and another waits: any of them may have killed it.
+/// What a worker may have been at: see [`AT_WORK_CHUNKS`]. No partition has so many small chunks at a time that these are
+/// too few.
 const AT_WORK: Stmt = Stmt::new(
     "runs.suspects_at_work",
-    "select object_type, objects from annals_partition_chunk
+    "select object_type, objects, object_count from annals_partition_chunk
      where run_id = ? and partition_no = ? and kind <> 'deleted' and chunk_no >= coalesce(
        (select max(seq) from annals_request_state where run_id = ? and partition_no = ?), 0)
-     order by chunk_no limit 3",
+     order by chunk_no limit 64",
 );
 const TASK: Stmt = Stmt::new("runs.suspects_task", "select task from annals_run where id = ?");
 const OF_RUN: Stmt = Stmt::new(
@@ -49,6 +50,11 @@ const ACQUIT_ALL: Stmt = Stmt::new("runs.suspects_acquit_all", "delete from anna
 pub(crate) const STATEMENTS: &[Stmt] =
     &[BLAME_IN_HAND, AT_WORK, TASK, OF_RUN, TAKE_IN_HAND, PUT_DOWN, ACQUIT, ACQUIT_ALL];
 
+/// A worker reads one delivery's worth while one is being written and another waits: any of them may have killed it. Large
+/// chunks are several deliveries, of small ones several go out together: so many chunks, or so many objects, were at hand.
+const AT_WORK_CHUNKS: usize = 3;
+const AT_WORK_OBJECTS: i64 = 1_500;
+
 /// Suspects of a run's task, with how many workers died while they may have been in hand.
 pub type Suspects = HashMap<(ObjectType, String), u32>;
 
@@ -64,8 +70,13 @@ pub async fn note_death(tx: &mut Tx, run_id: i64, partition: i32) -> Result<()> 
     let task = tx.fetch_one(&TASK, vec![run_id.into()]).await?.required_text(0)?.to_owned();
     let params = vec![run_id.into(), partition.into(), run_id.into(), partition.into()];
     let mut suspects: Vec<(ObjectType, String)> = Vec::new();
-    for row in tx.fetch_all(&AT_WORK, params).await? {
-        let object_type = object_type(&row, "annals_partition_chunk")?;
+    let mut objects_before = 0;
+    for (number, row) in tx.fetch_all(&AT_WORK, params).await?.iter().enumerate() {
+        if number >= AT_WORK_CHUNKS && objects_before >= AT_WORK_OBJECTS {
+            break;
+        }
+        objects_before += row.required_int(2)?;
+        let object_type = object_type(row, "annals_partition_chunk")?;
         let objects: Objects = serde_json::from_str(row.required_text(1)?)
             .map_err(|e| Error::json("annals_partition_chunk", format!("objects of run {run_id}"), e))?;
         if let Objects::Ids(ids) = objects {
