@@ -13,10 +13,11 @@ mod object;
 mod partition;
 mod results;
 mod run;
+mod sequence;
 mod task;
 pub mod text;
 
-pub use capture::{Head, JsonFormat, TransformType};
+pub use capture::{Head, JsonFormat, SIGHTINGS_MAX, Sighting, TransformType};
 pub use clock::Clock;
 pub use decision::{Decision, Facts, PatchPolicy, Verdict, decide};
 pub use diff::{ATTRIBUTES, Difference, ElementChanges, PropertyChange, diff};
@@ -29,4 +30,5 @@ pub use object::{ObjectKey, ObjectType, Reference, UnknownObjectType};
 pub use partition::{Deal, Dealer, partition_count};
 pub use results::{Settled, ShownResult, settle_failures, thresholds_breached};
 pub use run::{Counters, ObjectFailure, RequestState, Stage, TaskStatus};
+pub use sequence::{Origin, Placed, Stretch, place};
 pub use task::TaskArguments;
