@@ -161,6 +161,7 @@ impl Pipeline {
             max_allowed_patches: capture.max_allowed_patches,
             expects_new,
             capture_max_age_days: capture.capture_max_age_days,
+            audit_removed_events: capture.audit_removed_events,
         };
         Writer::new(settings, Arc::clone(&self.clock))
     }

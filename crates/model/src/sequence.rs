@@ -157,7 +157,8 @@ mod tests {
 
         fn insert(&mut self, state: &str, late: Sighting) {
             let Some(placed) = place(&self.0, state, late) else { return };
-            let state_of = |origin: Origin| origin.kept().map_or(state, |index| &self.0[index].state).to_owned();
+            let state_of =
+                |origin: Origin| origin.kept().map_or(state, |index| &self.0[index].state).to_owned();
             let stretch = |placed: Placed| Stretch {
                 state: state_of(placed.origin),
                 effective_ms: placed.effective_ms,
@@ -175,8 +176,13 @@ mod tests {
 
     /// State, beginning, last seen.
     fn told(history: &History) -> Vec<(&str, i64, i64)> {
-        let last = |stretch: &Stretch| stretch.sightings.last().unwrap().occurred_ms.max(stretch.effective_ms);
-        history.0.iter().map(|stretch| (stretch.state.as_str(), stretch.effective_ms, last(stretch))).collect()
+        let last =
+            |stretch: &Stretch| stretch.sightings.last().unwrap().occurred_ms.max(stretch.effective_ms);
+        history
+            .0
+            .iter()
+            .map(|stretch| (stretch.state.as_str(), stretch.effective_ms, last(stretch)))
+            .collect()
     }
 
     /// TRAP-01: whichever of the three comes last.
@@ -223,7 +229,8 @@ mod tests {
     /// Readings in order. Traced ones occurred after the reading before; an untraced one has its predecessor's time, and
     /// a state that was not seen at that time.
     fn readings() -> impl Strategy<Value = Vec<Reading>> {
-        let step = (prop::sample::select(vec!["A", "B", "C", ""]), 1..5_i64, 0..4_i64, prop::bool::weighted(0.2));
+        let step =
+            (prop::sample::select(vec!["A", "B", "C", ""]), 1..5_i64, 0..4_i64, prop::bool::weighted(0.2));
         prop::collection::vec(step, 2..=8).prop_map(|steps| {
             let mut readings: Vec<Reading> = Vec::new();
             let mut now_ms = 0;

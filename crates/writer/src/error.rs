@@ -14,6 +14,10 @@ pub enum Error {
     /// The transaction could not be begun or ended.
     #[error("transaction on the history database")]
     Transaction(#[from] annals_sql::Error),
+    /// The captures of an object do not end with what is remembered as its newest: a late message finds no place among
+    /// them.
+    #[error("the captures of {0} do not end with its newest one, so that a late message finds no place")]
+    Sequence(annals_model::ObjectKey),
     /// A message that was given up could not be kept.
     #[error("the dead letter of {0} cannot be composed")]
     Letter(annals_model::ObjectKey, #[source] serde_json::Error),
@@ -40,9 +44,13 @@ impl Error {
             Self::Transaction(error)
             | Self::History(annals_history::Error::Sql(error))
             | Self::Runs(annals_runs::Error::Sql(error)) => error,
-            Self::History(annals_history::Error::TooLarge { .. } | annals_history::Error::NotJson { .. }) => {
-                return Treatment::PartMessages;
-            }
+            // Only a late message needs a capture that cannot be read back: others follow it with a full one.
+            Self::History(
+                annals_history::Error::TooLarge { .. }
+                | annals_history::Error::NotJson { .. }
+                | annals_history::Error::Rebuild(_),
+            )
+            | Self::Sequence(_) => return Treatment::PartMessages,
             // What is there now is seen when it is tried again.
             Self::History(annals_history::Error::Overtaken(_)) => return Treatment::Again,
             _ => return Treatment::GiveUp,

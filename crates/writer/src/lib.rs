@@ -7,6 +7,7 @@
 mod change;
 mod error;
 mod ids;
+mod late;
 mod letter;
 mod plan;
 mod serve;

@@ -5,16 +5,16 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use annals_history::Dictionaries;
+use annals_history::{Dictionaries, PATCHES_MAX};
 use annals_model::{
-    Clock, Delivery, JsonFormat, Message, ObjectFailure, Operation, PartitionLease, RequestState, Stage,
-    error_chain,
+    Clock, Delivery, JsonFormat, Message, ObjectFailure, Operation, PartitionLease, PatchPolicy,
+    RequestState, Stage, error_chain,
 };
 use annals_runs::dead::DeadLetter;
 use annals_sql::Db;
 
 use crate::transaction::{Counts, Known, produce};
-use crate::{Error, Treatment, letter};
+use crate::{Error, Treatment, late, letter};
 
 /// How captures are written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +29,17 @@ pub struct WriterSettings {
     pub expects_new: bool,
     /// A full capture older than this many days gets no more patches (IIQ-42); none: it never is too old.
     pub capture_max_age_days: Option<u32>,
+    /// Events that a late capture removes are noted in `annals_removed_event` (IIQ-61).
+    pub audit_removed_events: bool,
+}
+
+impl WriterSettings {
+    pub(crate) fn policy(&self) -> PatchPolicy {
+        PatchPolicy {
+            max_allowed_patches: self.max_allowed_patches.min(PATCHES_MAX),
+            capture_max_age_days: self.capture_max_age_days,
+        }
+    }
 }
 
 /// Writes deliveries into history. One serves any number of partitions; a partition's deliveries come one after another.
@@ -238,16 +249,29 @@ impl Writer {
             Purpose::Keep | Purpose::Trial => None,
         };
         // Made beforehand where nothing need be read for it: SQLite has one transaction at a time that may write.
-        let product = known.map(|known| produce(work.messages, known, settings, recorded_ms)).transpose()?;
+        let product = known.map(|known| produce(known, settings, recorded_ms)).transpose()?;
         let mut tx = db.begin().await?;
-        let product = match product {
-            Some(product) => product,
+        let (product, late) = match product {
+            Some(product) => (product, Vec::new()),
             None => {
                 let known = Known::read(&mut tx, work.messages, settings, dictionaries).await?;
-                produce(work.messages, known, settings, recorded_ms)?
+                let late = known.late();
+                (produce(known, settings, recorded_ms)?, late)
             }
         };
-        let mut counts = product.flush(&mut tx, work.lease).await?;
+        let mut counts = product.flush(&mut tx, Some(work.lease)).await?;
+        for message in late {
+            late::settle(
+                &mut tx,
+                message,
+                settings,
+                dictionaries,
+                recorded_ms,
+                Some(work.lease),
+                &mut counts,
+            )
+            .await?;
+        }
         if !work.parked.is_empty() {
             let mut dead = Counts::new();
             for (failure, letter) in work.parked {
