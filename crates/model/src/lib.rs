@@ -23,7 +23,10 @@ pub use decision::{Decision, Facts, PatchPolicy, Verdict, decide};
 pub use diff::{ATTRIBUTES, Difference, ElementChanges, PropertyChange, diff};
 pub use error_chain::error_chain;
 pub use event::{AccountColumns, EventTable, NewEvent};
-pub use events::{CHANGE_CAPTURE, DELETE_CAPTURE, INITIAL_CAPTURE, Subject, Transition, derive_events};
+pub use events::{
+    CHANGE_CAPTURE, DELETE_CAPTURE, DISCARDED_MESSAGE, INITIAL_CAPTURE, Subject, Transition, derive_events,
+    discarded_event,
+};
 pub use image::{Collection, Image, ImageHashes, ImageSchema, canonical_bytes, hash_bytes};
 pub use message::{CapturedImage, Delivery, Message, Operation, PartitionLease};
 pub use object::{ObjectKey, ObjectType, Reference, UnknownObjectType};

@@ -28,10 +28,12 @@ impl Control {
                 Engine::Sqlite => [
                     include_str!("../../../migrations/sqlite/0001_history_tables.sql"),
                     include_str!("../../../migrations/sqlite/0002_control_tables.sql"),
+                    include_str!("../../../migrations/sqlite/0008_any_order.sql"),
                 ],
                 _ => [
                     include_str!("../../../migrations/postgres/0001_history_tables.sql"),
                     include_str!("../../../migrations/postgres/0002_control_tables.sql"),
+                    include_str!("../../../migrations/postgres/0008_any_order.sql"),
                 ],
             };
             for migration in migrations {

@@ -21,6 +21,9 @@ pub enum Error {
     /// A message that was given up could not be kept.
     #[error("the dead letter of {0} cannot be composed")]
     Letter(annals_model::ObjectKey, #[source] serde_json::Error),
+    /// A letter does not hold a message.
+    #[error("the letter {0} cannot be read: {1}")]
+    Unreadable(String, String),
 }
 
 /// What to do about a failed delivery.
@@ -37,6 +40,18 @@ pub enum Treatment {
 }
 
 impl Error {
+    /// Whether the message itself is at fault: no later attempt will write it (IIQ-59).
+    #[must_use]
+    pub fn is_of_message(&self) -> bool {
+        match self {
+            Self::Transaction(error)
+            | Self::History(annals_history::Error::Sql(error))
+            | Self::Runs(annals_runs::Error::Sql(error)) => error.kind() == ErrorKind::Data,
+            Self::Unreadable(..) => true,
+            _ => self.treatment() == Treatment::PartMessages,
+        }
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn treatment(&self) -> Treatment {

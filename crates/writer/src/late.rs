@@ -109,11 +109,11 @@ impl<'m> Late<'m> {
     }
 
     /// The hashes of the kept captures, worked out where the captures have none.
-    async fn kept_hashes(&self, tx: &mut Tx) -> Result<Vec<ImageHashes>, Error> {
+    async fn kept_hashes(&mut self, tx: &mut Tx) -> Result<Vec<ImageHashes>, Error> {
         let mut hashes = Vec::with_capacity(self.kept.len());
-        for (index, capture) in self.kept.iter().enumerate() {
-            hashes.push(match &capture.hashes {
-                Some(hashes) => hashes.clone(),
+        for index in 0..self.kept.len() {
+            hashes.push(match self.kept[index].hashes.clone() {
+                Some(hashes) => hashes,
                 None if index + 1 == self.kept.len() => {
                     ImageHashes { full: self.head.full_hash.clone(), smart: self.head.smart_hash.clone() }
                 }
@@ -135,7 +135,7 @@ impl<'m> Late<'m> {
         }
     }
 
-    async fn document(&self, tx: &mut Tx, origin: Origin) -> Result<KeptDocument, Error> {
+    async fn document(&mut self, tx: &mut Tx, origin: Origin) -> Result<KeptDocument, Error> {
         let Some(index) = origin.kept() else {
             let image = match &self.message.operation {
                 Operation::Capture(captured) => Some(captured.image.clone()),
@@ -267,7 +267,7 @@ impl<'m> Late<'m> {
 
     /// Removes the events that do not stand.
     async fn remove_events(
-        &self,
+        &mut self,
         tx: &mut Tx,
         placed: &[Placed],
         stays: &[bool],

@@ -10,9 +10,12 @@ mod ids;
 mod late;
 mod letter;
 mod plan;
+mod redelivery;
 mod serve;
 mod transaction;
 mod writer;
 
 pub use error::{Error, Treatment};
+pub use letter::letter_json;
+pub use redelivery::{DISCARDED, Redelivered};
 pub use writer::{WriteSummary, Writer, WriterSettings};

@@ -3,6 +3,7 @@
 mod as_of;
 mod capture;
 mod check;
+mod dead;
 mod demo;
 mod doctor;
 mod init;
@@ -16,7 +17,7 @@ mod transform;
 
 use annals_config::Config;
 
-use crate::cli::{Cli, Command, Global, HistoryCommand, RunsCommand};
+use crate::cli::{Cli, Command, DeadCommand, Global, HistoryCommand, RunsCommand};
 use crate::context::load_config;
 use crate::exit::{Exit, Failure};
 
@@ -44,6 +45,21 @@ pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Capture(arguments) => capture::execute(&global, config(&global)?, &arguments).await,
         Command::AsOf(arguments) => as_of::execute(&global, &config(&global)?, &arguments).await,
         Command::Timeline(arguments) => timeline::execute(&global, &config(&global)?, &arguments).await,
+        Command::Dead { command } => {
+            let config = config(&global)?;
+            match command {
+                DeadCommand::List { filter, parked, limit } => {
+                    dead::list(&global, &config, filter, parked, limit).await
+                }
+                DeadCommand::Show { letter } => dead::show(&global, &config, &letter).await,
+                DeadCommand::Redrive { letters, reason } => {
+                    dead::redrive(&global, &config, &letters, &reason).await
+                }
+                DeadCommand::Discard { letters, reason } => {
+                    dead::discard(&global, &config, &letters, &reason).await
+                }
+            }
+        }
         Command::History { command: HistoryCommand::Repack(arguments) } => {
             repack::execute(&global, &config(&global)?, &arguments).await
         }

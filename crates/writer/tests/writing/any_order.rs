@@ -169,7 +169,7 @@ fn fields(state: u8) -> Value {
 fn orders() -> u32 {
     #[expect(clippy::disallowed_methods, reason = "how much is tested is said from outside")]
     let asked = std::env::var("ANNALS_ORDERS").ok().and_then(|orders| orders.parse().ok());
-    asked.unwrap_or(60)
+    asked.unwrap_or(100)
 }
 
 async fn written(world: &World, deliveries: Vec<Vec<Message>>) -> Vec<String> {
@@ -201,7 +201,7 @@ fn clear(world: &World) {
 
 /// IIQ-10, IIQ-56, IIQ-61, TRAP-01, TRAP-02: messages in any order, some of them twice, one by one or several in a
 /// delivery, end in the same captures, documents' forms, child rows, entity rows, events and heads as in their own order.
-/// 60 permutations on each engine; 1,000 with `ANNALS_ORDERS=1000`.
+/// 100 permutations on each engine; 1,000 with `ANNALS_ORDERS=1000`.
 #[test]
 fn any_order_of_messages_ends_in_the_same_tables() {
     const ORDERS_A_CASE: usize = 4;

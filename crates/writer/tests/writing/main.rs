@@ -8,4 +8,5 @@ mod faults;
 mod life;
 mod patches;
 mod read_back;
+mod redelivery;
 mod world;

@@ -29,6 +29,9 @@ pub(crate) const FULL: WriterSettings = WriterSettings {
     expects_new: false,
     capture_max_age_days: Some(30),
     audit_removed_events: true,
+    redeliveries_max: 0,
+    redelivery_delay_ms: 0,
+    discarded_message_event: false,
 };
 
 /// The clock of a new world, epoch milliseconds.
