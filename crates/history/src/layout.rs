@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use annals_model::ObjectType;
 use annals_sql::Stmt;
 
-use crate::columns::{CaptureTable, capture_table};
+use crate::columns::{CaptureTable, ChildTable, capture_table};
 use crate::schema::{self, TableDef};
 
 /// The most patches that may lie between a capture and the last full one: `maxAllowedPatches` must not be greater.
@@ -157,15 +157,16 @@ fn build(object_type: ObjectType) -> Layout {
         page: stmt("page", format!("select id, json, json_format from {name} where id > ? order by id limit ?")),
         sequence: stmt("sequence", sequence(mapping, name)),
         drop: stmt("drop", format!("delete from {name} where id {{in}}")),
-        drop_children: mapping
-            .children
-            .iter()
-            .map(|child| {
-                let text = format!("delete from {} where {} {{in}}", child.table, child.parent);
-                Stmt::built(format!("history.drop {}", child.table), text)
-            })
-            .collect(),
+        drop_children: drop_children(mapping),
     }
+}
+
+fn drop_children(mapping: &CaptureTable) -> Vec<Stmt> {
+    let drop = |child: &ChildTable| {
+        let text = format!("delete from {} where {} {{in}}", child.table, child.parent);
+        Stmt::built(format!("history.drop {}", child.table), text)
+    };
+    mapping.children.iter().map(drop).collect()
 }
 
 fn sequence(mapping: &CaptureTable, name: &str) -> String {

@@ -107,7 +107,7 @@ pub(crate) async fn show(global: &Global, config: &Config, letter_id: &str) -> R
     match global.output {
         Format::Json => {
             let items = |listing: &Listing| listing.json()["items"].clone();
-            let letter = items(&letter)[0].take();
+            let letter = items(&letter).as_array().and_then(|letters| letters.first().cloned());
             print_json(&json!({"letter": letter, "message": message, "acts": items(&audit)}))?;
         }
         Format::Csv => letter.print(Format::Csv)?,
