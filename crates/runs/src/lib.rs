@@ -12,6 +12,7 @@ pub mod parked;
 pub mod partitions;
 pub mod run;
 pub mod state;
+pub mod suspects;
 pub mod tasks;
 mod text;
 pub mod timestamp;
@@ -38,6 +39,7 @@ pub fn statements() -> Vec<annals_sql::Stmt> {
         partitions::STATEMENTS,
         run::STATEMENTS,
         state::STATEMENTS,
+        suspects::STATEMENTS,
         tasks::STATEMENTS,
         timestamp::STATEMENTS,
         writes::STATEMENTS,

@@ -105,6 +105,7 @@ impl Writer {
 
     async fn deliver_parked(&self, db: &Db, letter: &DeadLetter) -> Result<Outcome, Error> {
         let message = letter::message(letter)?;
+        self.have_head_key(db).await?;
         let mut tx = db.begin().await?;
         if !parked::remove(&mut tx, letter).await? {
             tx.rollback().await?;
@@ -142,6 +143,7 @@ impl Writer {
 
     async fn deliver_dead(&self, db: &Db, letter: &DeadLetter, act: Act) -> Result<Outcome, Error> {
         let message = letter::message(letter)?;
+        self.have_head_key(db).await?;
         let mut tx = db.begin().await?;
         if !dead::remove(&mut tx, &letter.id).await? {
             tx.rollback().await?;

@@ -54,31 +54,20 @@ impl<'m> Known<'m> {
         } else {
             annals_history::head_images(tx, &compared).await?
         };
-        let samples = |object_type| {
-            let of_type = messages.iter().filter(|message| message.key.object_type == object_type);
-            of_type.filter_map(sample).collect()
-        };
-        let types = captured_types(messages, &decisions);
-        let encoder = dictionaries.encoder(tx, settings.json_format, types, samples).await?;
+        let encoder = encoder(tx, messages, &decisions, settings, dictionaries).await?;
         Ok(Self { messages, heads, images, decisions, repeated, encoder })
     }
 
-    /// What there is to know where all objects are taken for new; nothing where a dictionary must be looked for
-    /// first, or a message is late among the others.
+    /// What there is to know where all objects are taken for new; nothing where a dictionary must be looked for first.
     pub(crate) fn of_new(
         messages: &'m [Message],
+        new: &NewObjects<'m>,
         settings: &WriterSettings,
         dictionaries: &Dictionaries,
     ) -> Option<Self> {
-        let heads = HashMap::new();
-        let repeated = plan::repeated(messages);
-        let decisions = plan::decisions(&heads, Default::default(), messages, &repeated);
-        if decisions.contains(&Decision::Late) {
-            return None;
-        }
-        let types = captured_types(messages, &decisions);
+        let types = captured_types(messages, &new.decisions);
         let encoder = dictionaries.encoder_at_hand(settings.json_format, &types)?;
-        Some(Self { messages, heads, images: HashMap::new(), decisions, repeated, encoder })
+        Some(Self::all_new(messages, new, encoder))
     }
 
     /// The messages that must find their place one by one, in their order.
@@ -91,6 +80,55 @@ impl<'m> Known<'m> {
     pub(crate) fn into_head(mut self, key: &ObjectKey) -> Option<(Head, Encoder)> {
         Some((self.heads.remove(key)?, self.encoder))
     }
+
+    /// The same, with a dictionary that is looked for, or made.
+    pub(crate) async fn read_of_new(
+        tx: &mut Tx,
+        messages: &'m [Message],
+        new: &NewObjects<'m>,
+        settings: &WriterSettings,
+        dictionaries: &Dictionaries,
+    ) -> Result<Self, Error> {
+        let encoder = encoder(tx, messages, &new.decisions, settings, dictionaries).await?;
+        Ok(Self::all_new(messages, new, encoder))
+    }
+
+    fn all_new(messages: &'m [Message], new: &NewObjects<'m>, encoder: Encoder) -> Self {
+        let NewObjects { repeated, decisions } = new.clone();
+        Self { messages, heads: HashMap::new(), images: HashMap::new(), decisions, repeated, encoder }
+    }
+}
+
+/// What is decided on messages whose objects are all taken for new.
+#[derive(Clone)]
+pub(crate) struct NewObjects<'m> {
+    repeated: HashSet<&'m ObjectKey>,
+    decisions: Vec<Decision>,
+}
+
+impl<'m> NewObjects<'m> {
+    /// None where one of the messages is late among the others: what is there must be looked up then.
+    pub(crate) fn of(messages: &'m [Message]) -> Option<Self> {
+        let repeated = plan::repeated(messages);
+        let decisions = plan::decisions(&HashMap::new(), Default::default(), messages, &repeated);
+        (!decisions.contains(&Decision::Late)).then_some(Self { repeated, decisions })
+    }
+}
+
+/// What the messages that become captures are to be stored with.
+async fn encoder(
+    tx: &mut Tx,
+    messages: &[Message],
+    decisions: &[Decision],
+    settings: &WriterSettings,
+    dictionaries: &Dictionaries,
+) -> Result<Encoder, Error> {
+    let samples = |object_type| {
+        let of_type = messages.iter().filter(|message| message.key.object_type == object_type);
+        of_type.filter_map(sample).collect()
+    };
+    let types = captured_types(messages, decisions);
+    Ok(dictionaries.encoder(tx, settings.json_format, types, samples).await?)
 }
 
 /// The types of which there will be captures.

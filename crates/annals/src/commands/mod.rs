@@ -6,18 +6,23 @@ mod check;
 mod dead;
 mod demo;
 mod doctor;
+mod failures;
 mod init;
 mod migrate;
 mod plan;
+mod reconcile;
 mod repack;
 mod run;
 mod runs;
+mod source;
 mod timeline;
 mod transform;
 
 use annals_config::Config;
 
-use crate::cli::{Cli, Command, DeadCommand, Global, HistoryCommand, RunsCommand};
+use crate::cli::{
+    Cli, Command, DeadCommand, FailuresCommand, Global, HistoryCommand, RunsCommand, SourceCommand,
+};
 use crate::context::load_config;
 use crate::exit::{Exit, Failure};
 
@@ -40,6 +45,18 @@ pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
             }
             RunsCommand::Show { run } => runs::show(&global, &config(&global)?, run).await,
         },
+        Command::Reconcile(arguments) => reconcile::execute(&global, config(&global)?, &arguments).await,
+        Command::Failures { command } => match command {
+            FailuresCommand::List { task, filter } => {
+                failures::list(&global, &config(&global)?, &task, &filter).await
+            }
+            FailuresCommand::Retry(choice) => {
+                failures::decide(&global, &config(&global)?, &choice, failures::Verdict::Retry).await
+            }
+            FailuresCommand::Drop(choice) => {
+                failures::decide(&global, &config(&global)?, &choice, failures::Verdict::Drop).await
+            }
+        },
         Command::Plan(arguments) => plan::execute(&global, &config(&global)?, &arguments).await,
         Command::Transform(arguments) => transform::execute(&config(&global)?, &arguments).await,
         Command::Capture(arguments) => capture::execute(&global, config(&global)?, &arguments).await,
@@ -59,6 +76,9 @@ pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
                     dead::discard(&global, &config, &letters, &reason).await
                 }
             }
+        }
+        Command::Source { command: SourceCommand::DeleteTriggers } => {
+            source::delete_triggers(&config(&global)?).await
         }
         Command::History { command: HistoryCommand::Repack(arguments) } => {
             repack::execute(&global, &config(&global)?, &arguments).await
