@@ -1,23 +1,24 @@
 //! Messages that come out of sequence: each finds its place among the captures of its object, which then are what they
 //! would be had it come in order (IIQ-56, IIQ-61). A path of its own, for few messages go it.
 
+mod sequence;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::slice;
-use std::sync::Arc;
 
 use annals_history::{
-    Audit, Dictionaries, Encoder, HeadImage, KeptCapture, KeptDocument, NewCapture, NewDocument, Writes,
-    drop_captures, full_document, kept_document, remove_events, sequence,
+    Audit, Dictionaries, HeadImage, KeptDocument, NewCapture, NewDocument, Writes, drop_captures,
+    full_document, remove_events,
 };
 use annals_model::text::is_cleaned;
 use annals_model::{
-    Head, Image, ImageHashes, ImageSchema, Message, ObjectType, Operation, Origin, PartitionLease,
-    PatchPolicy, Placed, Reference, Sighting, Stretch, Subject, TransformType, Transition, canonical_bytes,
-    derive_events, diff, hash_bytes, place,
+    Head, ImageHashes, Message, ObjectType, Operation, Origin, PartitionLease, PatchPolicy, Placed,
+    Reference, Subject, TransformType, Transition, derive_events, diff,
 };
 use annals_runs::WriteCounts;
 use annals_sql::Tx;
 
+use self::sequence::{Sequence, image_bytes};
 use crate::ids::Ids;
 use crate::transaction::{Counts, Known, count, produce};
 use crate::{Error, WriterSettings, change};
@@ -46,24 +47,29 @@ pub(crate) async fn settle(
         return Err(Error::Sequence(message.key.clone()));
     };
     let audit = if settings.audit_removed_events { Audit::At(recorded_ms) } else { Audit::Off };
-    let late = Late::new(tx, message, head, encoder, settings.policy(), recorded_ms).await?;
+    let late = Late {
+        message,
+        sequence: Sequence::read(tx, message, head).await?,
+        policy: settings.policy(),
+        recorded_ms,
+        ids: Ids::at(recorded_ms),
+        writes: Writes::with(encoder).between(),
+        counts: WriteCounts::default(),
+        attributes: BTreeMap::new(),
+    };
     let (written, attributes) = late.insert(tx, audit).await?;
     count(tx, lease, &Counts::from([(object_type, written)]), &attributes).await?;
     counts.entry(object_type).or_default().add(written);
     Ok(())
 }
 
-/// A late message and the captures of its object.
+/// A late message on its way to its place.
 struct Late<'m> {
     message: &'m Message,
-    head: Head,
+    sequence: Sequence<'m>,
     policy: PatchPolicy,
     recorded_ms: i64,
     ids: Ids,
-    /// In their order.
-    kept: Vec<KeptCapture>,
-    /// Of the kept ones; of a tombstone empty.
-    hashes: Vec<ImageHashes>,
     writes: Writes,
     counts: WriteCounts,
     attributes: BTreeMap<(ObjectType, String), u64>,
@@ -79,107 +85,44 @@ struct Before {
 }
 
 impl<'m> Late<'m> {
-    async fn new(
-        tx: &mut Tx,
-        message: &'m Message,
-        head: Head,
-        encoder: Encoder,
-        policy: PatchPolicy,
-        recorded_ms: i64,
-    ) -> Result<Self, Error> {
-        let mut kept = sequence(tx, &message.key).await?;
-        let Some(last) = kept.last_mut().filter(|last| last.id == head.capture_id) else {
-            return Err(Error::Sequence(message.key.clone()));
-        };
-        let first_read_ms = last.sightings.first().map_or(head.observed_ms, |first| first.observed_ms);
-        last.sightings = head.sightings();
-        if head.seen.is_empty() && head.extended_to_ms > head.effective_ms {
-            // From before sightings were kept: the head knows when its state was read last.
-            last.sightings[0].observed_ms = first_read_ms.min(head.observed_ms);
-            let (occurred_ms, observed_ms) = (head.extended_to_ms, head.observed_ms);
-            last.sightings.push(Sighting { occurred_ms, observed_ms });
-        }
-        let writes = Writes::with(encoder).between();
-        let (counts, attributes) = (WriteCounts::default(), BTreeMap::new());
-        let (ids, hashes) = (Ids::at(recorded_ms), Vec::new());
-        let mut late =
-            Self { message, head, policy, recorded_ms, ids, kept, hashes, writes, counts, attributes };
-        late.hashes = late.kept_hashes(tx).await?;
-        Ok(late)
-    }
-
-    /// The hashes of the kept captures, worked out where the captures have none.
-    async fn kept_hashes(&mut self, tx: &mut Tx) -> Result<Vec<ImageHashes>, Error> {
-        let mut hashes = Vec::with_capacity(self.kept.len());
-        for index in 0..self.kept.len() {
-            hashes.push(match self.kept[index].hashes.clone() {
-                Some(hashes) => hashes,
-                None if index + 1 == self.kept.len() => {
-                    ImageHashes { full: self.head.full_hash.clone(), smart: self.head.smart_hash.clone() }
-                }
-                None => match self.document(tx, Origin::Kept(index)).await?.image {
-                    Some(image) => hashes_of(image, &self.schema()),
-                    None => ImageHashes { full: String::new(), smart: String::new() },
-                },
-            });
-        }
-        Ok(hashes)
-    }
-
-    /// How the collections of the object's images tell their elements apart. A deletion does not know; the natural keys
-    /// that elements have by themselves then do.
-    fn schema(&self) -> Arc<ImageSchema> {
-        match &self.message.operation {
-            Operation::Capture(captured) => Arc::clone(&captured.schema),
-            Operation::Delete => Arc::default(),
-        }
-    }
-
-    async fn document(&mut self, tx: &mut Tx, origin: Origin) -> Result<KeptDocument, Error> {
-        let Some(index) = origin.kept() else {
-            let image = match &self.message.operation {
-                Operation::Capture(captured) => Some(captured.image.clone()),
-                Operation::Delete => None,
-            };
-            return Ok(KeptDocument { image, transform: self.message.transform.as_ref().to_owned() });
-        };
-        Ok(kept_document(tx, self.message.key.object_type, &self.kept[index].id).await?)
-    }
-
     /// Puts the message in its place; what it came to.
     async fn insert(
         mut self,
         tx: &mut Tx,
         audit: Audit,
     ) -> Result<(WriteCounts, BTreeMap<(ObjectType, String), u64>), Error> {
-        let Some(placed) = self.placed() else {
+        let Some(placed) = self.sequence.placed() else {
             self.counts.duplicates = 1;
             return Ok((self.counts, self.attributes));
         };
-        let stays: Vec<bool> = (0..placed.len()).map(|at| self.stays(&placed, at)).collect();
+        let stays: Vec<bool> = (0..placed.len()).map(|at| self.sequence.stays(&placed, at)).collect();
         self.remove_events(tx, &placed, &stays, audit).await?;
-        let names = self.names();
-        let mut anew: BTreeSet<usize> = (0..self.kept.len()).collect();
+        let names = self.sequence.names();
+        let mut anew: BTreeSet<usize> = (0..self.sequence.kept.len()).collect();
         let mut disturbed = false;
         let mut before: Option<Before> = None;
         for (at, one) in placed.iter().enumerate() {
             disturbed |= !stays[at];
             let mode = match &before {
-                Some(before) => self.policy.mode(&before.head, one.sightings[0].observed_ms),
-                None => TransformType::Full,
+                Some(before) if !self.sequence.is_end(one) => {
+                    self.policy.mode(&before.head, one.sightings[0].observed_ms)
+                }
+                _ => TransformType::Full,
             };
-            let identity = self.identity(one.origin, before.as_ref());
+            let identity = self
+                .sequence
+                .identity(one.origin, before.as_ref().and_then(|before| before.identity.as_ref()));
             let mut head = self.next_head(one, before.as_ref(), &names);
             let mut document = None;
             let known_form = one.origin.kept().map(|index| {
-                if self.kept[index].is_patch { TransformType::Patch } else { TransformType::Full }
+                if self.sequence.kept[index].is_patch { TransformType::Patch } else { TransformType::Full }
             });
             if stays[at] && (!disturbed || known_form == Some(mode)) {
                 self.stand(one, &mut head, before.as_ref(), known_form == Some(TransformType::Patch));
             } else {
-                let now = self.document(tx, one.origin).await?;
+                let now = self.sequence.document(tx, one.origin).await?;
                 if let Some(before) = before.as_mut().filter(|before| before.document.is_none()) {
-                    before.document = Some(self.document(tx, before.origin).await?);
+                    before.document = Some(self.sequence.document(tx, before.origin).await?);
                 }
                 let stored = self.stored(&now, &mut head, before.as_ref(), mode);
                 if stays[at]
@@ -193,7 +136,7 @@ impl<'m> Late<'m> {
                     // The entity row of an object that is gone says what it was before, and its end says the rest.
                     let newest = match &placed[at + 1..] {
                         [] => true,
-                        [last] => self.is_end(last) && !stays[at + 1],
+                        [last] => self.sequence.is_end(last) && !stays[at + 1],
                         _ => false,
                     };
                     self.add(one, &head, &now, stored, identity.clone(), newest)?;
@@ -212,7 +155,7 @@ impl<'m> Late<'m> {
             before = Some(Before { head, origin: one.origin, identity, document });
         }
         let ids = |indices: &mut dyn Iterator<Item = &usize>| -> Vec<String> {
-            indices.map(|index| self.kept[*index].id.clone()).collect()
+            indices.map(|index| self.sequence.kept[*index].id.clone()).collect()
         };
         let is_gone = |index: &&usize| placed.iter().all(|one| one.origin != Origin::Kept(**index));
         let gone = ids(&mut anew.iter().filter(is_gone));
@@ -224,45 +167,6 @@ impl<'m> Late<'m> {
         let is_new = placed.iter().any(|one| one.origin == Origin::Late);
         *(if is_new { &mut self.counts.late } else { &mut self.counts.unchanged }) = 1;
         Ok((self.counts, self.attributes))
-    }
-
-    /// The captures as they should be; none where the message says nothing new.
-    fn placed(&self) -> Option<Vec<Placed>> {
-        let stretches: Vec<Stretch> = self
-            .kept
-            .iter()
-            .zip(&self.hashes)
-            .map(|(capture, hashes)| Stretch {
-                state: hashes.smart.clone(),
-                effective_ms: capture.effective_ms,
-                sightings: capture.sightings.clone(),
-            })
-            .collect();
-        let state = match &self.message.operation {
-            Operation::Capture(captured) => captured.hashes.smart.as_str(),
-            Operation::Delete => "",
-        };
-        let sighting =
-            Sighting { occurred_ms: self.message.occurred_ms, observed_ms: self.message.observed_ms };
-        let placed = place(&stretches, state, sighting)?;
-        let same = |(index, (one, stretch)): (usize, (&Placed, &Stretch))| {
-            one.origin == Origin::Kept(index)
-                && one.effective_ms == stretch.effective_ms
-                && one.sightings == stretch.sightings
-        };
-        let nothing_new =
-            placed.len() == stretches.len() && placed.iter().zip(&stretches).enumerate().all(same);
-        (!nothing_new).then_some(placed)
-    }
-
-    /// Whether a capture is the one that is kept, with the same date and after the same one: then its events stand.
-    fn stays(&self, placed: &[Placed], at: usize) -> bool {
-        let Origin::Kept(index) = placed[at].origin else { return false };
-        let after = match (at.checked_sub(1), index.checked_sub(1)) {
-            (Some(before), Some(kept)) => placed[before].origin == Origin::Kept(kept),
-            (before, kept) => before == kept,
-        };
-        after && placed[at].effective_ms == self.kept[index].effective_ms
     }
 
     /// Removes the events that do not stand.
@@ -280,6 +184,7 @@ impl<'m> Late<'m> {
             .filter_map(|(one, _)| one.origin.kept())
             .collect();
         let captures: Vec<String> = self
+            .sequence
             .kept
             .iter()
             .enumerate()
@@ -287,64 +192,22 @@ impl<'m> Late<'m> {
             .map(|(_, capture)| capture.id.clone())
             .collect();
         let mut timelines: BTreeSet<String> = BTreeSet::from([self.message.key.object_id.clone()]);
-        timelines.extend(self.kept.iter().filter_map(|capture| Some(capture.identity.as_ref()?.id.clone())));
+        timelines.extend(
+            self.sequence.kept.iter().filter_map(|capture| Some(capture.identity.as_ref()?.id.clone())),
+        );
         let timelines = timelines.into_iter().collect();
         Ok(remove_events(tx, &self.message.key, timelines, captures, audit).await?)
-    }
-
-    /// The object's name by kept capture, as far as it is known; else the name that it has now.
-    fn names(&self) -> Vec<String> {
-        let last = self.kept.len().saturating_sub(1);
-        let name = |(index, capture): (usize, &KeptCapture)| {
-            let own = capture.name.as_ref().filter(|_| index < last);
-            own.unwrap_or(&self.head.name).clone()
-        };
-        self.kept.iter().enumerate().map(name).collect()
-    }
-
-    fn is_end(&self, one: &Placed) -> bool {
-        match one.origin.kept() {
-            Some(index) => self.hashes[index].full.is_empty(),
-            None => matches!(self.message.operation, Operation::Delete),
-        }
-    }
-
-    /// The name that goes with a capture. The end of an object often knows no more than the id, and takes the name that
-    /// the object had before.
-    fn name(&self, one: &Placed, before: Option<&Before>, names: &[String]) -> String {
-        let own = match one.origin.kept() {
-            Some(index) => {
-                let before_then = index.checked_sub(1).map(|before| &names[before]);
-                Some(&names[index]).filter(|name| !self.is_end(one) || Some(*name) != before_then)
-            }
-            None => Some(&self.message.name),
-        };
-        let own = own.filter(|name| !self.is_end(one) || **name != self.message.key.object_id);
-        let fallback = || before.map_or(&self.message.key.object_id, |before| &before.head.name);
-        own.unwrap_or_else(fallback).clone()
-    }
-
-    /// The identity to which the object belonged; where a capture does not tell, the one before does.
-    fn identity(&self, origin: Origin, before: Option<&Before>) -> Option<Reference> {
-        let own = match origin.kept() {
-            Some(index) if self.hashes[index].full.is_empty() => None,
-            Some(index) => self.kept[index].identity.clone(),
-            None => self.message.identity.clone(),
-        };
-        let inherited = || before.and_then(|before| before.identity.clone());
-        let known = || origin.kept().and_then(|index| self.kept[index].identity.clone());
-        own.or_else(inherited).or_else(known)
     }
 
     /// The head as it would be if this were the newest capture, and a full one.
     fn next_head(&mut self, one: &Placed, before: Option<&Before>, names: &[String]) -> Head {
         let hashes = match (one.origin.kept(), &self.message.operation) {
-            (Some(index), _) => self.hashes[index].clone(),
+            (Some(index), _) => self.sequence.hashes[index].clone(),
             (None, Operation::Capture(captured)) => captured.hashes.clone(),
             (None, Operation::Delete) => ImageHashes { full: String::new(), smart: String::new() },
         };
         let capture_id = match one.origin {
-            Origin::Kept(index) => self.kept[index].id.clone(),
+            Origin::Kept(index) => self.sequence.kept[index].id.clone(),
             Origin::Parted(_) | Origin::Late => self.ids.next(),
         };
         let first = one.sightings[0];
@@ -360,8 +223,8 @@ impl<'m> Late<'m> {
             smart_hash: hashes.smart,
             patches_since_full: 0,
             full_observed_ms: first.observed_ms,
-            deleted: self.is_end(one),
-            name: self.name(one, before, names),
+            deleted: self.sequence.is_end(one),
+            name: self.sequence.name(one, before.map(|before| before.head.name.as_str()), names),
             seen: if plain { Vec::new() } else { one.sightings.clone() },
         }
     }
@@ -372,7 +235,7 @@ impl<'m> Late<'m> {
             patched(head, &before.head);
         }
         let Origin::Kept(index) = one.origin else { return };
-        if self.kept[index].extended_ms != one.extended_ms() {
+        if self.sequence.kept[index].extended_ms != one.extended_ms() {
             self.writes.extend(self.message.key.object_type, head.capture_id.clone(), one.extended_ms());
         }
     }
@@ -393,7 +256,7 @@ impl<'m> Late<'m> {
             return NewDocument::Full(full);
         };
         let Some(old) = document.image.clone() else { return NewDocument::Full(full) };
-        let operations = diff(&old, image, &self.schema()).operations;
+        let operations = diff(&old, image, &self.sequence.schema()).operations;
         let old = HeadImage { image: old, transform: document.transform.clone() };
         match change::patch(operations, old, &bytes, &now.transform, full.len()) {
             Some(operations) => {
@@ -413,7 +276,7 @@ impl<'m> Late<'m> {
         origin: Origin,
         identity: Option<&Reference>,
     ) {
-        let schema = self.schema();
+        let schema = self.sequence.schema();
         let old =
             before.and_then(|before| before.document.as_ref()).and_then(|document| document.image.as_ref());
         let difference =
@@ -457,8 +320,10 @@ impl<'m> Late<'m> {
         newest: bool,
     ) -> Result<(), Error> {
         let (recorded_ms, hashes) = match (one.origin, &self.message.operation) {
-            (Origin::Kept(index), _) => (self.kept[index].recorded_ms, self.kept[index].hashes.clone()),
-            (Origin::Parted(index), _) => (self.recorded_ms, self.kept[index].hashes.clone()),
+            (Origin::Kept(index), _) => {
+                (self.sequence.kept[index].recorded_ms, self.sequence.kept[index].hashes.clone())
+            }
+            (Origin::Parted(index), _) => (self.recorded_ms, self.sequence.kept[index].hashes.clone()),
             (Origin::Late, Operation::Capture(captured)) => {
                 (self.recorded_ms, Some(captured.hashes.clone()).filter(|_| captured.include_hash))
             }
@@ -499,7 +364,9 @@ impl<'m> Late<'m> {
     fn note_sightings(&mut self, one: &Placed, head: &Head, anew: bool) {
         let stand = match one.origin {
             Origin::Kept(index) => {
-                !anew && index + 1 < self.kept.len() && self.kept[index].sightings == one.sightings
+                !anew
+                    && index + 1 < self.sequence.kept.len()
+                    && self.sequence.kept[index].sightings == one.sightings
             }
             Origin::Parted(_) | Origin::Late => false,
         };
@@ -514,17 +381,4 @@ fn patched(head: &mut Head, before: &Head) {
     head.patches_since_full = before.patches_since_full + 1;
     head.full_capture_id.clone_from(&before.full_capture_id);
     head.full_observed_ms = before.full_observed_ms;
-}
-
-fn image_bytes(image: &Image) -> Vec<u8> {
-    canonical_bytes(&serde_json::json!({"imageFields": image.image_fields, "imageType": image.image_type}))
-}
-
-fn hashes_of(mut image: Image, schema: &ImageSchema) -> ImageHashes {
-    let full = hash_bytes(&image_bytes(&image));
-    let before = image.image_fields.len();
-    image.image_fields.retain(|name, _| !schema.insignificant.contains(name));
-    let smart =
-        if image.image_fields.len() == before { full.clone() } else { hash_bytes(&image_bytes(&image)) };
-    ImageHashes { full, smart }
 }

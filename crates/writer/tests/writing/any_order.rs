@@ -116,6 +116,51 @@ async fn a_late_capture_may_be_the_state_of_a_neighbour() {
     }
 }
 
+/// A history from before sightings were kept tells by its dates where a late message belongs.
+#[tokio::test]
+async fn an_older_history_is_put_in_order_by_its_dates() {
+    for world in worlds(&FULL).await {
+        world.write(vec![capture("i1", ann("A"), 100, 101)]).await;
+        world.write(vec![capture("i1", ann("A"), 150, 151)]).await;
+        world.write(vec![capture("i1", ann("C"), 300, 301)]).await;
+        world.write(vec![capture("i1", ann("C"), 350, 351)]).await;
+        world.sql(
+            "delete from annals_reading; delete from annals_sighting; update annals_head set seen = null;",
+        );
+        let late = capture("i1", ann("B"), 200, 201);
+        assert_eq!(world.counts(vec![late.clone()]).await.late, 1);
+        assert_eq!(world.counts(vec![late]).await.duplicates, 1);
+        assert_eq!(world.counts(vec![capture("i1", ann("D"), 320, 321)]).await.late, 1);
+        assert_eq!(
+            world.sql(
+                "select effective_date, extended_to_date, latest from spt_hist_identity_capture order by 1;"
+            ),
+            "100|150|0\n200||0\n300||0\n320||0\n350||1"
+        );
+        let told = world.told(&identity("i1")).await;
+        assert_eq!(
+            told[1..].iter().map(|event| [event[2].as_str(), event[3].as_str()]).collect::<Vec<_>>(),
+            [["A", "B"], ["B", "C"], ["C", "D"], ["D", "C"]]
+        );
+    }
+}
+
+/// On a first load, where nothing is looked up, as well.
+#[tokio::test]
+async fn a_first_load_puts_late_messages_in_their_places() {
+    for world in worlds(&WriterSettings { expects_new: true, ..FULL }).await {
+        let messages = [("A", 300), ("B", 100), ("C", 200)];
+        let messages = messages.map(|(department, at)| capture("i1", ann(department), at, at + 1));
+        world.write([messages.as_slice(), &[capture("i2", ann("A"), 100, 101)]].concat()).await;
+        assert_eq!(
+            world.sql(
+                "select identity_id, effective_date, latest from spt_hist_identity_capture order by 1, 2;"
+            ),
+            "i1|100|0\ni1|200|0\ni1|300|1\ni2|100|1"
+        );
+    }
+}
+
 /// States of a person and of the account and the managed attribute beside it: with A-B-A, with a role that comes, goes,
 /// comes and goes, with an end and a second life, with something that vanishes without a trace.
 fn lives(max: usize) -> impl Strategy<Value = Vec<Message>> {
