@@ -31,7 +31,7 @@ annals_certification_capture,13,deleted,smallint,,YES,,N,
 ";
 
 /// Our own tables whose growth is reported with the history tables.
-pub(crate) const OUR_TABLES: [&str; 21] = [
+pub(crate) const OUR_TABLES: [&str; 26] = [
     "annals_head",
     "annals_object_kind",
     "annals_deferred_index",
@@ -52,6 +52,11 @@ pub(crate) const OUR_TABLES: [&str; 21] = [
     "annals_run_write",
     "annals_run_attribute",
     "annals_dead_letter",
+    "annals_dead_letter_act",
+    "annals_parked_message",
+    "annals_reading",
+    "annals_removed_event",
+    "annals_sighting",
     "annals_migration",
 ];
 
@@ -162,6 +167,7 @@ macro_rules! migrations {
             3 "compact format" "0003_compact",
             4 "slim heads" "0004_slim_heads",
             5 "cleaned text" "0005_cleaned_text",
+            8 "any order" "0008_any_order",
             9 "suspects" "0009_suspects",
             10 "first load" "0010_first_load",
         )
