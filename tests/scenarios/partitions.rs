@@ -109,7 +109,10 @@ async fn the_request_state_is_saved_in_time_and_stays_small() {
                 let state: Value = serde_json::from_str(state).unwrap();
                 let members: Vec<&String> = state.as_object().unwrap().keys().collect();
                 assert_eq!(members, ["chunksDone", "counters"]);
-                let before = std::mem::replace(&mut done, state["chunksDone"].as_u64().unwrap() as usize);
+                let before = std::mem::replace(
+                    &mut done,
+                    usize::try_from(state["chunksDone"].as_u64().unwrap()).unwrap(),
+                );
                 assert!(before < done && sizes[before..done].iter().sum::<u64>() <= 7, "{before} {done}");
                 assert_eq!(state["counters"]["totalSeenObjects"], sizes[..done].iter().sum::<u64>());
                 let counters = state["counters"].as_object().unwrap();
