@@ -222,6 +222,8 @@ pub enum RunsCommand {
 pub enum SourceCommand {
     /// Print DDL of triggers that note deletions, for a system that does not note them itself
     DeleteTriggers,
+    /// Print DDL of indexes that find what changed, for nights that should not read whole tables
+    Indexes,
 }
 
 /// Arguments of `reconcile`.

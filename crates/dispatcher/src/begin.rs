@@ -16,6 +16,7 @@ use crate::Error;
 use crate::finish::{by_type, end};
 use crate::qualify::share_out;
 use crate::reconcile::Report;
+use crate::unread::record_unread;
 
 /// A lock that was not renewed for so long belongs to a run that is dead.
 const LOCK_STALE_MS: i64 = 60_000;
@@ -89,7 +90,14 @@ impl Begun {
 /// messages.
 pub async fn begin(dispatch: Dispatch<'_>) -> Result<Begun, Error> {
     let overlap_ms = dispatch.config.service.source.overlap_ms;
-    let horizon = dispatch.source.horizon(overlap_ms).await?;
+    let horizon = match dispatch.source.horizon(overlap_ms).await {
+        Ok(horizon) => horizon,
+        Err(error) => {
+            let Dispatch { history, config, task, trigger, host, .. } = dispatch;
+            record_unread(history, config, task, trigger, host, &error).await?;
+            return Err(error.into());
+        }
+    };
     if let Some(blind) = &horizon.blind {
         tracing::warn!(
             "the source's open transactions are unknown, so that only source.overlapSeconds = {} guards late commits: {blind}",

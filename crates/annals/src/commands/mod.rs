@@ -80,6 +80,7 @@ pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Source { command: SourceCommand::DeleteTriggers } => {
             source::delete_triggers(&config(&global)?).await
         }
+        Command::Source { command: SourceCommand::Indexes } => source::indexes(&config(&global)?).await,
         Command::History { command: HistoryCommand::Repack(arguments) } => {
             repack::execute(&global, &config(&global)?, &arguments).await
         }
