@@ -29,6 +29,7 @@ create table annals_removed_event (
     object_id text not null,
     event text not null
 );
+create index annals_removed_event_object on annals_removed_event (object_type, object_id);
 
 -- Messages that wait to be delivered again; message is the JSON of the message, zlib.
 create table annals_parked_message (

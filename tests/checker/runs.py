@@ -7,7 +7,9 @@ from expected import Run
 MADE = ("fullCaptures", "patchCaptures", "duplicates", "unchanged", "deleted", "late", "dead", "events")
 QUALIFIED = {"modified": "qualifiedByChange", "reattempt": "qualifiedByReattempt", "deleted": "deletions"}
 # What stands in these tables is a failure, and nothing fails in a generated world.
-EMPTY = ("annals_run_failure", "annals_failed_object", "annals_dead_letter", "annals_run_message")
+EMPTY = (
+    "annals_run_failure", "annals_failed_object", "annals_parked_message", "annals_dead_letter", "annals_removed_event",
+    "annals_run_message")
 
 
 def of_history(history):

@@ -32,7 +32,8 @@ where
         .with_ansi(false)
         .with_target(false)
         .with_writer(|| Appending)
-        .with_filter(filter_fn(is_discarded))
+        // With the hint, what is more detailed is passed over as quickly as before.
+        .with_filter(filter_fn(is_discarded).with_max_level_hint(Level::INFO))
 }
 
 /// Opens the file for each line: there are few, and a file that was moved away meanwhile is made anew.
