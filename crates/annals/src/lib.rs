@@ -4,8 +4,10 @@ pub mod cli;
 mod commands;
 pub mod context;
 pub mod exit;
+pub mod extracting;
 pub mod output;
 pub mod pipeline;
+pub mod presence;
 mod progress;
 pub mod times;
 

@@ -1,4 +1,4 @@
-//! One run from beginning to end in this process: dispatcher, extract workers, queue, writers.
+//! Runs in this process: dispatcher, extract workers, queue, writers. Other processes may work on the same run.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,19 +9,23 @@ use annals_config::Config;
 use annals_config::banner::run_banners;
 use annals_config::extract::ExtractedObject;
 use annals_config::task::Task;
-use annals_dispatcher::{Begun, Dispatch, Finished, Scope, begin, finish};
+use annals_dispatcher::{Begun, Dispatch, Finished, Scope, begin, dispatch_again, finish};
 use annals_extract::{ExtractSettings, Extractor, ImagePlan, Stop};
 use annals_model::{Clock, ObjectType, error_chain};
 use annals_queue::{Queue, in_process};
-use annals_runs::{Trigger, tasks};
+use annals_runs::driver::Standing;
+use annals_runs::{Run, RunLease, RunState, Trigger, config_version, driver, hosts, run as runs};
 use annals_source::Source;
 use annals_sql::Db;
 use annals_writer::{Writer, WriterSettings};
-use tokio::sync::watch;
+use anyhow::Context as _;
 use tokio::task::JoinSet;
 
-/// How often the run says that it is alive.
-const RENEW_EVERY: Duration = Duration::from_secs(10);
+use crate::context::{environment, open_source};
+use crate::presence::Presence;
+
+/// How often it is looked what there is to do, where nothing tells: what a dead process left is begun within a second.
+pub(crate) const POLL: Duration = Duration::from_millis(300);
 
 /// What runs are executed with.
 #[derive(Clone)]
@@ -36,6 +40,8 @@ pub struct Pipeline {
     pub clock: Arc<dyn Clock>,
     /// Name of this host.
     pub host: String,
+    /// This process among the others that work on the same history database.
+    pub presence: Arc<Presence>,
     /// Asks workers to stop after the batch in hand.
     pub stop: Stop,
 }
@@ -49,17 +55,36 @@ pub struct Done {
     pub written: AtomicU64,
 }
 
-/// A run that has ended.
+/// A run that was executed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outcome {
     /// Its number.
     pub run_id: i64,
-    /// Its status and counters; `None` where it ended before it had any.
+    /// Its status and counters; `None` where it ended before it had any, or was left to other processes.
     pub finished: Option<Finished>,
 }
 
+/// What this process does of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// All that others leave: its partitions and its end.
+    Whole,
+    /// Its beginning and its end; partitions are worked on elsewhere.
+    EndsOnly,
+}
+
+/// What ended the work in a slot.
+#[derive(Debug)]
+pub(crate) enum Worked {
+    /// A partition failed, and told the run why.
+    Failed(String),
+    /// Nothing could be claimed, or written at all.
+    Stopped(String),
+}
+
 impl Pipeline {
-    /// Executes a task, or captures single objects by it.
+    /// Executes a task, or captures single objects by it. A run of the task that nobody drives any more comes first: it
+    /// has the task's lock.
     ///
     /// # Errors
     /// Where the run could not even be recorded. A run that fails is an outcome.
@@ -70,7 +95,40 @@ impl Pipeline {
         scope: Scope<'_>,
         done: Arc<Done>,
     ) -> anyhow::Result<Outcome> {
-        let dispatch = Dispatch {
+        self.begin_and_drive(self.dispatch(task, trigger, scope), done).await
+    }
+
+    /// Executes a task again for what a run of it was to read.
+    ///
+    /// # Errors
+    /// As [`Pipeline::execute`].
+    pub async fn execute_again(&self, task: &Task, run: &Run, done: Arc<Done>) -> anyhow::Result<Outcome> {
+        let dispatch = self.dispatch(task, Trigger::Adhoc, Scope::of(run));
+        self.begin_and_drive(Dispatch { again: Some(run), ..dispatch }, done).await
+    }
+
+    async fn begin_and_drive(&self, dispatch: Dispatch<'_>, done: Arc<Done>) -> anyhow::Result<Outcome> {
+        loop {
+            match begin(dispatch).await? {
+                Begun::Ended(run_id) => return Ok(Outcome { run_id, finished: None }),
+                Begun::Running { lease, objects, held: _held, .. } => {
+                    done.total.store(objects, Ordering::Relaxed);
+                    let finished = self.drive(dispatch.task, lease, Part::Whole, done).await?;
+                    return Ok(Outcome { run_id: lease.run_id, finished });
+                }
+                Begun::Orphaned(run_id) => {
+                    tracing::warn!(run = run_id, "run {run_id} was left by the process that drove it");
+                    let finished = self.take_up(run_id, Part::Whole, Arc::clone(&done)).await?;
+                    if self.stop.asked() {
+                        return Ok(Outcome { run_id, finished });
+                    }
+                }
+            }
+        }
+    }
+
+    fn dispatch<'p>(&'p self, task: &'p Task, trigger: Trigger, scope: Scope<'p>) -> Dispatch<'p> {
+        Dispatch {
             history: &self.history,
             source: &self.source,
             config: &self.config,
@@ -79,82 +137,195 @@ impl Pipeline {
             host: &self.host,
             trigger,
             scope,
-        };
-        let (run_id, objects) = match begin(dispatch).await? {
-            Begun::Ended(run_id) => return Ok(Outcome { run_id, finished: None }),
-            Begun::Running { run_id, objects, .. } => (run_id, objects),
-        };
-        done.total.store(objects, Ordering::Relaxed);
-        let finished = self.complete(task, run_id, scope, done).await?;
-        Ok(Outcome { run_id, finished: Some(finished) })
+            driver: self.presence.driver(),
+            leases: self.presence.leases(),
+            again: None,
+        }
     }
 
-    /// Works on what a run that was begun has left, and finishes it.
+    /// Takes over a run that nobody drives, with the configuration that it began with (TRAP-17), dispatches it if nobody
+    /// has, and finishes it (IIQ-08); `None` if somebody else was faster (TRAP-08), or this process is asked to stop.
     ///
     /// # Errors
-    /// Where the end of the run could not be recorded.
-    pub async fn complete(
+    /// Where this host lacks what the run's configuration asks for; as [`Pipeline::drive`].
+    pub async fn take_up(
         &self,
-        task: &Task,
         run_id: i64,
-        scope: Scope<'_>,
+        part: Part,
         done: Arc<Done>,
-    ) -> anyhow::Result<Finished> {
-        let (ended, alive) = watch::channel(());
-        let renewal = tokio::spawn(renew(self.history.clone(), task.name.clone(), run_id, alive));
-        let problem = self.work(task, run_id, done).await;
-        drop(ended);
-        renewal.await?;
-        Ok(finish(&self.history, task, run_id, scope, problem).await?)
+    ) -> anyhow::Result<Option<Finished>> {
+        let run = self.run(run_id).await?;
+        let pipeline = self.with_configuration_of(&run).await?;
+        let mut tx = self.history.begin().await?;
+        let adopted = driver::adopt(&mut tx, run_id, self.presence.driver()).await?;
+        tx.commit().await?;
+        let Some(lease) = adopted else { return Ok(None) };
+        let _held = self.presence.leases().hold(lease);
+        let task = task_of(&pipeline.config, &run)?;
+        // As it stands now: until it was adopted, its driver may have moved it on.
+        let run = self.run(run_id).await?;
+        if run.state == RunState::Dispatching {
+            let dispatch = pipeline.dispatch(task, Trigger::Adhoc, Scope::of(&run));
+            match dispatch_again(dispatch, &run, lease).await {
+                Ok(Begun::Running { objects, .. }) => done.total.store(objects, Ordering::Relaxed),
+                Ok(Begun::Ended(_) | Begun::Orphaned(_)) => {}
+                Err(annals_dispatcher::Error::Runs(annals_runs::Error::StaleDriver { .. })) => {
+                    return Ok(None);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        pipeline.drive(task, lease, part, done).await
     }
 
-    /// Works on all partitions; what stopped the workers, if anything did.
-    async fn work(&self, task: &Task, run_id: i64, done: Arc<Done>) -> Option<String> {
-        let settings = &self.config.service.queue;
-        let slots = self.config.service.worker_slots.max(1);
-        let first_load = match annals_history::is_first_load(&self.history).await {
-            Ok(first_load) => first_load,
+    /// Sees a run that was dispatched to its end, and finishes it; `None` if it was left to other processes.
+    ///
+    /// # Errors
+    /// Where the end of the run could not be recorded: then it is orphaned, and taken up by whoever comes next.
+    pub async fn drive(
+        &self,
+        task: &Task,
+        lease: RunLease,
+        part: Part,
+        done: Arc<Done>,
+    ) -> anyhow::Result<Option<Finished>> {
+        let held = self.presence.leases().hold(lease);
+        loop {
+            let mut problem = match part {
+                Part::Whole => self.work(task, lease.run_id, &done).await,
+                Part::EndsOnly => None,
+            };
+            let standing = self.standing(lease.run_id).await?;
+            if standing.state == RunState::Ended {
+                let run = self.run(lease.run_id).await?;
+                return Ok(run.status.map(|status| Finished { status, counters: run.counters }));
+            }
+            let over = standing.open == 0 || standing.failed > 0 || problem.is_some();
+            if !over && self.stop.asked() {
+                if self.leaves(part).await? {
+                    let mut tx = self.history.begin().await?;
+                    driver::leave(&mut tx, &lease).await?;
+                    tx.commit().await?;
+                    return Ok(None);
+                }
+                problem = Some("The run was interrupted; what it had done is saved.".to_owned());
+            }
+            if (over || problem.is_some()) && !held.lost() {
+                if let Some(finished) = finish(&self.history, task, lease, problem).await? {
+                    return Ok(Some(finished));
+                }
+            } else if self.stop.asked() {
+                return Ok(None);
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Whether a run is left to other processes when this one stops: a run by hand ends with its process where no other
+    /// would go on with it.
+    async fn leaves(&self, part: Part) -> anyhow::Result<bool> {
+        let mut tx = self.history.begin_read().await?;
+        Ok(part == Part::EndsOnly || hosts::others_extract(&mut tx, self.presence.driver().host).await?)
+    }
+
+    async fn standing(&self, run_id: i64) -> anyhow::Result<Standing> {
+        let mut tx = self.history.begin_read().await?;
+        Ok(driver::standing(&mut tx, run_id).await?)
+    }
+
+    pub(crate) async fn run(&self, run_id: i64) -> anyhow::Result<Run> {
+        let mut tx = self.history.begin_read().await?;
+        Ok(runs::get(&mut tx, run_id).await?)
+    }
+
+    /// The same with the configuration that a run began with.
+    ///
+    /// # Errors
+    /// Where this host lacks what it asks for: variables that are not set, a source that cannot be reached.
+    pub async fn with_configuration_of(&self, run: &Run) -> anyhow::Result<Self> {
+        let mut tx = self.history.begin_read().await?;
+        let snapshot = config_version::snapshot(&mut tx, run.config_version).await?;
+        tx.rollback().await?;
+        let snapshot: serde_json::Value = serde_json::from_str(&snapshot)
+            .with_context(|| format!("configuration version {}", run.config_version))?;
+        if snapshot == self.config.snapshot {
+            return Ok(self.clone());
+        }
+        let config = self.config.of_snapshot(&snapshot, &environment).map_err(|problems| {
+            anyhow::anyhow!("the configuration that run {} began with: {problems}", run.id)
+        })?;
+        let source = open_source(&config).await.map_err(|failure| failure.error)?;
+        Ok(Self { config: Arc::new(config), source: Arc::new(source), ..self.clone() })
+    }
+
+    /// Works on the partitions of a run that nobody works on, with all worker slots; what stopped the workers, if anything
+    /// did. A partition that fails has told the run why.
+    async fn work(&self, task: &Task, run_id: i64, done: &Arc<Done>) -> Option<String> {
+        match self.standing(run_id).await {
+            Ok(standing) if standing.claimable == 0 => return None,
+            Ok(_) => {}
+            Err(error) => return Some(format!("{error:#}")),
+        }
+        let writer = match self.writer().await {
+            Ok(writer) => Arc::new(writer),
             Err(error) => return Some(error_chain(&error)),
         };
-        let writer = Arc::new(self.writer(first_load));
-        let mut writing = JoinSet::new();
-        let mut extracting = JoinSet::new();
-        for slot in 0..slots {
-            let (queue, lane) = in_process(settings.capacity as usize, settings.message_bytes_max);
-            let (writer, history, done) = (Arc::clone(&writer), self.history.clone(), Arc::clone(&done));
-            writing.spawn(async move {
-                let count = |messages| {
-                    done.written.fetch_add(messages, Ordering::Relaxed);
-                };
-                writer.serve(&history, lane, count).await;
-            });
-            let extractor = self.extractor(task, queue);
-            let history = self.history.clone();
-            let worker = format!("{}/{slot}", self.host);
-            extracting.spawn(async move { extractor.work(&history, run_id, &worker).await });
+        let mut working = JoinSet::new();
+        for slot in 0..self.config.service.worker_slots.max(1) {
+            let (pipeline, task) = (self.clone(), task.clone());
+            let (writer, done) = (Arc::clone(&writer), Arc::clone(done));
+            working.spawn(async move { pipeline.work_slot(&task, run_id, slot, writer, done).await });
         }
         let mut problem = None;
-        while let Some(joined) = extracting.join_next().await {
+        while let Some(joined) = working.join_next().await {
             let failure = match joined {
                 Ok(Ok(_)) => continue,
-                Ok(Err(error)) => error_chain(&error),
+                Ok(Err(Worked::Failed(failure))) => {
+                    tracing::error!(run = run_id, "{failure}");
+                    continue;
+                }
+                Ok(Err(Worked::Stopped(failure))) => failure,
                 Err(error) => format!("a worker was lost: {error}"),
             };
             tracing::error!(run = run_id, "{failure}");
             problem.get_or_insert(failure);
         }
-        while let Some(joined) = writing.join_next().await {
-            if let Err(error) = joined {
-                problem.get_or_insert(format!("a writer was lost: {error}"));
-            }
-        }
-        if problem.is_none() && self.stop.asked() {
-            problem = Some("The run was interrupted; what it had done is saved.".to_owned());
-        }
         problem
     }
 
-    fn writer(&self, expects_new: bool) -> Writer {
+    /// Works on partitions of a run in one worker slot, with a writer of its own beside it, until there is none left; the
+    /// number of partitions that it ended.
+    pub(crate) async fn work_slot(
+        &self,
+        task: &Task,
+        run_id: i64,
+        slot: u32,
+        writer: Arc<Writer>,
+        done: Arc<Done>,
+    ) -> Result<u32, Worked> {
+        let settings = &self.config.service.queue;
+        let (queue, lane) = in_process(settings.capacity as usize, settings.message_bytes_max);
+        let history = self.history.clone();
+        let writing = tokio::spawn(async move {
+            let count = |messages| {
+                done.written.fetch_add(messages, Ordering::Relaxed);
+            };
+            writer.serve(&history, lane, count).await;
+        });
+        let extractor = self.extractor(task, queue);
+        let worker = format!("{}:{}/{slot}", self.host, std::process::id());
+        let worked = extractor.work(&self.history, run_id, &worker).await;
+        // The writer's lane ends with its only sender.
+        drop(extractor);
+        writing.await.map_err(|error| Worked::Stopped(format!("a writer was lost: {error}")))?;
+        worked.map_err(|error| match error {
+            annals_extract::Error::Claim { .. } => Worked::Stopped(error_chain(&error)),
+            _ => Worked::Failed(error_chain(&error)),
+        })
+    }
+
+    pub(crate) async fn writer(&self) -> Result<Writer, annals_history::Error> {
+        let expects_new = annals_history::is_first_load(&self.history).await?;
         let capture = &self.config.service.capture;
         let settings = WriterSettings {
             json_format: capture.json_format,
@@ -162,7 +333,7 @@ impl Pipeline {
             expects_new,
             capture_max_age_days: capture.capture_max_age_days,
         };
-        Writer::new(settings, Arc::clone(&self.clock))
+        Ok(Writer::new(settings, Arc::clone(&self.clock)))
     }
 
     fn extractor(&self, task: &Task, queue: Queue) -> Extractor {
@@ -181,9 +352,10 @@ impl Pipeline {
                 waiting_max: service.queue.capacity as usize,
                 document_bytes_max: service.limits.document_bytes_max,
                 nesting_max: service.limits.nesting_max,
-                lease_ms: annals_runs::state::LEASE_MS,
+                lease_ms: self.presence.driver().lease_ms,
             },
             stop: self.stop.clone(),
+            leases: self.presence.leases().clone(),
         }
     }
 }
@@ -208,23 +380,7 @@ pub fn image_plans(config: &Config, task: &Task) -> BTreeMap<ObjectType, ImagePl
         .collect()
 }
 
-/// Renews the task's lock until the run has ended, which it learns between two calls, never within one.
-async fn renew(history: Db, task: String, run_id: i64, mut alive: watch::Receiver<()>) {
-    while tokio::time::timeout(RENEW_EVERY, alive.changed()).await.is_err() {
-        let renewed = async {
-            let mut tx = history.begin().await?;
-            let held = tasks::renew(&mut tx, &task, run_id).await?;
-            tx.commit().await?;
-            Ok::<bool, annals_runs::Error>(held)
-        };
-        match renewed.await {
-            Ok(true) => {}
-            Ok(false) => {
-                tracing::error!(run = run_id, "the lock of task `{task}` was taken over by another run")
-            }
-            Err(error) => {
-                tracing::warn!(run = run_id, "renewing the lock of task `{task}`: {}", error_chain(&error))
-            }
-        }
-    }
+/// The task of a run, in the configuration that it began with.
+pub(crate) fn task_of<'c>(config: &'c Config, run: &Run) -> anyhow::Result<&'c Task> {
+    config.tasks.get(&run.task).with_context(|| format!("task `{}` of run {}", run.task, run.id))
 }

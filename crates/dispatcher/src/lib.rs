@@ -7,6 +7,6 @@ mod error;
 mod finish;
 mod qualify;
 
-pub use begin::{Begun, Dispatch, Scope, begin};
+pub use begin::{Begun, Dispatch, Scope, begin, dispatch_again};
 pub use error::Error;
-pub use finish::{Finished, finish};
+pub use finish::{Finished, cancel, finish};

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use annals_model::{
     CapturedImage, Counters, Delivery, Message, ObjectFailure, ObjectKey, ObjectType, Operation,
-    PartitionLease, RequestState, Stage,
+    PartitionLease, RequestState, Stage, TaskStatus, error_chain,
 };
 use annals_queue::{Queue, Receipt};
-use annals_runs::{Chunk, ChunkKind, Claimed, Objects, partitions};
+use annals_runs::{Chunk, ChunkKind, Claimed, Held, Leases, Objects, RunMessage, partitions, run};
 use annals_source::{Loaded, LoadedBatch, Selection, Source};
 use annals_sql::{Db, Tx};
 
@@ -70,14 +70,16 @@ pub struct Extractor {
     pub settings: ExtractSettings,
     /// Asks it to stop.
     pub stop: Stop,
+    /// Where its leases are renewed, and found to be lost.
+    pub leases: Leases,
 }
 
 impl Extractor {
     /// Claims and works on partitions of a run until there is none left, or until it is asked to stop. The number of
-    /// partitions that it ended.
+    /// partitions that it ended. One that was taken over meanwhile is its new owner's (TRAP-06): the next one is claimed.
     ///
     /// # Errors
-    /// The first failure that ends a partition; the partition is then marked as failed, unless it has another owner.
+    /// The first failure that ends a partition; the partition is then marked as failed, with a message of the run.
     pub async fn work(&self, history: &Db, run_id: i64, worker: &str) -> Result<u32, Error> {
         let mut ended = 0;
         while !self.stop.asked() {
@@ -89,6 +91,7 @@ impl Extractor {
             tx.commit().await.map_err(|e| claim_error(e.into()))?;
             let Some(claimed) = claimed else { break };
             let lease = claimed.lease.clone();
+            let held = self.leases.hold(lease.clone());
             tracing::info!(
                 run = run_id,
                 partition = lease.partition,
@@ -98,28 +101,40 @@ impl Extractor {
                 lease.partition,
                 claimed.state.chunks_done
             );
-            match self.work_on(history, claimed).await {
-                Ok(true) => ended += 1,
-                Ok(false) => self.release(history, &lease, false).await?,
-                Err(error) => {
-                    // What it says is reported by the caller; a lease that was taken over is nobody's to release.
-                    drop(self.release(history, &lease, true).await);
-                    return Err(error);
+            let outcome = self.work_on(history, claimed, &held).await;
+            let released = match &outcome {
+                Ok(true) => Ok(()),
+                Ok(false) => release(history, &lease, None).await,
+                Err(error) => release(history, &lease, Some(error)).await,
+            };
+            match (outcome, released) {
+                (Ok(done), Ok(())) => ended += u32::from(done),
+                // A lease that was taken over is nobody's to give back, nor is it a failure.
+                (_, Err(annals_runs::Error::StaleLease { .. })) => {
+                    tracing::warn!(
+                        run = run_id,
+                        partition = lease.partition,
+                        epoch = lease.epoch,
+                        worker,
+                        "partition {} was taken over; its new owner goes on with it",
+                        lease.partition
+                    );
                 }
+                (Ok(_), Err(source)) => return Err(runs_error(&lease, source)),
+                (Err(error), _) => return Err(error),
             }
         }
         Ok(ended)
     }
 
-    async fn release(&self, history: &Db, lease: &PartitionLease, failed: bool) -> Result<(), Error> {
-        let error = |source| runs_error(lease, source);
-        let mut tx = history.begin().await.map_err(|e| error(e.into()))?;
-        partitions::release(&mut tx, lease, failed).await.map_err(error)?;
-        tx.commit().await.map_err(|e| error(e.into()))
+    /// Whether the work on a partition is to end before its end.
+    fn ends_early(&self, held: &Held) -> bool {
+        self.stop.asked() || held.lost()
     }
 
-    /// Works on one partition from its last saved chunk on; `false` if it was asked to stop before the end.
-    async fn work_on(&self, history: &Db, claimed: Claimed) -> Result<bool, Error> {
+    /// Works on one partition from its last saved chunk on; `false` if it was asked to stop, or the lease was found to
+    /// be lost, before the end.
+    async fn work_on(&self, history: &Db, claimed: Claimed, held: &Held) -> Result<bool, Error> {
         let lease = claimed.lease;
         let mut progress =
             Progress { state: claimed.state, mean_bytes: BTreeMap::new(), receipts: VecDeque::new() };
@@ -130,7 +145,7 @@ impl Extractor {
                 .map_err(|source| runs_error(&lease, source))?
         };
         for chunk in chunks {
-            if self.stop.asked() {
+            if self.ends_early(held) {
                 progress.all_written(&lease).await?;
                 return Ok(false);
             }
@@ -140,19 +155,24 @@ impl Extractor {
                     .await
                     .map_err(|source| runs_error(&lease, source))?
             };
-            self.work_on_chunk(&lease, chunk, objects, &mut progress).await?;
+            if !self.work_on_chunk(&lease, chunk, objects, held, &mut progress).await? {
+                progress.all_written(&lease).await?;
+                return Ok(false);
+            }
         }
         progress.all_written(&lease).await?;
         Ok(true)
     }
 
+    /// Works on one chunk; `false` if it ends early: what was sent of it is written, and read again by the next owner.
     async fn work_on_chunk(
         &self,
         lease: &PartitionLease,
         chunk: Chunk,
         objects: Objects,
+        held: &Held,
         progress: &mut Progress,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let mut outbox = Outbox::new(self, lease);
         match objects {
             Objects::Deleted(deleted) => {
@@ -183,6 +203,9 @@ impl Extractor {
                 let selection = Selection::Properties(plan.properties().clone());
                 let mut rest = ids.as_slice();
                 while !rest.is_empty() {
+                    if self.ends_early(held) {
+                        return Ok(false);
+                    }
                     let known = progress.mean_bytes.get(&chunk.object_type).copied();
                     let (ids, later) = rest.split_at(batch_objects(&self.settings, known).min(rest.len()));
                     rest = later;
@@ -196,7 +219,8 @@ impl Extractor {
             }
         }
         debug_assert!(chunk.kind != ChunkKind::Deleted || outbox.failures.is_empty());
-        outbox.close(progress).await
+        outbox.close(progress).await?;
+        Ok(true)
     }
 
     async fn publish_batch(
@@ -279,6 +303,18 @@ impl Extractor {
     fn key(&self, object_type: ObjectType, object_id: String) -> ObjectKey {
         ObjectKey { source: Arc::clone(&self.source_name), object_type, object_id }
     }
+}
+
+/// Gives a partition back, to be claimed again, or as failed: then the run is told why, for whoever finishes it.
+async fn release(history: &Db, lease: &PartitionLease, failure: Option<&Error>) -> annals_runs::Result<()> {
+    let mut tx = history.begin().await?;
+    if let Some(failure) = failure {
+        run::lock(&mut tx, lease.run_id).await?;
+        let message = RunMessage { status: TaskStatus::Error, text: error_chain(failure) };
+        run::add_messages(&mut tx, lease.run_id, &[message]).await?;
+    }
+    partitions::release(&mut tx, lease, failure.is_some()).await?;
+    Ok(tx.commit().await?)
 }
 
 /// What a partition has done, and what is still on its way to the database.

@@ -6,8 +6,11 @@
 pub mod attributes;
 pub mod config_version;
 pub mod dead;
+pub mod driver;
 mod error;
 pub mod failures;
+pub mod hosts;
+mod leases;
 pub mod partitions;
 pub mod run;
 pub mod state;
@@ -16,10 +19,12 @@ mod text;
 pub mod timestamp;
 pub mod writes;
 
+pub use driver::{Driver, RunLease};
 pub use error::Error;
 pub use failures::FailedObject;
+pub use leases::{Held, Lease, Leases};
 pub use partitions::{Chunk, ChunkKind, Claimed, DeletedObject, NewChunk, Objects};
-pub use run::{NewRun, Run, RunMessage, RunState, Trigger};
+pub use run::{NamedObjects, NewRun, Run, RunMessage, RunState, Trigger};
 pub use writes::WriteCounts;
 
 /// Result of a call of this crate.
@@ -32,7 +37,9 @@ pub fn statements() -> Vec<annals_sql::Stmt> {
         attributes::STATEMENTS,
         config_version::STATEMENTS,
         dead::STATEMENTS,
+        driver::STATEMENTS,
         failures::STATEMENTS,
+        hosts::STATEMENTS,
         partitions::STATEMENTS,
         run::STATEMENTS,
         state::STATEMENTS,

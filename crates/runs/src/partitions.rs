@@ -20,6 +20,12 @@ const CLAIM: Stmt = Stmt::new(
 const RENEW: Stmt = Stmt::new(
     "runs.partition_renew",
     "update annals_partition set lease_until = {now_ms} + ?
+     where run_id = ? and partition_no = ? and lease_epoch = ? and state <> 'pending'",
+);
+/// Changes nothing, and holds the row until the transaction ends.
+const CHECK: Stmt = Stmt::new(
+    "runs.partition_check",
+    "update annals_partition set lease_epoch = lease_epoch
      where run_id = ? and partition_no = ? and lease_epoch = ? and state = 'leased'",
 );
 const RELEASE: Stmt = Stmt::new(
@@ -45,13 +51,40 @@ const LIST: Stmt = Stmt::new(
     "select partition_no, object_count, state, lease_epoch, leased_by from annals_partition
      where run_id = ? order by partition_no",
 );
+const FAILED: Stmt = Stmt::new(
+    "runs.partition_failed",
+    "select count(*) from annals_partition where run_id = ? and state = 'failed'",
+);
+const CLOSE: Stmt = Stmt::new(
+    "runs.partition_close",
+    "update annals_partition set state = 'failed', lease_epoch = lease_epoch + 1, leased_by = null, lease_until = null
+     where run_id = ? and state in ('pending', 'leased')",
+);
+const REOPEN: Stmt = Stmt::new(
+    "runs.partition_reopen",
+    "update annals_partition set state = 'pending', leased_by = null, lease_until = null
+     where run_id = ? and state in ('pending', 'failed')",
+);
 const BY_TYPE: Stmt = Stmt::new(
     "runs.chunks_by_type",
     "select object_type, kind, cast(sum(object_count) as bigint) from annals_partition_chunk
      where run_id = ? group by object_type, kind",
 );
-pub(crate) const STATEMENTS: &[Stmt] =
-    &[CLAIMABLE, CLAIM, RENEW, RELEASE, CHUNKS, CHUNK_OBJECTS, OPEN, LIST, BY_TYPE];
+pub(crate) const STATEMENTS: &[Stmt] = &[
+    CLAIMABLE,
+    CLAIM,
+    RENEW,
+    CHECK,
+    RELEASE,
+    CHUNKS,
+    CHUNK_OBJECTS,
+    OPEN,
+    FAILED,
+    CLOSE,
+    REOPEN,
+    LIST,
+    BY_TYPE,
+];
 
 /// Why objects are in a chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -245,13 +278,19 @@ pub async fn claim(tx: &mut Tx, run_id: i64, worker: &str, lease_ms: i64) -> Res
     Ok(Some(Claimed { lease, state }))
 }
 
-/// Says that the owner is alive.
+/// Says that the owner is alive; `false` when the partition has another owner.
 ///
 /// # Errors
-/// `StaleLease` when the partition has another owner; from the database.
-pub async fn renew(tx: &mut Tx, lease: &PartitionLease, lease_ms: i64) -> Result<()> {
+/// From the database.
+pub async fn renew(tx: &mut Tx, lease: &PartitionLease, lease_ms: i64) -> Result<bool> {
     let params = vec![lease_ms.into(), lease.run_id.into(), lease.partition.into(), lease.epoch.into()];
-    fenced(lease, tx.execute(&RENEW, params).await?)
+    Ok(tx.execute(&RENEW, params).await? == 1)
+}
+
+/// Makes sure that the lease holds until the transaction ends.
+pub(crate) async fn check(tx: &mut Tx, lease: &PartitionLease) -> Result<()> {
+    let params = vec![lease.run_id.into(), lease.partition.into(), lease.epoch.into()];
+    fenced(lease, tx.execute(&CHECK, params).await?)
 }
 
 /// Gives a partition back, to be claimed again (`pending`) or not (`failed`).
@@ -307,6 +346,30 @@ pub async fn chunk_objects(tx: &mut Tx, lease: &PartitionLease, chunk: i32) -> R
 /// From the database.
 pub async fn open(tx: &mut Tx, run_id: i64) -> Result<i64> {
     Ok(tx.fetch_one(&OPEN, vec![run_id.into()]).await?.required_int(0)?)
+}
+
+/// How many partitions of a run were given up.
+///
+/// # Errors
+/// From the database.
+pub async fn failed(tx: &mut Tx, run_id: i64) -> Result<i64> {
+    Ok(tx.fetch_one(&FAILED, vec![run_id.into()]).await?.required_int(0)?)
+}
+
+/// Gives up what is left of a run, fencing off whoever works on it; how many partitions.
+///
+/// # Errors
+/// From the database.
+pub async fn close(tx: &mut Tx, run_id: i64) -> Result<u64> {
+    Ok(tx.execute(&CLOSE, vec![run_id.into()]).await?)
+}
+
+/// Lets what was given up be claimed again; how many partitions there are to claim.
+///
+/// # Errors
+/// From the database.
+pub async fn reopen(tx: &mut Tx, run_id: i64) -> Result<u64> {
+    Ok(tx.execute(&REOPEN, vec![run_id.into()]).await?)
 }
 
 /// The partitions of a run.

@@ -9,7 +9,6 @@ use crate::{Error, Result, failures, partitions};
 const FENCE: Stmt = Stmt::new(
     "runs.state_fence",
     "update annals_partition set
-       lease_until = {now_ms} + ?,
        state = case when ? >= (select count(*) from annals_partition_chunk c
                                where c.run_id = annals_partition.run_id
                                  and c.partition_no = annals_partition.partition_no)
@@ -38,9 +37,6 @@ const OF_RUN: Stmt = Stmt::new(
 );
 pub(crate) const STATEMENTS: &[Stmt] = &[FENCE, INSERT, IS_SAVED, LATEST, OF_RUN];
 
-/// Every state saved renews the lease for so long.
-pub const LEASE_MS: i64 = 300_000;
-
 /// Saves the state of a partition under its lease, with the failures of its last chunk. With the last chunk done, the
 /// partition is done.
 ///
@@ -48,7 +44,7 @@ pub const LEASE_MS: i64 = 300_000;
 /// `StaleLease` when the partition has another owner: roll back. From the database.
 pub async fn save(tx: &mut Tx, lease: &PartitionLease, state: &RequestState) -> Result<()> {
     let key = || vec![lease.run_id.into(), lease.partition.into()];
-    let mut params = vec![LEASE_MS.into(), state.chunks_done.into()];
+    let mut params = vec![state.chunks_done.into()];
     params.extend(key());
     params.push(lease.epoch.into());
     partitions::fenced(lease, tx.execute(&FENCE, params).await?)?;
@@ -74,7 +70,7 @@ pub async fn is_saved(tx: &mut Tx, lease: &PartitionLease, state: &RequestState)
 /// # Errors
 /// `StaleLease` when the partition has another owner: roll back. From the database.
 pub async fn check(tx: &mut Tx, lease: &PartitionLease) -> Result<()> {
-    partitions::renew(tx, lease, LEASE_MS).await
+    partitions::check(tx, lease).await
 }
 
 /// What a partition saved last.

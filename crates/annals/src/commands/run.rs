@@ -18,6 +18,7 @@ use crate::context::{SystemClock, find_task, open_history, open_source};
 use crate::exit::{Exit, Failure};
 use crate::output::{Format, Listing};
 use crate::pipeline::{Done, Pipeline};
+use crate::presence::{Presence, leased};
 use crate::progress::Progress;
 
 /// A run that was executed.
@@ -41,13 +42,16 @@ pub(crate) async fn execute_with(
     task: &Task,
     scope: Scope<'_>,
 ) -> Result<Executed, Failure> {
-    let history = open_history(config).await?;
+    let lease_ms = config.service.lease_ms;
+    let history = leased(&open_history(config).await?, lease_ms);
+    let presence = Presence::begin(&history, Arc::new(SystemClock), &host_name(), "run", lease_ms).await?;
     let pipeline = Pipeline {
         config: Arc::clone(config),
         history: history.clone(),
         source,
         clock: Arc::new(SystemClock),
         host: host_name(),
+        presence,
         stop: Stop::default(),
     };
     stop_on_signal(&pipeline.stop);
@@ -56,6 +60,7 @@ pub(crate) async fn execute_with(
     let progress = Progress::show(Arc::clone(&done), "objects", global.quiet);
     let outcome = pipeline.execute(task, Trigger::Adhoc, scope, done).await;
     progress.end().await;
+    pipeline.presence.end().await;
     let run_id = outcome?.run_id;
     let (run, messages) = ended(&history, run_id).await?;
     print_results(global, &run)?;
