@@ -20,3 +20,4 @@ mod sameness;
 mod selection;
 mod site;
 mod tables;
+mod takeover;

@@ -9,7 +9,9 @@ use annals_config::Config;
 use annals_config::banner::run_banners;
 use annals_config::extract::ExtractedObject;
 use annals_config::task::Task;
-use annals_dispatcher::{Begun, Dispatch, Finished, Scope, begin, dispatch_again, finish};
+use annals_dispatcher::{
+    Begun, Dispatch, Finished, Reopened, Scope, begin, cancel, dispatch_again, finish, reopen,
+};
 use annals_extract::{ExtractSettings, Extractor, ImagePlan, Stop};
 use annals_model::{Clock, ObjectType, error_chain};
 use annals_queue::{Queue, in_process};
@@ -73,6 +75,15 @@ pub enum Part {
     EndsOnly,
 }
 
+/// What becomes of a run that nobody drives any more when its task is executed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Orphans {
+    /// It is finished first.
+    First,
+    /// It is given up: the new run reads what it was to read.
+    GivenUp,
+}
+
 /// What ended the work in a slot.
 #[derive(Debug)]
 pub(crate) enum Worked {
@@ -95,7 +106,17 @@ impl Pipeline {
         scope: Scope<'_>,
         done: Arc<Done>,
     ) -> anyhow::Result<Outcome> {
-        self.begin_and_drive(self.dispatch(task, trigger, scope), done).await
+        self.begin_and_drive(self.dispatch(task, trigger, scope), Orphans::First, done).await
+    }
+
+    /// Executes a task, giving up what a run left that nobody drives any more: the new run reads that too, and the two
+    /// are linked.
+    ///
+    /// # Errors
+    /// As [`Pipeline::execute`].
+    pub async fn execute_now(&self, task: &Task, done: Arc<Done>) -> anyhow::Result<Outcome> {
+        let dispatch = self.dispatch(task, Trigger::Adhoc, Scope::Task);
+        self.begin_and_drive(dispatch, Orphans::GivenUp, done).await
     }
 
     /// Executes a task again for what a run of it was to read.
@@ -104,17 +125,29 @@ impl Pipeline {
     /// As [`Pipeline::execute`].
     pub async fn execute_again(&self, task: &Task, run: &Run, done: Arc<Done>) -> anyhow::Result<Outcome> {
         let dispatch = self.dispatch(task, Trigger::Adhoc, Scope::of(run));
-        self.begin_and_drive(Dispatch { again: Some(run), ..dispatch }, done).await
+        self.begin_and_drive(Dispatch { again: Some(run), ..dispatch }, Orphans::First, done).await
     }
 
-    async fn begin_and_drive(&self, dispatch: Dispatch<'_>, done: Arc<Done>) -> anyhow::Result<Outcome> {
+    async fn begin_and_drive(
+        &self,
+        dispatch: Dispatch<'_>,
+        orphans: Orphans,
+        done: Arc<Done>,
+    ) -> anyhow::Result<Outcome> {
+        let mut given_up = None;
         loop {
-            match begin(dispatch).await? {
+            let again = given_up.as_ref().or(dispatch.again);
+            match begin(Dispatch { again, ..dispatch }).await? {
                 Begun::Ended(run_id) => return Ok(Outcome { run_id, finished: None }),
                 Begun::Running { lease, objects, held: _held, .. } => {
                     done.total.store(objects, Ordering::Relaxed);
                     let finished = self.drive(dispatch.task, lease, Part::Whole, done).await?;
                     return Ok(Outcome { run_id: lease.run_id, finished });
+                }
+                Begun::Orphaned(run_id) if orphans == Orphans::GivenUp => {
+                    cancel(&self.history, run_id, "It was left unfinished, and given up for a new run.")
+                        .await?;
+                    given_up = Some(self.run(run_id).await?);
                 }
                 Begun::Orphaned(run_id) => {
                     tracing::warn!(run = run_id, "run {run_id} was left by the process that drove it");
@@ -176,6 +209,48 @@ impl Pipeline {
             }
         }
         pipeline.drive(task, lease, part, done).await
+    }
+
+    /// Goes on with a run: takes it over where nobody drives it, helps whoever does, takes it up where it failed. `Err`
+    /// inside says why there is nothing to go on with.
+    ///
+    /// # Errors
+    /// As [`Pipeline::take_up`].
+    pub async fn resume(
+        &self,
+        run_id: i64,
+        done: Arc<Done>,
+    ) -> anyhow::Result<Result<Option<Finished>, Reopened>> {
+        match reopen(&self.history, run_id, self.presence.driver()).await? {
+            Reopened::UnderWay => {}
+            Reopened::Running(lease) => {
+                let _held = self.presence.leases().hold(lease);
+                let run = self.run(run_id).await?;
+                let pipeline = self.with_configuration_of(&run).await?;
+                let task = task_of(&pipeline.config, &run)?;
+                return Ok(Ok(pipeline.drive(task, lease, Part::Whole, done).await?));
+            }
+            other => return Ok(Err(other)),
+        }
+        let run = self.run(run_id).await?;
+        let pipeline = self.with_configuration_of(&run).await?;
+        let task = task_of(&pipeline.config, &run)?;
+        loop {
+            if let Some(finished) = self.take_up(run_id, Part::Whole, Arc::clone(&done)).await? {
+                return Ok(Ok(Some(finished)));
+            }
+            if let Some(problem) = pipeline.work(task, run_id, &done).await {
+                tracing::error!(run = run_id, "{problem}");
+            }
+            let run = self.run(run_id).await?;
+            if let Some(status) = run.status {
+                return Ok(Ok(Some(Finished { status, counters: run.counters })));
+            }
+            if self.stop.asked() {
+                return Ok(Ok(None));
+            }
+            tokio::time::sleep(POLL).await;
+        }
     }
 
     /// Sees a run that was dispatched to its end, and finishes it; `None` if it was left to other processes.

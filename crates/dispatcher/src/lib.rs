@@ -6,7 +6,9 @@ mod deletions;
 mod error;
 mod finish;
 mod qualify;
+mod reopen;
 
 pub use begin::{Begun, Dispatch, Scope, begin, dispatch_again};
 pub use error::Error;
 pub use finish::{Finished, cancel, finish};
+pub use reopen::{Reopened, reopen};

@@ -12,6 +12,7 @@ pub mod failures;
 pub mod hosts;
 mod leases;
 pub mod partitions;
+pub mod remedy;
 pub mod run;
 pub mod state;
 pub mod tasks;
@@ -41,6 +42,7 @@ pub fn statements() -> Vec<annals_sql::Stmt> {
         failures::STATEMENTS,
         hosts::STATEMENTS,
         partitions::STATEMENTS,
+        remedy::STATEMENTS,
         run::STATEMENTS,
         state::STATEMENTS,
         tasks::STATEMENTS,

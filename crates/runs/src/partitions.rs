@@ -48,8 +48,11 @@ const OPEN: Stmt = Stmt::new(
 );
 const LIST: Stmt = Stmt::new(
     "runs.partition_list",
-    "select partition_no, object_count, state, lease_epoch, leased_by from annals_partition
-     where run_id = ? order by partition_no",
+    "select p.partition_no, p.object_count, p.state, p.lease_epoch, p.leased_by, p.lease_until - {now_ms},
+       (select count(*) from annals_partition_chunk c where c.run_id = p.run_id and c.partition_no = p.partition_no),
+       (select coalesce(max(s.seq), 0) from annals_request_state s
+        where s.run_id = p.run_id and s.partition_no = p.partition_no)
+     from annals_partition p where p.run_id = ? order by p.partition_no",
 );
 const FAILED: Stmt = Stmt::new(
     "runs.partition_failed",
@@ -199,6 +202,12 @@ pub struct Partition {
     pub epoch: i64,
     /// Who works on it.
     pub leased_by: Option<String>,
+    /// How long its lease lasts without a heartbeat, milliseconds; below 0: it ran out.
+    pub lease_left_ms: Option<i64>,
+    /// Its chunks.
+    pub chunks: i64,
+    /// Those that are done, from the first one on.
+    pub chunks_done: i64,
 }
 
 /// Stores the partitions of a run: how many objects each has.
@@ -386,6 +395,9 @@ pub async fn list(tx: &mut Tx, run_id: i64) -> Result<Vec<Partition>> {
                 state: row.required_text(2)?.to_owned(),
                 epoch: row.required_int(3)?,
                 leased_by: row.text(4)?.map(str::to_owned),
+                lease_left_ms: row.int(5)?,
+                chunks: row.required_int(6)?,
+                chunks_done: row.required_int(7)?,
             })
         })
         .collect()

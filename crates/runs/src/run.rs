@@ -36,9 +36,16 @@ const MESSAGES: Stmt = Stmt::new(
     "runs.run_messages",
     "select status, text from annals_run_message where run_id = ? order by idx",
 );
-const MESSAGE_COUNT: Stmt =
-    Stmt::new("runs.run_message_count", "select count(*) from annals_run_message where run_id = ?");
-pub(crate) const STATEMENTS: &[Stmt] = &[INSERT, GET, LIST, SET_STATE, END, LOCK, MESSAGES, MESSAGE_COUNT];
+const NEXT_MESSAGE: Stmt = Stmt::new(
+    "runs.run_next_message",
+    "select coalesce(max(idx) + 1, 0) from annals_run_message where run_id = ?",
+);
+const FORGET_ERRORS: Stmt = Stmt::new(
+    "runs.run_forget_errors",
+    "delete from annals_run_message where run_id = ? and status in ('error', 'terminated') returning text",
+);
+pub(crate) const STATEMENTS: &[Stmt] =
+    &[INSERT, GET, LIST, SET_STATE, END, LOCK, MESSAGES, NEXT_MESSAGE, FORGET_ERRORS];
 
 /// What made a run start (IIQ-01).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -261,7 +268,7 @@ pub async fn lock(tx: &mut Tx, run_id: i64) -> Result<()> {
 /// # Errors
 /// From the database.
 pub async fn add_messages(tx: &mut Tx, run_id: i64, messages: &[RunMessage]) -> Result<()> {
-    let first = tx.fetch_one(&MESSAGE_COUNT, vec![run_id.into()]).await?.required_int(0)?;
+    let first = tx.fetch_one(&NEXT_MESSAGE, vec![run_id.into()]).await?.required_int(0)?;
     let batch = Batch::new(vec![
         Column { name: "run_id", data: ColumnData::Int(vec![Some(run_id); messages.len()]) },
         Column { name: "idx", data: ColumnData::Int((first..).take(messages.len()).map(Some).collect()) },
@@ -275,6 +282,15 @@ pub async fn add_messages(tx: &mut Tx, run_id: i64, messages: &[RunMessage]) -> 
         },
     ]);
     Ok(tx.insert("annals_run_message", batch, OnConflict::Fail).await?)
+}
+
+/// Takes the messages from a run that say how it failed; their texts.
+///
+/// # Errors
+/// From the database.
+pub async fn forget_errors(tx: &mut Tx, run_id: i64) -> Result<Vec<String>> {
+    let rows = tx.fetch_all(&FORGET_ERRORS, vec![run_id.into()]).await?;
+    rows.iter().map(|row| Ok(row.required_text(0)?.to_owned())).collect()
 }
 
 /// The messages of a run in their order.

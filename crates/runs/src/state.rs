@@ -28,6 +28,11 @@ const LATEST: Stmt = Stmt::new(
     "runs.state_latest",
     "select state from annals_request_state where run_id = ? and partition_no = ? order by seq desc limit 1",
 );
+const LOG: Stmt = Stmt::new(
+    "runs.state_log",
+    "select seq, saved, lease_epoch, state from annals_request_state
+     where run_id = ? and partition_no = ? order by seq desc limit ?",
+);
 const OF_RUN: Stmt = Stmt::new(
     "runs.state_of_run",
     "select s.state from annals_request_state s
@@ -35,7 +40,18 @@ const OF_RUN: Stmt = Stmt::new(
        on l.partition_no = s.partition_no and l.seq = s.seq
      where s.run_id = ?",
 );
-pub(crate) const STATEMENTS: &[Stmt] = &[FENCE, INSERT, IS_SAVED, LATEST, OF_RUN];
+pub(crate) const STATEMENTS: &[Stmt] = &[FENCE, INSERT, IS_SAVED, LATEST, LOG, OF_RUN];
+
+/// A state as it was saved.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Saved {
+    /// Database time, epoch milliseconds.
+    pub saved_ms: i64,
+    /// Under which lease.
+    pub epoch: i64,
+    /// What was saved.
+    pub state: RequestState,
+}
 
 /// Saves the state of a partition under its lease, with the failures of its last chunk. With the last chunk done, the
 /// partition is done.
@@ -82,6 +98,23 @@ pub async fn latest(tx: &mut Tx, run_id: i64, partition: i32) -> Result<Option<R
         .await?
         .map(|row| read(row.required_text(0)?, run_id))
         .transpose()
+}
+
+/// What a partition saved, newest first, at most so many.
+///
+/// # Errors
+/// From the database.
+pub async fn log(tx: &mut Tx, run_id: i64, partition: i32, max: u32) -> Result<Vec<Saved>> {
+    let rows = tx.fetch_all(&LOG, vec![run_id.into(), partition.into(), max.into()]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Saved {
+                saved_ms: row.required_int(1)?,
+                epoch: row.required_int(2)?,
+                state: read(row.required_text(3)?, run_id)?,
+            })
+        })
+        .collect()
 }
 
 /// What each partition of a run saved last.

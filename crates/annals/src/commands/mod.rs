@@ -5,10 +5,13 @@ mod capture;
 mod check;
 mod demo;
 mod doctor;
+mod hosts;
 mod init;
 mod migrate;
+mod partitions;
 mod plan;
 mod repack;
+mod rerun;
 mod run;
 mod runs;
 mod timeline;
@@ -16,7 +19,7 @@ mod transform;
 
 use annals_config::Config;
 
-use crate::cli::{Cli, Command, Global, HistoryCommand, RunsCommand};
+use crate::cli::{Cli, Command, Global, HistoryCommand, RunsCommand, StateCommand};
 use crate::context::load_config;
 use crate::exit::{Exit, Failure};
 
@@ -38,6 +41,17 @@ pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
                 runs::list(&global, &config(&global)?, task.as_deref(), limit, before).await
             }
             RunsCommand::Show { run } => runs::show(&global, &config(&global)?, run).await,
+            RunsCommand::Resume(run) => rerun::resume(&global, config(&global)?, run.run).await,
+            RunsCommand::Rerun(run) => rerun::rerun(&global, config(&global)?, run.run).await,
+            RunsCommand::Cancel(run) => rerun::cancel(&config(&global)?, run.run).await,
+        },
+        Command::Hosts => hosts::execute(&global, &config(&global)?).await,
+        Command::Partitions { run } => partitions::list(&global, &config(&global)?, run).await,
+        Command::State { command } => match command {
+            StateCommand::Show(partition) => partitions::show(&global, &config(&global)?, partition).await,
+            StateCommand::Log { partition, limit } => {
+                partitions::log(&global, &config(&global)?, partition, limit).await
+            }
         },
         Command::Plan(arguments) => plan::execute(&global, &config(&global)?, &arguments).await,
         Command::Transform(arguments) => transform::execute(&config(&global)?, &arguments).await,

@@ -4,16 +4,17 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use annals_config::Config;
-use annals_config::task::Task;
 use annals_dispatcher::Scope;
 use annals_extract::Stop;
 use annals_model::TaskStatus;
-use annals_runs::{Run, RunMessage, Trigger, run as runs};
+use annals_runs::{Run, RunMessage, RunState, Trigger, run as runs};
 use annals_source::Source;
 use annals_sql::Db;
 use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{Global, RunArgs};
+use crate::commands::runs::what_to_do;
 use crate::context::{SystemClock, find_task, open_history, open_source};
 use crate::exit::{Exit, Failure};
 use crate::output::{Format, Listing};
@@ -21,54 +22,96 @@ use crate::pipeline::{Done, Pipeline};
 use crate::presence::{Presence, leased};
 use crate::progress::Progress;
 
-/// A run that was executed.
+/// This process while it executes runs.
+pub(crate) struct Executing {
+    pub(crate) pipeline: Pipeline,
+    done: Arc<Done>,
+    progress: Progress,
+    began: Instant,
+}
+
+/// This process when it has executed them.
 pub(crate) struct Executed {
-    /// What the process says.
-    pub(crate) exit: Exit,
+    history: Db,
+    interrupted: bool,
+    seconds: f64,
+}
+
+impl Executing {
+    /// Opens the history database, makes this process known, listens to signals, shows progress.
+    pub(crate) async fn begin(
+        global: &Global,
+        config: &Arc<Config>,
+        source: Arc<Source>,
+    ) -> Result<Self, Failure> {
+        let lease_ms = config.service.lease_ms;
+        let history = leased(&open_history(config).await?, lease_ms);
+        let clock = Arc::new(SystemClock);
+        let presence = Presence::begin(&history, clock.clone(), &host_name(), "run", lease_ms).await?;
+        let stop = Stop::default();
+        let pipeline = Pipeline {
+            config: Arc::clone(config),
+            history,
+            source,
+            clock,
+            host: host_name(),
+            presence,
+            stop,
+        };
+        stop_on_signal(&pipeline.stop);
+        let done = Arc::new(Done::default());
+        let progress = Progress::show(Arc::clone(&done), "objects", global.quiet);
+        Ok(Self { pipeline, done, progress, began: Instant::now() })
+    }
+
+    /// Where progress is told.
+    pub(crate) fn done(&self) -> Arc<Done> {
+        Arc::clone(&self.done)
+    }
+
+    /// Shows no more progress, and says that this process ends.
+    pub(crate) async fn end(self) -> Executed {
+        self.progress.end().await;
+        self.pipeline.presence.end().await;
+        let interrupted = self.pipeline.stop.asked();
+        let seconds = self.began.elapsed().as_secs_f64();
+        Executed { history: self.pipeline.history, interrupted, seconds }
+    }
+}
+
+impl Executed {
+    /// Prints the results of a run; what the process says about it.
+    pub(crate) async fn report(&self, global: &Global, run_id: i64) -> Result<Exit, Failure> {
+        let (run, messages) = ended(&self.history, run_id).await?;
+        if run.state != RunState::Ended {
+            eprintln!("Run {run_id} goes on in other processes: `annals partitions {run_id}` shows where.");
+            return Ok(Exit::Interrupted);
+        }
+        print_results(global, &run)?;
+        for message in &messages {
+            eprintln!("{}: {}", message.status.as_str(), message.text);
+        }
+        let mut tx = self.history.begin_read().await?;
+        if let Some(advice) = what_to_do(&mut tx, &run).await? {
+            eprintln!("{advice}");
+        }
+        eprintln!("{}", done_line(&run, self.seconds));
+        Ok(exit_of(&run, self.interrupted))
+    }
 }
 
 pub(crate) async fn execute(global: &Global, config: Config, arguments: &RunArgs) -> Result<Exit, Failure> {
     let config = Arc::new(config);
     let task = find_task(&config, arguments.task.task.as_deref())?;
     let source = Arc::new(open_source(&config).await?);
-    Ok(execute_with(global, &config, source, task, Scope::Task).await?.exit)
-}
-
-/// Executes a run, shows its progress and prints its results.
-pub(crate) async fn execute_with(
-    global: &Global,
-    config: &Arc<Config>,
-    source: Arc<Source>,
-    task: &Task,
-    scope: Scope<'_>,
-) -> Result<Executed, Failure> {
-    let lease_ms = config.service.lease_ms;
-    let history = leased(&open_history(config).await?, lease_ms);
-    let presence = Presence::begin(&history, Arc::new(SystemClock), &host_name(), "run", lease_ms).await?;
-    let pipeline = Pipeline {
-        config: Arc::clone(config),
-        history: history.clone(),
-        source,
-        clock: Arc::new(SystemClock),
-        host: host_name(),
-        presence,
-        stop: Stop::default(),
+    let executing = Executing::begin(global, &config, source).await?;
+    let outcome = if arguments.now {
+        executing.pipeline.execute_now(task, executing.done()).await
+    } else {
+        executing.pipeline.execute(task, Trigger::Adhoc, Scope::Task, executing.done()).await
     };
-    stop_on_signal(&pipeline.stop);
-    let began = Instant::now();
-    let done = Arc::new(Done::default());
-    let progress = Progress::show(Arc::clone(&done), "objects", global.quiet);
-    let outcome = pipeline.execute(task, Trigger::Adhoc, scope, done).await;
-    progress.end().await;
-    pipeline.presence.end().await;
-    let run_id = outcome?.run_id;
-    let (run, messages) = ended(&history, run_id).await?;
-    print_results(global, &run)?;
-    for message in &messages {
-        eprintln!("{}: {}", message.status.as_str(), message.text);
-    }
-    eprintln!("{}", done_line(&run, began.elapsed().as_secs_f64()));
-    Ok(Executed { exit: exit_of(&run, pipeline.stop.asked()) })
+    let executed = executing.end().await;
+    executed.report(global, outcome?.run_id).await
 }
 
 async fn ended(history: &Db, run_id: i64) -> Result<(Run, Vec<RunMessage>), Failure> {
@@ -121,14 +164,23 @@ fn exit_of(run: &Run, interrupted: bool) -> Exit {
 fn stop_on_signal(stop: &Stop) {
     let stop = stop.clone();
     tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
+        if signalled().await.is_ok() {
             eprintln!("Stopping after the batch in hand; what is done is saved. Once more to stop at once.");
             stop.ask();
         }
-        if tokio::signal::ctrl_c().await.is_ok() {
+        if signalled().await.is_ok() {
             std::process::exit(i32::from(Exit::Interrupted as u8));
         }
     });
+}
+
+/// Waits for Ctrl-C, or for what supervisors send.
+async fn signalled() -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _ = terminate.recv() => Ok(()),
+    }
 }
 
 /// This host's name.
