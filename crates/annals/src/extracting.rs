@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
+use crate::own_name;
 use crate::pipeline::{Done, POLL, Part, Pipeline, Worked, task_of};
 
 /// How long a host that cannot take part in a run leaves it to others before it tries again.
@@ -21,6 +22,7 @@ const TRY_AGAIN: Duration = Duration::from_secs(5);
 /// # Errors
 /// Where a part of it was lost.
 pub async fn serve(pipeline: &Pipeline) -> anyhow::Result<()> {
+    own_name::warn_of_problem(&pipeline.host);
     let host = Arc::new(Host { pipeline: pipeline.clone(), configured: Mutex::default() });
     let mut parts = JoinSet::new();
     for slot in 0..pipeline.config.service.worker_slots.max(1) {

@@ -6,6 +6,7 @@ pub mod context;
 pub mod exit;
 pub mod extracting;
 pub mod output;
+pub mod own_name;
 pub mod pipeline;
 pub mod presence;
 mod progress;
