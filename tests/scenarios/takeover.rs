@@ -214,6 +214,27 @@ async fn a_process_that_stood_still_is_fenced_off() {
     assert!(site.count("select count(*) from annals_partition where lease_epoch > 1;") > 0);
 }
 
+/// TRAP-15: a database that cuts all connections fails no run: what was in hand is given back, and worked on again.
+#[tokio::test]
+async fn a_run_outlives_its_connections() {
+    let expected = uninterrupted(Engine::Postgres).await;
+    let site = slow_site(Engine::Postgres).await;
+    let child = start(&site);
+    for states in [2, 6, 10] {
+        let query =
+            format!("select case when count(*) >= {states} then 1 else 0 end from annals_request_state;");
+        wait_for(&site, &query).await;
+        assert_eq!(site.look("select state from annals_run;"), ["running"]);
+        let cut = site.look(
+            "select count(pg_terminate_backend(pid)) from pg_stat_activity
+             where datname = current_database() and pid <> pg_backend_pid();",
+        );
+        assert_ne!(cut, ["0"]);
+    }
+    ended(child).exits(0).tells("Done. status=success");
+    check_whole(&site, &expected).await;
+}
+
 /// A process that is asked to stop hands its partitions and its run over at once, where another host works.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_that_stops_hands_its_run_over() {

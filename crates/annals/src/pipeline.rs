@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use annals_config::Config;
 use annals_config::banner::run_banners;
@@ -18,7 +18,7 @@ use annals_queue::{Queue, in_process};
 use annals_runs::driver::Standing;
 use annals_runs::{Run, RunLease, RunState, Trigger, config_version, driver, hosts, run as runs};
 use annals_source::Source;
-use annals_sql::Db;
+use annals_sql::{Db, ErrorKind};
 use annals_writer::{Writer, WriterSettings};
 use anyhow::Context as _;
 use tokio::task::JoinSet;
@@ -28,6 +28,10 @@ use crate::presence::Presence;
 
 /// How often it is looked what there is to do, where nothing tells: what a dead process left is begun within a second.
 pub(crate) const POLL: Duration = Duration::from_millis(300);
+
+/// How long a run waits for a history database that cannot be reached; then it is left for whoever takes it up.
+const PATIENCE: Duration = Duration::from_secs(60);
+const TRY_EVERY: Duration = Duration::from_secs(1);
 
 /// What runs are executed with.
 #[derive(Clone)]
@@ -87,7 +91,7 @@ enum Orphans {
 /// What ended the work in a slot.
 #[derive(Debug)]
 pub(crate) enum Worked {
-    /// A partition failed, and told the run why.
+    /// A partition failed, and told the run why, or the failure will pass.
     Failed(String),
     /// Nothing could be claimed, or written at all.
     Stopped(String),
@@ -270,14 +274,14 @@ impl Pipeline {
                 Part::Whole => self.work(task, lease.run_id, &done).await,
                 Part::EndsOnly => None,
             };
-            let standing = self.standing(lease.run_id).await?;
+            let standing = patiently(|| self.standing(lease.run_id)).await?;
             if standing.state == RunState::Ended {
-                let run = self.run(lease.run_id).await?;
+                let run = patiently(|| self.run(lease.run_id)).await?;
                 return Ok(run.status.map(|status| Finished { status, counters: run.counters }));
             }
             let over = standing.open == 0 || standing.failed > 0 || problem.is_some();
             if !over && self.stop.asked() {
-                if self.leaves(part).await? {
+                if patiently(|| self.leaves(part)).await? {
                     let mut tx = self.history.begin().await?;
                     driver::leave(&mut tx, &lease).await?;
                     tx.commit().await?;
@@ -286,7 +290,9 @@ impl Pipeline {
                 problem = Some("The run was interrupted; what it had done is saved.".to_owned());
             }
             if (over || problem.is_some()) && !held.lost() {
-                if let Some(finished) = finish(&self.history, task, lease, problem).await? {
+                let finished =
+                    patiently(|| async { Ok(finish(&self.history, task, lease, problem.clone()).await?) });
+                if let Some(finished) = finished.await? {
                     return Ok(Some(finished));
                 }
             } else if self.stop.asked() {
@@ -336,14 +342,14 @@ impl Pipeline {
     /// Works on the partitions of a run that nobody works on, with all worker slots; what stopped the workers, if anything
     /// did. A partition that fails has told the run why.
     async fn work(&self, task: &Task, run_id: i64, done: &Arc<Done>) -> Option<String> {
-        match self.standing(run_id).await {
-            Ok(standing) if standing.claimable == 0 => return None,
-            Ok(_) => {}
+        let scouted = patiently(|| async {
+            let standing = self.standing(run_id).await?;
+            Ok((standing.claimable > 0, self.writer().await?))
+        });
+        let writer = match scouted.await {
+            Ok((false, _)) => return None,
+            Ok((true, writer)) => Arc::new(writer),
             Err(error) => return Some(format!("{error:#}")),
-        }
-        let writer = match self.writer().await {
-            Ok(writer) => Arc::new(writer),
-            Err(error) => return Some(error_chain(&error)),
         };
         let mut working = JoinSet::new();
         for slot in 0..self.config.service.worker_slots.max(1) {
@@ -394,7 +400,9 @@ impl Pipeline {
         drop(extractor);
         writing.await.map_err(|error| Worked::Stopped(format!("a writer was lost: {error}")))?;
         worked.map_err(|error| match error {
-            annals_extract::Error::Claim { .. } => Worked::Stopped(error_chain(&error)),
+            annals_extract::Error::Claim { .. } if !error.is_passing() => {
+                Worked::Stopped(error_chain(&error))
+            }
             _ => Worked::Failed(error_chain(&error)),
         })
     }
@@ -453,6 +461,29 @@ pub fn image_plans(config: &Config, task: &Task) -> BTreeMap<ObjectType, ImagePl
             Some((*object_type, ImagePlan::new(*object_type, profile, image, extracted)))
         })
         .collect()
+}
+
+/// Repeats a step for a while where the history database cannot be reached, or somebody was in the way.
+async fn patiently<T, S, F>(step: S) -> anyhow::Result<T>
+where
+    S: Fn() -> F,
+    F: Future<Output = anyhow::Result<T>>,
+{
+    let began = Instant::now();
+    loop {
+        match step().await {
+            Err(error) if will_pass(&error) && began.elapsed() < PATIENCE => {
+                tracing::warn!("tried again in a moment: {error:#}");
+                tokio::time::sleep(TRY_EVERY).await;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+fn will_pass(error: &anyhow::Error) -> bool {
+    let sql = error.chain().find_map(|cause| cause.downcast_ref::<annals_sql::Error>());
+    sql.is_some_and(|error| matches!(error.kind(), ErrorKind::Unreachable | ErrorKind::Conflict))
 }
 
 /// The task of a run, in the configuration that it began with.

@@ -79,7 +79,8 @@ impl Extractor {
     /// partitions that it ended. One that was taken over meanwhile is its new owner's (TRAP-06): the next one is claimed.
     ///
     /// # Errors
-    /// The first failure that ends a partition; the partition is then marked as failed, with a message of the run.
+    /// The first failure that ends a partition; the partition is then marked as failed, with a message of the run, or
+    /// given back where the failure is a passing one.
     pub async fn work(&self, history: &Db, run_id: i64, worker: &str) -> Result<u32, Error> {
         let mut ended = 0;
         while !self.stop.asked() {
@@ -105,6 +106,7 @@ impl Extractor {
             let released = match &outcome {
                 Ok(true) => Ok(()),
                 Ok(false) => release(history, &lease, None).await,
+                Err(error) if error.is_passing() => release(history, &lease, None).await,
                 Err(error) => release(history, &lease, Some(error)).await,
             };
             match (outcome, released) {
@@ -120,8 +122,8 @@ impl Extractor {
                         lease.partition
                     );
                 }
-                (Ok(_), Err(source)) => return Err(runs_error(&lease, source)),
                 (Err(error), _) => return Err(error),
+                (Ok(_), Err(source)) => return Err(runs_error(&lease, source)),
             }
         }
         Ok(ended)
