@@ -15,6 +15,7 @@ pub mod partitions;
 pub mod remedy;
 pub mod run;
 pub mod state;
+pub mod suspects;
 pub mod tasks;
 mod text;
 pub mod timestamp;
@@ -25,7 +26,7 @@ pub use error::Error;
 pub use failures::FailedObject;
 pub use leases::{Held, Lease, Leases};
 pub use partitions::{Chunk, ChunkKind, Claimed, DeletedObject, NewChunk, Objects};
-pub use run::{NamedObjects, NewRun, Run, RunMessage, RunState, Trigger};
+pub use run::{NewRun, Run, RunMessage, RunScope, RunState, Trigger};
 pub use writes::WriteCounts;
 
 /// Result of a call of this crate.
@@ -45,6 +46,7 @@ pub fn statements() -> Vec<annals_sql::Stmt> {
         remedy::STATEMENTS,
         run::STATEMENTS,
         state::STATEMENTS,
+        suspects::STATEMENTS,
         tasks::STATEMENTS,
         timestamp::STATEMENTS,
         writes::STATEMENTS,
