@@ -6,6 +6,7 @@ mod banners;
 mod captures;
 mod command_line;
 mod compact;
+mod dead;
 mod deletions;
 mod doctor;
 mod exit_codes;

@@ -93,6 +93,12 @@ pub enum Command {
     AsOf(AsOfArgs),
     /// Show the events of an object
     Timeline(TimelineArgs),
+    /// Look at messages that were given up, deliver them once more, or discard them
+    Dead {
+        /// Which.
+        #[command(subcommand)]
+        command: DeadCommand,
+    },
     /// What concerns the identity system itself
     Source {
         /// What.
@@ -274,6 +280,8 @@ pub enum RunsCommand {
 pub enum SourceCommand {
     /// Print DDL of triggers that note deletions, for a system that does not note them itself
     DeleteTriggers,
+    /// Print DDL of indexes that find what changed, for nights that should not read whole tables
+    Indexes,
 }
 
 /// Arguments of `reconcile`.
@@ -382,6 +390,75 @@ pub struct TimelineArgs {
     /// At most so many
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
     pub limit: u32,
+}
+
+/// Commands on dead letters.
+#[derive(Debug, Subcommand)]
+pub enum DeadCommand {
+    /// List dead letters, those of one object in the order in which they were read
+    List {
+        /// Which.
+        #[command(flatten)]
+        filter: LetterArgs,
+        /// Those that still wait to be delivered again
+        #[arg(long)]
+        parked: bool,
+        /// At most so many
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
+        limit: u32,
+    },
+    /// Show one letter: the message, why it was given up, and what was done with it
+    Show {
+        /// Its id
+        #[arg(value_name = "LETTER")]
+        letter: String,
+    },
+    /// Deliver letters once more, in their order; those that are written are gone
+    Redrive {
+        /// Which.
+        #[command(flatten)]
+        letters: LettersArgs,
+        /// Why, for the audit
+        #[arg(long, default_value = "", value_name = "TEXT")]
+        reason: String,
+    },
+    /// Discard letters for good
+    Discard {
+        /// Which.
+        #[command(flatten)]
+        letters: LettersArgs,
+        /// Why, for the audit
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+}
+
+/// Letters by what they are about.
+#[derive(Debug, Clone, Args)]
+pub struct LetterArgs {
+    /// Only letters about objects of this type
+    #[arg(long = "type", value_name = "TYPE")]
+    pub object_type: Option<ObjectType>,
+    /// Only letters about the object with this name or id
+    #[arg(long, value_name = "NAME")]
+    pub object: Option<String>,
+    /// Only letters from this run
+    #[arg(long, value_name = "RUN")]
+    pub run: Option<i64>,
+}
+
+/// Letters that something is done with.
+#[derive(Debug, Clone, Args)]
+pub struct LettersArgs {
+    /// Their ids
+    #[arg(value_name = "LETTER", conflicts_with_all = ["object_type", "object", "run", "all"])]
+    pub ids: Vec<String>,
+    /// Which.
+    #[command(flatten)]
+    pub filter: LetterArgs,
+    /// All there are
+    #[arg(long, conflicts_with_all = ["object_type", "object", "run"])]
+    pub all: bool,
 }
 
 /// Commands on the history database.

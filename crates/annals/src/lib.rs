@@ -3,6 +3,7 @@
 pub mod cli;
 mod commands;
 pub mod context;
+pub mod discarded;
 pub mod exit;
 pub mod extracting;
 pub mod output;

@@ -6,7 +6,9 @@ use annals::cli::Cli;
 use annals::exit::{Exit, Failure};
 use clap::Parser as _;
 use mimalloc::MiMalloc;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
 
 /// Images are many small texts: a third of a run's own time went to glibc's allocator (docs/performance.md).
 #[global_allocator]
@@ -36,7 +38,8 @@ fn main() -> ExitCode {
 fn log(cli: &Cli) {
     let filter = cli.global.log.clone().unwrap_or_else(|| "warn".to_owned());
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    let stderr = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
+    tracing_subscriber::registry().with(stderr.with_filter(filter)).with(annals::discarded::layer()).init();
 }
 
 fn report(failure: &Failure) {

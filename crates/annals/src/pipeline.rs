@@ -287,6 +287,7 @@ impl Pipeline {
         done: Arc<Done>,
     ) -> anyhow::Result<Option<Finished>> {
         let held = self.presence.leases().hold(lease);
+        self.redeliver(&self.writer(lease.run_id).await?).await;
         loop {
             let mut problem = match part {
                 Part::Whole => self.work(task, lease.run_id, &done).await,
@@ -329,6 +330,9 @@ impl Pipeline {
         problem: Option<String>,
     ) -> anyhow::Result<Option<Finished>> {
         let source = &self.config.service.source;
+        if is_whole {
+            self.redeliver(&self.writer(lease.run_id).await?).await;
+        }
         if is_whole && source.intercepted_deletes == InterceptedRows::Remove {
             remove_noted(&self.history, &self.source, &source.url, lease.run_id).await?;
         }

@@ -9,11 +9,12 @@ use annals_config::banner::run_banners;
 use annals_config::extract::ExtractedObject;
 use annals_config::task::Task;
 use annals_extract::{ExtractSettings, Extractor, ImagePlan};
-use annals_model::{ObjectType, error_chain};
+use annals_model::{Clock, ObjectType, error_chain};
 use annals_queue::{Queue, in_process};
 use annals_writer::{Writer, WriterSettings};
 use tokio::task::JoinSet;
 
+use crate::discarded;
 use crate::pipeline::{Done, Pipeline, patiently};
 
 /// What ended the work in a slot.
@@ -99,14 +100,24 @@ impl Pipeline {
     /// A writer for a run.
     pub(crate) async fn writer(&self, run_id: i64) -> Result<Writer, annals_history::Error> {
         let expects_new = annals_history::is_first_load(&self.history, run_id).await?;
-        let capture = &self.config.service.capture;
-        let settings = WriterSettings {
-            json_format: capture.json_format,
-            max_allowed_patches: capture.max_allowed_patches,
-            expects_new,
-            capture_max_age_days: capture.capture_max_age_days,
-        };
-        Ok(Writer::new(settings, Arc::clone(&self.clock)))
+        Ok(writer(&self.config, Arc::clone(&self.clock), expects_new))
+    }
+
+    /// Delivers parked messages whose time has come again (IIQ-57). A run does it before it reads anything and once
+    /// more at its end; what could not be delivered waits.
+    pub(crate) async fn redeliver(&self, writer: &Writer) {
+        match writer.redeliver(&self.history).await {
+            Ok(done) if done.written + done.dead > 0 => {
+                tracing::info!(
+                    written = done.written,
+                    parked = done.parked,
+                    dead = done.dead,
+                    "parked messages delivered again"
+                );
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!("parked messages were not delivered again: {}", error_chain(&error)),
+        }
     }
 
     fn extractor(&self, task: &Task, queue: Queue) -> Extractor {
@@ -133,6 +144,23 @@ impl Pipeline {
             leases: self.presence.leases().clone(),
         }
     }
+}
+
+/// A writer with the settings of a configuration, its log of discarded messages open.
+pub(crate) fn writer(config: &Config, clock: Arc<dyn Clock>, expects_new: bool) -> Writer {
+    discarded::log_to(config.service.log.discarded_messages.as_deref());
+    let (capture, queue) = (&config.service.capture, &config.service.queue);
+    let settings = WriterSettings {
+        json_format: capture.json_format,
+        max_allowed_patches: capture.max_allowed_patches,
+        expects_new,
+        capture_max_age_days: capture.capture_max_age_days,
+        audit_removed_events: capture.audit_removed_events,
+        redeliveries_max: queue.redeliveries_max,
+        redelivery_delay_ms: i64::from(queue.redelivery_delay_s) * 1_000,
+        discarded_message_event: capture.create_discarded_message_event,
+    };
+    Writer::new(settings, clock)
 }
 
 /// How the images of a task are made, by object type.

@@ -17,6 +17,7 @@ use crate::Error;
 use crate::finish::{by_type, end};
 use crate::qualify::share_out;
 use crate::reconcile::Report;
+use crate::unread::record_unread;
 
 /// How long the transaction that shares objects out may wait for the source at a time.
 const SHARE_OUT_IDLE_MS: i64 = 600_000;
@@ -121,7 +122,14 @@ impl Begun {
 /// messages.
 pub async fn begin(dispatch: Dispatch<'_>) -> Result<Begun, Error> {
     let overlap_ms = dispatch.config.service.source.overlap_ms;
-    let horizon = dispatch.source.horizon(overlap_ms).await?;
+    let horizon = match dispatch.source.horizon(overlap_ms).await {
+        Ok(horizon) => horizon,
+        Err(error) => {
+            let Dispatch { history, config, task, trigger, host, .. } = dispatch;
+            record_unread(history, config, task, trigger, host, &error).await?;
+            return Err(error.into());
+        }
+    };
     if let Some(blind) = &horizon.blind {
         tracing::warn!(
             "the source's open transactions are unknown, so that only source.overlapSeconds = {} guards late commits: {blind}",
@@ -197,7 +205,7 @@ async fn record(dispatch: Dispatch<'_>, horizon_ms: i64) -> Result<Recorded, Err
         horizon_ms,
         scope: dispatch.scope.recorded(),
         follows: dispatch.again.map(|run| run.id),
-        driver: dispatch.driver,
+        driver: Some(dispatch.driver),
     };
     let lease = run::begin(&mut tx, &new).await?;
     let run_id = lease.run_id;

@@ -8,6 +8,7 @@ mod finish;
 mod qualify;
 mod reconcile;
 mod reopen;
+mod unread;
 
 pub use begin::{Begun, Dispatch, Scope, begin, dispatch_again};
 pub use deletions::remove_noted;
@@ -15,3 +16,4 @@ pub use error::Error;
 pub use finish::{Finished, cancel, finish};
 pub use reconcile::{Difference, Differing, Findings, Report, Totals, compare};
 pub use reopen::{Reopened, reopen};
+pub use unread::record_unread;

@@ -85,6 +85,9 @@ pub struct Extractor {
     pub leases: Leases,
 }
 
+/// Under which nobody has worked on a partition before.
+const FIRST_EPOCH: i64 = 1;
+
 /// How the work on a partition ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Ended {
@@ -182,8 +185,11 @@ impl Extractor {
             suspects,
             has_new_failures: false,
         };
-        for chunk in chunks {
+        let mut outbox = Outbox::new(self, &lease, held);
+        let mut chunks = chunks.into_iter().peekable();
+        while let Some(chunk) = chunks.next() {
             if self.ends_early(held) {
+                outbox.save(&mut progress).await?;
                 progress.all_written(&lease).await?;
                 return Ok(Ended::Asked);
             }
@@ -195,31 +201,47 @@ impl Extractor {
                 let mut tx = read(history, &lease).await?;
                 let newly_failed = failures::newly_failed(&mut tx, lease.run_id).await.map_err(failed)?;
                 if thresholds_breached(newly_failed, qualified, &self.arguments) {
+                    outbox.save(&mut progress).await?;
                     progress.all_written(&lease).await?;
                     return Ok(Ended::Breached);
                 }
                 partitions::chunk_objects(&mut tx, &lease, chunk.number).await.map_err(failed)?
             };
-            if !self.work_on_chunk(history, held, &lease, chunk, objects, &mut progress).await? {
+            if !self.work_on_chunk(history, chunk, objects, &mut outbox, &mut progress).await? {
+                // What waits to be saved goes with the chunk that is not done: the next owner reads it again.
                 progress.all_written(&lease).await?;
                 return Ok(Ended::Asked);
+            }
+            outbox.unsaved += chunk.objects;
+            if !self.may_wait(&outbox, &progress, chunks.peek()) {
+                outbox.save(&mut progress).await?;
             }
         }
         progress.all_written(&lease).await?;
         Ok(Ended::Done)
     }
 
-    /// Works on one chunk; `false` if it ends early: what was sent of it is written, and read again by the next owner.
+    /// Whether a chunk that is done may go out together with the next one: on most nights a chunk is a few objects of a
+    /// type, and a transaction costs as much as a hundred of them. Never more than `lossLimit` objects wait to be saved,
+    /// and none where something has failed or a worker has died, for then it matters which chunk it was.
+    fn may_wait(&self, outbox: &Outbox<'_>, progress: &Progress, next: Option<&Chunk>) -> bool {
+        let most = u64::from(self.arguments.loss_limit).min(self.settings.batch_objects_max as u64);
+        outbox.lease.epoch == FIRST_EPOCH
+            && progress.suspects.is_empty()
+            && !progress.has_new_failures
+            && next.is_some_and(|next| outbox.unsaved + next.objects <= most)
+    }
+
+    /// Works on one chunk; `false` if it ends early.
     async fn work_on_chunk(
         &self,
         history: &Db,
-        held: &Held,
-        lease: &PartitionLease,
         chunk: Chunk,
         objects: Objects,
+        outbox: &mut Outbox<'_>,
         progress: &mut Progress,
     ) -> Result<bool, Error> {
-        let mut outbox = Outbox::new(self, lease, held);
+        let lease = outbox.lease;
         match objects {
             Objects::Deleted(deleted) => {
                 let observed_ms = self.source.now_ms().await.map_err(|source| source_error(lease, source))?;
@@ -247,16 +269,16 @@ impl Extractor {
                     });
                 };
                 let parted = Parted::new(&progress.suspects, chunk.object_type, ids);
-                if !self.work_on_ids(chunk, plan, &parted.innocent, &mut outbox, progress).await? {
-                    return Ok(false);
-                }
-                if !self.work_carefully(history, chunk, plan, parted, &mut outbox, progress).await? {
+                if !self.work_on_ids(chunk, plan, &parted.innocent, outbox, progress).await?
+                    || !self.work_carefully(history, chunk, plan, parted, outbox, progress).await?
+                {
                     return Ok(false);
                 }
             }
         }
         debug_assert!(chunk.kind != ChunkKind::Deleted || outbox.failures.is_empty());
-        outbox.close(progress).await?;
+        progress.state.chunks_done += 1;
+        progress.has_new_failures = !outbox.failures.is_empty();
         Ok(true)
     }
 

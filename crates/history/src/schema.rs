@@ -31,7 +31,7 @@ annals_certification_capture,13,deleted,smallint,,YES,,N,
 ";
 
 /// Our own tables whose growth is reported with the history tables.
-pub(crate) const OUR_TABLES: [&str; 22] = [
+pub(crate) const OUR_TABLES: [&str; 27] = [
     "annals_head",
     "annals_object_kind",
     "annals_deferred_index",
@@ -53,6 +53,11 @@ pub(crate) const OUR_TABLES: [&str; 22] = [
     "annals_run_write",
     "annals_run_attribute",
     "annals_dead_letter",
+    "annals_dead_letter_act",
+    "annals_parked_message",
+    "annals_reading",
+    "annals_removed_event",
+    "annals_sighting",
     "annals_migration",
 ];
 
@@ -164,6 +169,7 @@ macro_rules! migrations {
             4 "slim heads" "0004_slim_heads",
             5 "cleaned text" "0005_cleaned_text",
             7 "leases" "0007_leases",
+            8 "any order" "0008_any_order",
             9 "suspects" "0009_suspects",
             10 "first load" "0010_first_load",
         )

@@ -11,6 +11,7 @@ mod error;
 pub mod failures;
 pub mod hosts;
 mod leases;
+pub mod parked;
 pub mod partitions;
 pub mod remedy;
 pub mod run;
@@ -42,6 +43,7 @@ pub fn statements() -> Vec<annals_sql::Stmt> {
         driver::STATEMENTS,
         failures::STATEMENTS,
         hosts::STATEMENTS,
+        parked::STATEMENTS,
         partitions::STATEMENTS,
         remedy::STATEMENTS,
         run::STATEMENTS,

@@ -138,8 +138,8 @@ pub struct NewRun {
     pub scope: Option<RunScope>,
     /// The run that it executes again.
     pub follows: Option<i64>,
-    /// Who dispatches and finishes it.
-    pub driver: Driver,
+    /// Who dispatches and finishes it; `None` for one that ends at once.
+    pub driver: Option<Driver>,
 }
 
 /// A run.
@@ -204,8 +204,8 @@ pub async fn begin(tx: &mut Tx, run: &NewRun) -> Result<RunLease> {
         counters_text(&Counters::default())?.into(),
         scope.map_err(|e| Error::json("annals_run", "scope", e))?.into(),
         run.follows.into(),
-        run.driver.host.into(),
-        run.driver.lease_ms.into(),
+        run.driver.map(|driver| driver.host).into(),
+        run.driver.map(|driver| driver.lease_ms).into(),
     ];
     Ok(RunLease { run_id: tx.fetch_one(&INSERT, params).await?.required_int(0)?, epoch: 1 })
 }

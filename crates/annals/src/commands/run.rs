@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use annals_config::Config;
-use annals_dispatcher::Scope;
+use annals_config::task::Task;
+use annals_dispatcher::{Scope, record_unread};
 use annals_extract::Stop;
 use annals_model::TaskStatus;
 use annals_runs::{Run, RunState, Trigger, run as runs};
@@ -116,7 +117,7 @@ impl Executed {
 pub(crate) async fn execute(global: &Global, config: Config, arguments: &RunArgs) -> Result<Exit, Failure> {
     let config = Arc::new(config);
     let task = find_task(&config, arguments.task.task.as_deref())?;
-    let source = Arc::new(open_source(&config).await?);
+    let source = Arc::new(source_or_record(&config, task).await?);
     let executing = Executing::begin(global, &config, source).await?;
     let outcome = if arguments.now {
         executing.pipeline.execute_now(task, executing.done()).await
@@ -125,6 +126,26 @@ pub(crate) async fn execute(global: &Global, config: Config, arguments: &RunArgs
     };
     let executed = executing.end().await;
     executed.report(global, outcome?.run_id).await
+}
+
+/// Opens the identity system for a run; where that fails, the run is recorded as one that could not begin.
+///
+/// # Errors
+/// As [`open_source`]; what went wrong with the record is only logged.
+pub(crate) async fn source_or_record(config: &Config, task: &Task) -> Result<Source, Failure> {
+    let failure = match open_source(config).await {
+        Ok(source) => return Ok(source),
+        Err(failure) => failure,
+    };
+    let recorded = async {
+        let history = open_history(config).await.map_err(|failure| failure.error)?;
+        record_unread(&history, config, task, Trigger::Adhoc, &host_name(), failure.error.as_ref()).await?;
+        anyhow::Ok(())
+    };
+    if let Err(error) = recorded.await {
+        tracing::warn!("the run is not recorded: {error:#}");
+    }
+    Err(failure)
 }
 
 /// The results of a run by their display rules (IIQ-34).
