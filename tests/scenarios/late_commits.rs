@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use annals::context::{SystemClock, open_source};
 use annals::pipeline::Pipeline;
+use annals::presence::Presence;
 use annals_extract::Stop;
 use annals_sql::{Access, Db, Stmt, Value};
 use annals_testkit::Engine;
@@ -85,6 +86,7 @@ async fn account(site: &Site, changes: u32) -> Account {
         history: site.db.clone(),
         clock: Arc::new(SystemClock),
         host: "test".to_owned(),
+        presence: Presence::begin(&site.db, Arc::new(SystemClock), "test", "run", 30_000).await.unwrap(),
         stop: Stop::default(),
     };
     let (ended, runs) = watch::channel(0);

@@ -26,4 +26,5 @@ mod sameness;
 mod selection;
 mod site;
 mod tables;
+mod takeover;
 mod thresholds;

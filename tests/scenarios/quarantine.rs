@@ -51,8 +51,12 @@ fn kill_when_trapped(site: &Site, mut process: Child) {
     process.kill().unwrap();
     process.wait().unwrap();
     site.ask(&format!("select pg_terminate_backend(pid) {trapped};"));
-    // The next run need not wait until the dead one's lock is stale.
-    site.history.sql("update annals_task set locked_at = 1 where locked_by_run is not null;");
+    // The next process need not wait until the dead one's leases have run out.
+    site.history.sql(
+        "update annals_task set locked_at = 1 where locked_by_run is not null;
+         update annals_run set driver_until = 1 where state <> 'ended';
+         update annals_partition set lease_until = 1 where state = 'leased';",
+    );
 }
 
 /// An object over which three workers died is set apart and the run goes on to its end, with everything else captured.
@@ -72,8 +76,10 @@ async fn an_object_that_kills_its_worker_three_times_is_set_apart() {
             let expected = if deaths == 1 { vec![] } else { vec![(deaths - 1).to_string()] };
             assert_eq!(noted, expected, "{history}");
         }
-        let said =
-            annals(site.path(), &["run"]).exits(3).tells(" failed=1 ").tells("Objects in quarantine: 1.");
+        let said = annals(site.path(), &["runs", "resume", "1"])
+            .exits(3)
+            .tells(" failed=1 ")
+            .tells("Objects in quarantine: 1.");
         let qualified = said.err.split_once("qualified=").unwrap().1.split(' ').next().unwrap();
         let captured = site.count("select count(*) from annals_head;");
         assert_eq!(captured + 1, qualified.parse::<u64>().unwrap());

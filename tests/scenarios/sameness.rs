@@ -54,7 +54,7 @@ async fn history_is_the_same_however_the_work_is_cut() {
 }
 
 /// All rows of history, each id of a capture replaced by whose capture it is, and each id of an event left out.
-async fn without_ids(site: &Site) -> Vec<String> {
+pub(crate) async fn without_ids(site: &Site) -> Vec<String> {
     let mut names: Vec<(String, String)> = Vec::new();
     for (object_type, table, id) in Site::capture_tables() {
         for line in site.look(&format!("select id, {id}, effective_date from {table};")) {

@@ -6,7 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use annals::context::open_source;
-use annals::pipeline::{Done, Pipeline};
+use annals::pipeline::{Done, Part, Pipeline};
+use annals::presence::Presence;
 use annals_config::Config;
 use annals_config::task::Task;
 use annals_dispatcher::{Begun, Dispatch, Scope, begin};
@@ -234,6 +235,7 @@ impl Site {
             history: self.db.clone(),
             clock: self.clock.clone(),
             host: "test".to_owned(),
+            presence: Presence::begin(&self.db, self.clock.clone(), "test", "run", 30_000).await.unwrap(),
             stop: Stop::default(),
         }
     }
@@ -262,6 +264,9 @@ impl Site {
             host: &pipeline.host,
             trigger: Trigger::Adhoc,
             scope: Scope::Task,
+            driver: pipeline.presence.driver(),
+            leases: pipeline.presence.leases(),
+            again: None,
         };
         begin(dispatch).await.unwrap()
     }
@@ -269,7 +274,8 @@ impl Site {
     /// Executes what is left of a run that was begun.
     pub(crate) async fn complete(&self, pipeline: &Pipeline, begun: &Begun) -> Ran {
         let done = Arc::new(Done::default());
-        pipeline.complete(task(&pipeline.config), begun.run_id(), Scope::Task, done).await.unwrap();
+        let Begun::Running { lease, .. } = begun else { panic!("nothing to complete: {begun:?}") };
+        pipeline.drive(task(&pipeline.config), *lease, Part::Whole, done).await.unwrap();
         self.ran(begun.run_id()).await
     }
 

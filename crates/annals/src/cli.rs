@@ -61,6 +61,20 @@ pub enum Command {
         #[command(subcommand)]
         command: RunsCommand,
     },
+    /// Show the processes that work on runs: whether they are alive, and how far their clocks are off
+    Hosts,
+    /// Show the partitions of a run, and who works on them
+    Partitions {
+        /// Number of the run [default: the newest]
+        #[arg(value_name = "RUN")]
+        run: Option<i64>,
+    },
+    /// Look at what partitions have saved
+    State {
+        /// How.
+        #[command(subcommand)]
+        command: StateCommand,
+    },
     /// Compare source and history; report and capture what slipped by the runs and what is gone
     Reconcile(ReconcileArgs),
     /// Look at the objects that failed, and decide about them
@@ -192,6 +206,44 @@ pub struct RunArgs {
     /// The task.
     #[command(flatten)]
     pub task: TaskArg,
+    /// Do not finish a run first that a dead process left: give it up, and read its objects in the new one
+    #[arg(long)]
+    pub now: bool,
+}
+
+/// Commands on what partitions have saved.
+#[derive(Debug, Subcommand)]
+pub enum StateCommand {
+    /// Show what a partition saved last: the next owner goes on from there
+    Show(PartitionArg),
+    /// Show what a partition saved, newest first
+    Log {
+        /// Which.
+        #[command(flatten)]
+        partition: PartitionArg,
+        /// At most so many
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
+        limit: u32,
+    },
+}
+
+/// One partition.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct PartitionArg {
+    /// Number of the run
+    #[arg(value_name = "RUN")]
+    pub run: i64,
+    /// Number of the partition
+    #[arg(value_name = "PARTITION")]
+    pub partition: i32,
+}
+
+/// A run.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct RunArg {
+    /// Number of the run
+    #[arg(value_name = "RUN")]
+    pub run: i64,
 }
 
 /// Commands on runs.
@@ -215,6 +267,12 @@ pub enum RunsCommand {
         #[arg(value_name = "RUN")]
         run: Option<i64>,
     },
+    /// Go on with a run that failed or was left, from what its partitions saved last, or help one that is under way
+    Resume(RunArg),
+    /// Execute the task of a run again, for everything that it was to read
+    Rerun(RunArg),
+    /// End a run that is under way; what it has written stays
+    Cancel(RunArg),
 }
 
 /// Commands on the identity system.

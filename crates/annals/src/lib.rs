@@ -5,9 +5,13 @@ mod commands;
 pub mod context;
 pub mod discarded;
 pub mod exit;
+pub mod extracting;
 pub mod output;
+pub mod own_name;
 pub mod pipeline;
+pub mod presence;
 mod progress;
+mod slots;
 pub mod times;
 
 pub use commands::execute;

@@ -1,32 +1,34 @@
-//! One run from beginning to end in this process: dispatcher, extract workers, queue, writers.
+//! Runs in this process: dispatcher, extract workers, queue, writers. Other processes may work on the same run.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use annals_config::Config;
 use annals_config::banner::run_banners;
-use annals_config::extract::ExtractedObject;
 use annals_config::service::InterceptedRows;
 use annals_config::task::Task;
 use annals_dispatcher::{
-    Begun, Dispatch, Findings, Finished, Report, Scope, begin, compare, finish, remove_noted,
+    Begun, Dispatch, Findings, Finished, Reopened, Report, Scope, begin, cancel, compare, dispatch_again,
+    finish, remove_noted, reopen,
 };
-use annals_extract::{ExtractSettings, Extractor, ImagePlan, Stop};
-use annals_model::{Clock, ObjectType, error_chain};
-use annals_queue::{Queue, in_process};
-use annals_runs::{Trigger, tasks, timestamp};
+use annals_extract::Stop;
+use annals_model::{Clock, ObjectType};
+use annals_runs::driver::Standing;
+use annals_runs::{Run, RunLease, RunState, Trigger, config_version, driver, hosts, run as runs, timestamp};
 use annals_source::Source;
-use annals_sql::Db;
-use annals_writer::{Writer, WriterSettings};
-use tokio::sync::{Mutex, watch};
-use tokio::task::JoinSet;
+use annals_sql::{Db, ErrorKind};
+use anyhow::Context as _;
 
-use crate::discarded;
+use crate::context::{environment, open_source};
+use crate::presence::Presence;
 
-/// How often the run says that it is alive.
-const RENEW_EVERY: Duration = Duration::from_secs(10);
+/// How often it is looked what there is to do, where nothing tells: what a dead process left is begun within a second.
+pub(crate) const POLL: Duration = Duration::from_millis(300);
+
+/// How long a run waits for a history database that cannot be reached; then it is left for whoever takes it up.
+const PATIENCE: Duration = Duration::from_secs(60);
+const TRY_EVERY: Duration = Duration::from_secs(1);
 
 /// What runs are executed with.
 #[derive(Clone)]
@@ -41,6 +43,8 @@ pub struct Pipeline {
     pub clock: Arc<dyn Clock>,
     /// Name of this host.
     pub host: String,
+    /// This process among the others that work on the same history database.
+    pub presence: Arc<Presence>,
     /// Asks workers to stop after the batch in hand.
     pub stop: Stop,
 }
@@ -54,17 +58,36 @@ pub struct Done {
     pub written: AtomicU64,
 }
 
-/// A run that has ended.
+/// A run that was executed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outcome {
     /// Its number.
     pub run_id: i64,
-    /// Its status and counters; `None` where it ended before it had any.
+    /// Its status and counters; `None` where it ended before it had any, or was left to other processes.
     pub finished: Option<Finished>,
 }
 
+/// What this process does of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// All that others leave: its partitions and its end.
+    Whole,
+    /// Its beginning and its end; partitions are worked on elsewhere.
+    EndsOnly,
+}
+
+/// What becomes of a run that nobody drives any more when its task is executed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Orphans {
+    /// It is finished first.
+    First,
+    /// It is given up: the new run reads what it was to read.
+    GivenUp,
+}
+
 impl Pipeline {
-    /// Executes a task, or captures single objects by it.
+    /// Executes a task, or captures single objects by it. A run of the task that nobody drives any more comes first: it
+    /// has the task's lock.
     ///
     /// # Errors
     /// Where the run could not even be recorded. A run that fails is an outcome.
@@ -75,16 +98,62 @@ impl Pipeline {
         scope: Scope<'_>,
         done: Arc<Done>,
     ) -> anyhow::Result<Outcome> {
-        let (run_id, objects) = match begin(self.dispatch(task, trigger, scope)).await? {
-            Begun::Ended(run_id) => return Ok(Outcome { run_id, finished: None }),
-            Begun::Running { run_id, objects, .. } => (run_id, objects),
-        };
-        done.total.store(objects, Ordering::Relaxed);
-        let finished = self.complete(task, run_id, scope, done).await?;
-        Ok(Outcome { run_id, finished: Some(finished) })
+        self.begin_and_drive(self.dispatch(task, trigger, scope), Orphans::First, done).await
     }
 
-    fn dispatch<'d>(&'d self, task: &'d Task, trigger: Trigger, scope: Scope<'d>) -> Dispatch<'d> {
+    /// Executes a task, giving up what a run left that nobody drives any more: the new run reads that too, and the two
+    /// are linked.
+    ///
+    /// # Errors
+    /// As [`Pipeline::execute`].
+    pub async fn execute_now(&self, task: &Task, done: Arc<Done>) -> anyhow::Result<Outcome> {
+        let dispatch = self.dispatch(task, Trigger::Adhoc, Scope::Task);
+        self.begin_and_drive(dispatch, Orphans::GivenUp, done).await
+    }
+
+    /// Executes a task again for what a run of it was to read.
+    ///
+    /// # Errors
+    /// As [`Pipeline::execute`].
+    pub async fn execute_again(&self, task: &Task, run: &Run, done: Arc<Done>) -> anyhow::Result<Outcome> {
+        let report = Report::default();
+        let dispatch = self.dispatch(task, Trigger::Adhoc, Scope::of(run, &report));
+        self.begin_and_drive(Dispatch { again: Some(run), ..dispatch }, Orphans::First, done).await
+    }
+
+    async fn begin_and_drive(
+        &self,
+        dispatch: Dispatch<'_>,
+        orphans: Orphans,
+        done: Arc<Done>,
+    ) -> anyhow::Result<Outcome> {
+        let mut given_up = None;
+        loop {
+            let again = given_up.as_ref().or(dispatch.again);
+            match begin(Dispatch { again, ..dispatch }).await? {
+                Begun::Ended(run_id) => return Ok(Outcome { run_id, finished: None }),
+                Begun::Running { lease, objects, held: _held, .. } => {
+                    done.total.store(objects, Ordering::Relaxed);
+                    let finished = self.drive(dispatch.task, lease, Part::Whole, done).await?;
+                    return Ok(Outcome { run_id: lease.run_id, finished });
+                }
+                Begun::Orphaned(run_id) if orphans == Orphans::GivenUp => {
+                    cancel(&self.history, run_id, "It was left unfinished, and given up for a new run.")
+                        .await?;
+                    given_up = Some(self.run(run_id).await?);
+                }
+                Begun::Orphaned(run_id) => {
+                    tracing::warn!(run = run_id, "run {run_id} was left by the process that drove it");
+                    let finished = self.take_up(run_id, Part::Whole, Arc::clone(&done)).await?;
+                    if self.stop.asked() {
+                        return Ok(Outcome { run_id, finished });
+                    }
+                }
+            }
+        }
+    }
+
+    fn dispatch<'p>(&'p self, task: &'p Task, trigger: Trigger, scope: Scope<'p>) -> Dispatch<'p> {
         Dispatch {
             history: &self.history,
             source: &self.source,
@@ -94,6 +163,9 @@ impl Pipeline {
             host: &self.host,
             trigger,
             scope,
+            driver: self.presence.driver(),
+            leases: self.presence.leases(),
+            again: None,
         }
     }
 
@@ -125,177 +197,210 @@ impl Pipeline {
         Ok(compare(self.dispatch(task, Trigger::Adhoc, Scope::Task), since_ms, &types).await?)
     }
 
-    /// Works on what a run that was begun has left, and finishes it.
+    /// Takes over a run that nobody drives, with the configuration that it began with (TRAP-17), dispatches it if nobody
+    /// has, and finishes it (IIQ-08); `None` if somebody else was faster (TRAP-08), or this process is asked to stop.
     ///
     /// # Errors
-    /// Where the end of the run could not be recorded.
-    pub async fn complete(
+    /// Where this host lacks what the run's configuration asks for; as [`Pipeline::drive`].
+    pub async fn take_up(
+        &self,
+        run_id: i64,
+        part: Part,
+        done: Arc<Done>,
+    ) -> anyhow::Result<Option<Finished>> {
+        let run = self.run(run_id).await?;
+        let pipeline = self.with_configuration_of(&run).await?;
+        let mut tx = self.history.begin().await?;
+        let adopted = driver::adopt(&mut tx, run_id, self.presence.driver()).await?;
+        tx.commit().await?;
+        let Some(lease) = adopted else { return Ok(None) };
+        let _held = self.presence.leases().hold(lease);
+        let task = task_of(&pipeline.config, &run)?;
+        // As it stands now: until it was adopted, its driver may have moved it on.
+        let run = self.run(run_id).await?;
+        if run.state == RunState::Dispatching {
+            let report = Report::default();
+            let dispatch = pipeline.dispatch(task, Trigger::Adhoc, Scope::of(&run, &report));
+            match dispatch_again(dispatch, &run, lease).await {
+                Ok(Begun::Running { objects, .. }) => done.total.store(objects, Ordering::Relaxed),
+                Ok(Begun::Ended(_) | Begun::Orphaned(_)) => {}
+                Err(annals_dispatcher::Error::Runs(annals_runs::Error::StaleDriver { .. })) => {
+                    return Ok(None);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        pipeline.drive(task, lease, part, done).await
+    }
+
+    /// Goes on with a run: takes it over where nobody drives it, helps whoever does, takes it up where it failed. `Err`
+    /// inside says why there is nothing to go on with.
+    ///
+    /// # Errors
+    /// As [`Pipeline::take_up`].
+    pub async fn resume(
+        &self,
+        run_id: i64,
+        done: Arc<Done>,
+    ) -> anyhow::Result<Result<Option<Finished>, Reopened>> {
+        match reopen(&self.history, run_id, self.presence.driver()).await? {
+            Reopened::UnderWay => {}
+            Reopened::Running(lease) => {
+                let _held = self.presence.leases().hold(lease);
+                let run = self.run(run_id).await?;
+                let pipeline = self.with_configuration_of(&run).await?;
+                let task = task_of(&pipeline.config, &run)?;
+                return Ok(Ok(pipeline.drive(task, lease, Part::Whole, done).await?));
+            }
+            other => return Ok(Err(other)),
+        }
+        let run = self.run(run_id).await?;
+        let pipeline = self.with_configuration_of(&run).await?;
+        let task = task_of(&pipeline.config, &run)?;
+        loop {
+            if let Some(finished) = self.take_up(run_id, Part::Whole, Arc::clone(&done)).await? {
+                return Ok(Ok(Some(finished)));
+            }
+            if let Some(problem) = pipeline.work(task, run_id, &done).await {
+                tracing::error!(run = run_id, "{problem}");
+            }
+            let run = self.run(run_id).await?;
+            if let Some(status) = run.status {
+                return Ok(Ok(Some(Finished { status, counters: run.counters })));
+            }
+            if self.stop.asked() {
+                return Ok(Ok(None));
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Sees a run that was dispatched to its end, and finishes it; `None` if it was left to other processes.
+    ///
+    /// # Errors
+    /// Where the end of the run could not be recorded: then it is orphaned, and taken up by whoever comes next.
+    pub async fn drive(
         &self,
         task: &Task,
-        run_id: i64,
-        scope: Scope<'_>,
+        lease: RunLease,
+        part: Part,
         done: Arc<Done>,
-    ) -> anyhow::Result<Finished> {
-        let (ended, alive) = watch::channel(());
-        let renewal = tokio::spawn(renew(self.history.clone(), task.name.clone(), run_id, alive));
-        let problem = self.work(task, run_id, done).await;
-        let source = &self.config.service.source;
-        if problem.is_none() && source.intercepted_deletes == InterceptedRows::Remove {
-            remove_noted(&self.history, &self.source, &source.url, run_id).await?;
-        }
-        drop(ended);
-        renewal.await?;
-        Ok(finish(&self.history, task, run_id, scope, problem).await?)
-    }
-
-    /// Works on all partitions; what stopped the workers, if anything did.
-    async fn work(&self, task: &Task, run_id: i64, done: Arc<Done>) -> Option<String> {
-        let settings = &self.config.service.queue;
-        let slots = self.config.service.worker_slots.max(1);
-        let first_load = match annals_history::is_first_load(&self.history, run_id).await {
-            Ok(first_load) => first_load,
-            Err(error) => return Some(error_chain(&error)),
-        };
-        let writer = Arc::new(writer(&self.config, Arc::clone(&self.clock), first_load));
-        self.redeliver(&writer).await;
-        let last_chances = Arc::default();
-        let mut writing = JoinSet::new();
-        let mut extracting = JoinSet::new();
-        for slot in 0..slots {
-            let (queue, lane) = in_process(settings.capacity as usize, settings.message_bytes_max);
-            let (writer, history, done) = (Arc::clone(&writer), self.history.clone(), Arc::clone(&done));
-            writing.spawn(async move {
-                let count = |messages| {
-                    done.written.fetch_add(messages, Ordering::Relaxed);
-                };
-                writer.serve(&history, lane, count).await;
-            });
-            let extractor = self.extractor(task, queue, Arc::clone(&last_chances));
-            let history = self.history.clone();
-            let worker = format!("{}/{slot}", self.host);
-            extracting.spawn(async move { extractor.work(&history, run_id, &worker).await });
-        }
-        let mut problem = None;
-        while let Some(joined) = extracting.join_next().await {
-            let failure = match joined {
-                Ok(Ok(_)) => continue,
-                Ok(Err(error)) => error_chain(&error),
-                Err(error) => format!("a worker was lost: {error}"),
+    ) -> anyhow::Result<Option<Finished>> {
+        let held = self.presence.leases().hold(lease);
+        self.redeliver(&self.writer(lease.run_id).await?).await;
+        loop {
+            let mut problem = match part {
+                Part::Whole => self.work(task, lease.run_id, &done).await,
+                Part::EndsOnly => None,
             };
-            tracing::error!(run = run_id, "{failure}");
-            problem.get_or_insert(failure);
-        }
-        while let Some(joined) = writing.join_next().await {
-            if let Err(error) = joined {
-                problem.get_or_insert(format!("a writer was lost: {error}"));
+            let standing = patiently(|| self.standing(lease.run_id)).await?;
+            if standing.state == RunState::Ended {
+                let run = patiently(|| self.run(lease.run_id)).await?;
+                return Ok(run.status.map(|status| Finished { status, counters: run.counters }));
             }
-        }
-        if problem.is_none() && !self.stop.asked() {
-            self.redeliver(&writer).await;
-        }
-        if problem.is_none() && self.stop.asked() {
-            problem = Some("The run was interrupted; what it had done is saved.".to_owned());
-        }
-        problem
-    }
-
-    /// Delivers parked messages whose time has come again (IIQ-57). A run does it before it reads anything and once
-    /// more at its end; what could not be delivered waits.
-    pub async fn redeliver(&self, writer: &Writer) {
-        match writer.redeliver(&self.history).await {
-            Ok(done) if done.written + done.dead > 0 => {
-                tracing::info!(
-                    written = done.written,
-                    parked = done.parked,
-                    dead = done.dead,
-                    "parked messages delivered again"
-                );
+            let over = standing.open == 0 || standing.failed > 0 || problem.is_some();
+            if !over && self.stop.asked() {
+                if patiently(|| self.leaves(part)).await? {
+                    let mut tx = self.history.begin().await?;
+                    driver::leave(&mut tx, &lease).await?;
+                    tx.commit().await?;
+                    return Ok(None);
+                }
+                problem = Some("The run was interrupted; what it had done is saved.".to_owned());
             }
-            Ok(_) => {}
-            Err(error) => tracing::warn!("parked messages were not delivered again: {}", error_chain(&error)),
+            if (over || problem.is_some()) && !held.lost() {
+                let is_whole = standing.open == 0 && standing.failed == 0 && problem.is_none();
+                let finished = patiently(|| self.finish(task, lease, is_whole, problem.clone()));
+                if let Some(finished) = finished.await? {
+                    return Ok(Some(finished));
+                }
+            } else if self.stop.asked() {
+                return Ok(None);
+            }
+            tokio::time::sleep(POLL).await;
         }
     }
 
-    fn extractor(&self, task: &Task, queue: Queue, last_chances: Arc<Mutex<()>>) -> Extractor {
-        let service = &self.config.service;
-        let banners = run_banners(&self.config, task);
-        let transform = banners.transform.map_or("", |transform| transform.name.as_str());
-        Extractor {
-            source: Arc::clone(&self.source),
-            source_name: Arc::from(self.config.profile().name.as_str()),
-            transform: Arc::from(transform),
-            plans: Arc::new(image_plans(&self.config, task)),
-            queue,
-            settings: ExtractSettings {
-                batch_objects_max: service.queue.batch_objects_max,
-                batch_bytes_max: service.queue.batch_bytes_max,
-                waiting_max: service.queue.capacity as usize,
-                document_bytes_max: service.limits.document_bytes_max,
-                nesting_max: service.limits.nesting_max,
-                lease_ms: annals_runs::state::LEASE_MS,
-            },
-            stop: self.stop.clone(),
-            arguments: task.arguments.clone(),
-            last_chances,
+    /// Ends a run, of which all was written if it `is_whole`; `None` if somebody else drives it.
+    async fn finish(
+        &self,
+        task: &Task,
+        lease: RunLease,
+        is_whole: bool,
+        problem: Option<String>,
+    ) -> anyhow::Result<Option<Finished>> {
+        let source = &self.config.service.source;
+        if is_whole {
+            self.redeliver(&self.writer(lease.run_id).await?).await;
+        }
+        if is_whole && source.intercepted_deletes == InterceptedRows::Remove {
+            remove_noted(&self.history, &self.source, &source.url, lease.run_id).await?;
+        }
+        Ok(finish(&self.history, task, lease, problem).await?)
+    }
+
+    /// Whether a run is left to other processes when this one stops: a run by hand ends with its process where no other
+    /// would go on with it.
+    async fn leaves(&self, part: Part) -> anyhow::Result<bool> {
+        let mut tx = self.history.begin_read().await?;
+        Ok(part == Part::EndsOnly || hosts::others_extract(&mut tx, self.presence.driver().host).await?)
+    }
+
+    pub(crate) async fn standing(&self, run_id: i64) -> anyhow::Result<Standing> {
+        let mut tx = self.history.begin_read().await?;
+        Ok(driver::standing(&mut tx, run_id).await?)
+    }
+
+    pub(crate) async fn run(&self, run_id: i64) -> anyhow::Result<Run> {
+        let mut tx = self.history.begin_read().await?;
+        Ok(runs::get(&mut tx, run_id).await?)
+    }
+
+    /// The same with the configuration that a run began with.
+    ///
+    /// # Errors
+    /// Where this host lacks what it asks for: variables that are not set, a source that cannot be reached.
+    pub async fn with_configuration_of(&self, run: &Run) -> anyhow::Result<Self> {
+        let mut tx = self.history.begin_read().await?;
+        let snapshot = config_version::snapshot(&mut tx, run.config_version).await?;
+        tx.rollback().await?;
+        let snapshot: serde_json::Value = serde_json::from_str(&snapshot)
+            .with_context(|| format!("configuration version {}", run.config_version))?;
+        if snapshot == self.config.snapshot {
+            return Ok(self.clone());
+        }
+        let config = self.config.of_snapshot(&snapshot, &environment).map_err(|problems| {
+            anyhow::anyhow!("the configuration that run {} began with: {problems}", run.id)
+        })?;
+        let source = open_source(&config).await.map_err(|failure| failure.error)?;
+        Ok(Self { config: Arc::new(config), source: Arc::new(source), ..self.clone() })
+    }
+}
+
+/// Repeats a step for a while where the history database cannot be reached, or somebody was in the way.
+pub(crate) async fn patiently<T, S, F>(step: S) -> anyhow::Result<T>
+where
+    S: Fn() -> F,
+    F: Future<Output = anyhow::Result<T>>,
+{
+    let began = Instant::now();
+    loop {
+        match step().await {
+            Err(error) if will_pass(&error) && began.elapsed() < PATIENCE => {
+                tracing::warn!("tried again in a moment: {error:#}");
+                tokio::time::sleep(TRY_EVERY).await;
+            }
+            outcome => return outcome,
         }
     }
 }
 
-/// A writer with the settings of a configuration, its log of discarded messages open.
-#[must_use]
-pub fn writer(config: &Config, clock: Arc<dyn Clock>, expects_new: bool) -> Writer {
-    discarded::log_to(config.service.log.discarded_messages.as_deref());
-    let (capture, queue) = (&config.service.capture, &config.service.queue);
-    let settings = WriterSettings {
-        json_format: capture.json_format,
-        max_allowed_patches: capture.max_allowed_patches,
-        expects_new,
-        capture_max_age_days: capture.capture_max_age_days,
-        audit_removed_events: capture.audit_removed_events,
-        redeliveries_max: queue.redeliveries_max,
-        redelivery_delay_ms: i64::from(queue.redelivery_delay_s) * 1_000,
-        discarded_message_event: capture.create_discarded_message_event,
-    };
-    Writer::new(settings, clock)
+fn will_pass(error: &anyhow::Error) -> bool {
+    let sql = error.chain().find_map(|cause| cause.downcast_ref::<annals_sql::Error>());
+    sql.is_some_and(|error| matches!(error.kind(), ErrorKind::Unreachable | ErrorKind::Conflict))
 }
 
-/// How the images of a task are made, by object type.
-#[must_use]
-pub fn image_plans(config: &Config, task: &Task) -> BTreeMap<ObjectType, ImagePlan> {
-    let banners = run_banners(config, task);
-    let (Some(extract), Some(transform)) = (banners.extract, banners.transform) else {
-        return BTreeMap::new();
-    };
-    let all = ExtractedObject::default();
-    banners
-        .objects
-        .iter()
-        .filter_map(|object_type| {
-            let profile = config.profile().object_types.get(object_type)?;
-            let image = transform.images.get(object_type)?;
-            let extracted = extract.objects.get(object_type).unwrap_or(&all);
-            Some((*object_type, ImagePlan::new(*object_type, profile, image, extracted)))
-        })
-        .collect()
-}
-
-/// Renews the task's lock until the run has ended, which it learns between two calls, never within one.
-async fn renew(history: Db, task: String, run_id: i64, mut alive: watch::Receiver<()>) {
-    while tokio::time::timeout(RENEW_EVERY, alive.changed()).await.is_err() {
-        let renewed = async {
-            let mut tx = history.begin().await?;
-            let held = tasks::renew(&mut tx, &task, run_id).await?;
-            tx.commit().await?;
-            Ok::<bool, annals_runs::Error>(held)
-        };
-        match renewed.await {
-            Ok(true) => {}
-            Ok(false) => {
-                tracing::error!(run = run_id, "the lock of task `{task}` was taken over by another run")
-            }
-            Err(error) => {
-                tracing::warn!(run = run_id, "renewing the lock of task `{task}`: {}", error_chain(&error))
-            }
-        }
-    }
+/// The task of a run, in the configuration that it began with.
+pub(crate) fn task_of<'c>(config: &'c Config, run: &Run) -> anyhow::Result<&'c Task> {
+    config.tasks.get(&run.task).with_context(|| format!("task `{}` of run {}", run.task, run.id))
 }

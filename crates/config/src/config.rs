@@ -48,6 +48,15 @@ impl Config {
         load::load(dir, env)
     }
 
+    /// The configuration that a snapshot was made of, as this host would have read it: the databases' URLs, the key for
+    /// secrets, worker slots, leases and the log are this host's own (TRAP-17).
+    ///
+    /// # Errors
+    /// What is wrong with it here, such as variables that are not set on this host.
+    pub fn of_snapshot(&self, snapshot: &serde_json::Value, env: Environment<'_>) -> Result<Self, Problems> {
+        load::of_snapshot(self, snapshot, env)
+    }
+
     /// The profile of the identity system that the service reads.
     #[must_use]
     pub fn profile(&self) -> &Profile {

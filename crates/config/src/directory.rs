@@ -16,9 +16,16 @@ use crate::value::Value;
 pub(crate) const SERVICE_FILE: &str = "annals.yaml";
 const FOLDERS: [&str; 4] = ["sources", "transform", "extract", "tasks"];
 
-/// A directory that is being read.
+/// What stands in a snapshot for a secret that was left out of it.
+const LEFT_OUT: &str = "***";
+/// What is read in its place: it must pass for a secret until the service's own one takes its place.
+const STAND_IN: &str = "left-out-of-the-snapshot";
+
+/// A directory that is being read, or the snapshot of one.
 pub(crate) struct Directory<'d> {
     dir: &'d Path,
+    /// The texts of its files by path, where they were read before.
+    snapshot: Option<BTreeMap<String, String>>,
     notes: &'d Notes,
     /// Texts for the snapshot, by path.
     texts: BTreeMap<String, String>,
@@ -71,7 +78,18 @@ impl<T> Folder<T> {
 
 impl<'d> Directory<'d> {
     pub(crate) fn new(dir: &'d Path, notes: &'d Notes) -> Self {
-        Self { dir, notes, texts: BTreeMap::new() }
+        Self { dir, snapshot: None, notes, texts: BTreeMap::new() }
+    }
+
+    /// The files of a snapshot, as [`Self::into_snapshot`] makes them; what they refer to is looked for in `dir`.
+    pub(crate) fn of_snapshot(dir: &'d Path, snapshot: &serde_json::Value, notes: &'d Notes) -> Self {
+        let files = snapshot.get("files").and_then(serde_json::Value::as_object).into_iter().flatten();
+        let mut texts: BTreeMap<String, String> =
+            files.filter_map(|(path, text)| Some((path.clone(), text.as_str()?.to_owned()))).collect();
+        if let Some(service) = texts.get_mut(SERVICE_FILE) {
+            *service = service.replace(LEFT_OUT, STAND_IN);
+        }
+        Self { dir, snapshot: Some(texts), notes, texts: BTreeMap::new() }
     }
 
     pub(crate) fn error(&self, file: &str, at: Position, message: String, help: impl Into<String>) {
@@ -101,7 +119,7 @@ impl<'d> Directory<'d> {
         found.secrets.sort_by_key(|range| std::cmp::Reverse(range.start));
         for range in &found.secrets {
             if text.get(range.clone()).is_some() {
-                text.replace_range(range.clone(), "***");
+                text.replace_range(range.clone(), LEFT_OUT);
             }
         }
         self.texts.insert(SERVICE_FILE.to_owned(), text);
@@ -139,6 +157,10 @@ impl<'d> Directory<'d> {
     /// Names of the YAML files of a folder, sorted. Hidden files and what editors leave behind are passed
     /// over.
     fn file_names(&self, folder: &str) -> Vec<String> {
+        if let Some(snapshot) = &self.snapshot {
+            let of_folder = |path: &String| Some(path.strip_prefix(folder)?.strip_prefix('/')?.to_owned());
+            return snapshot.keys().filter_map(of_folder).collect();
+        }
         let entries = match std::fs::read_dir(self.dir.join(folder)) {
             Ok(entries) => entries,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Vec::new(),
@@ -184,6 +206,13 @@ impl<'d> Directory<'d> {
 
     /// The text of a file; `None`: what is wrong with it has been noted.
     fn text(&self, path: &str, help: &str) -> Option<String> {
+        if let Some(snapshot) = &self.snapshot {
+            let text = snapshot.get(path).cloned();
+            if text.is_none() {
+                self.error(path, Position::START, "the snapshot lacks the file".to_owned(), help);
+            }
+            return text;
+        }
         let mut bytes = Vec::new();
         let read = std::fs::File::open(self.dir.join(path))
             .and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes));

@@ -22,7 +22,33 @@ use crate::transform::TransformConfig;
 /// Reads a directory; everything wrong in it is found in one go.
 pub(crate) fn load(dir: &Path, env: Environment<'_>) -> Result<Config, Problems> {
     let notes = Notes::default();
-    let config = read_all(dir, env, &notes);
+    let directory = Directory::new(dir, &notes);
+    directory.note_misnamed_folders();
+    let config = read_all(directory, dir, env);
+    outcome(config, notes, dir)
+}
+
+/// Reads a snapshot; what this host's files alone can say is taken from `own`.
+pub(crate) fn of_snapshot(
+    own: &Config,
+    snapshot: &serde_json::Value,
+    env: Environment<'_>,
+) -> Result<Config, Problems> {
+    let notes = Notes::default();
+    let config = read_all(Directory::of_snapshot(&own.dir, snapshot, &notes), &own.dir, env);
+    let mut config = outcome(config, notes, &own.dir)?;
+    let service = &mut config.service;
+    service.source.url.clone_from(&own.service.source.url);
+    service.history.url.clone_from(&own.service.history.url);
+    service.worker_slots = own.service.worker_slots;
+    service.lease_ms = own.service.lease_ms;
+    service.secret_hash_key.clone_from(&own.service.secret_hash_key);
+    service.log.clone_from(&own.service.log);
+    config.snapshot = snapshot.clone();
+    Ok(config)
+}
+
+fn outcome(config: Option<Config>, notes: Notes, dir: &Path) -> Result<Config, Problems> {
     let problems = notes.into_problems(dir);
     match config {
         Some(config) if !problems.has_errors() => Ok(Config { warnings: problems, ..config }),
@@ -30,9 +56,7 @@ pub(crate) fn load(dir: &Path, env: Environment<'_>) -> Result<Config, Problems>
     }
 }
 
-fn read_all(dir: &Path, env: Environment<'_>, notes: &Notes) -> Option<Config> {
-    let mut directory = Directory::new(dir, notes);
-    directory.note_misnamed_folders();
+fn read_all(mut directory: Directory<'_>, dir: &Path, env: Environment<'_>) -> Option<Config> {
     let service = directory.service(env);
     let profiles = directory.folder("sources", |root| {
         let (profile, at) = read::profile::profile(root)?;

@@ -15,6 +15,8 @@ pub struct Service {
     pub history: HistoryDb,
     /// How many partitions this host works on at a time.
     pub worker_slots: u32,
+    /// How long what this host works on stays its own without a sign of life, milliseconds of the database's clock.
+    pub lease_ms: i64,
     /// What the writer stores and how.
     pub capture: CaptureSettings,
     /// The transport from extract to writer.

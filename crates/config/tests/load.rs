@@ -3,6 +3,9 @@
 
 #![expect(clippy::expect_used, reason = "helpers of tests fail as tests do")]
 
+#[path = "load/snapshot.rs"]
+mod snapshot;
+
 use std::path::{Path, PathBuf};
 
 use annals_config::banner::run_banners;
@@ -75,6 +78,7 @@ fn the_service_is_read_with_its_defaults() {
     assert_eq!(service.history.url, format!("sqlite://{}", dir.path().join("history.db").display()));
     assert_eq!(service.history.indexes, HistoryIndexes::Needed);
     assert!(service.worker_slots >= 1);
+    assert_eq!(service.lease_ms, 30_000);
     assert_eq!(service.capture.json_format, JsonFormat::Zipped);
     assert_eq!((service.capture.max_allowed_patches, service.capture.capture_max_age_days), (0, None));
     assert!(!service.capture.create_discarded_message_event);
@@ -330,27 +334,6 @@ fn both_names_of_the_argument_are_accepted() {
         let config = load(&[("tasks/nightly.yaml", text.as_bytes())]);
         assert_eq!(config.tasks["Nightly"].arguments.max_objects_per_extract_partition, 77);
     }
-}
-
-#[test]
-fn the_snapshot_holds_every_text_and_no_secret() {
-    let text = edited("annals.yaml", "${ANNALS_SOURCE_URL}", "postgres://reader:pass-in-file@db/iiq");
-    let text = String::from_utf8(text)
-        .expect("text")
-        .replace("${ANNALS_SECRET_HASH_KEY}", "\"key in the file itself\"");
-    let config = load(&[("annals.yaml", text.as_bytes())]);
-    assert_eq!(config.warnings.warning_count(), 2, "{}", config.warnings);
-    let files = config.snapshot["files"].as_object().expect("files");
-    let mut expected = FILES.to_vec();
-    expected.sort_unstable();
-    assert_eq!(files.keys().map(String::as_str).collect::<Vec<_>>(), expected);
-    assert_eq!(files["tasks/nightly.yaml"], base_text("tasks/nightly.yaml"));
-    let service = files["annals.yaml"].as_str().expect("text");
-    assert!(service.contains("url: postgres://reader:***@db/iiq\n"), "{service}");
-    assert!(service.contains("secretHashKey: ***\n"), "{service}");
-    assert_eq!(config.service.source.url, "postgres://reader:pass-in-file@db/iiq");
-    let resolved = load(&[]).snapshot.to_string();
-    assert!(!resolved.contains("open-sesame") && !resolved.contains("only this test"), "{resolved}");
 }
 
 /// The banners of the only task, with their status, and the objects of a run.

@@ -7,7 +7,8 @@ use annals_config::task::Task;
 use annals_config::{Config, extract::ExtractConfig};
 use annals_model::{Counters, ObjectType, TaskStatus, error_chain};
 use annals_runs::{
-    NewRun, RunMessage, RunState, Trigger, config_version, partitions, run, suspects, tasks, timestamp,
+    Driver, Held, Leases, NewRun, Run, RunLease, RunMessage, RunScope, RunState, Trigger, config_version,
+    driver, run, tasks, timestamp,
 };
 use annals_source::Source;
 use annals_sql::{Db, Tx};
@@ -18,8 +19,8 @@ use crate::qualify::share_out;
 use crate::reconcile::Report;
 use crate::unread::record_unread;
 
-/// A lock that was not renewed for so long belongs to a run that is dead.
-const LOCK_STALE_MS: i64 = 60_000;
+/// How long the transaction that shares objects out may wait for the source at a time.
+const SHARE_OUT_IDLE_MS: i64 = 600_000;
 
 /// A first load of fewer objects is done before its indexes are worth leaving away.
 const FIRST_LOAD_MIN: u64 = 1_000;
@@ -43,6 +44,12 @@ pub struct Dispatch<'d> {
     pub trigger: Trigger,
     /// What it reads.
     pub scope: Scope<'d>,
+    /// This process, which dispatches the run, and finishes it unless it dies before.
+    pub driver: Driver,
+    /// Where its leases are renewed.
+    pub leases: &'d Leases,
+    /// The run that it executes again: what that one was to read is read, and the two are linked.
+    pub again: Option<&'d Run>,
 }
 
 /// What a run reads.
@@ -57,15 +64,39 @@ pub enum Scope<'d> {
     Reconcile(Option<ObjectType>, &'d Report),
 }
 
+impl<'d> Scope<'d> {
+    /// As a run was recorded with it; what a comparison finds is told to `report`.
+    #[must_use]
+    pub fn of(run: &'d Run, report: &'d Report) -> Self {
+        match &run.scope {
+            Some(RunScope::Objects { object_type, ids }) => Self::Objects(*object_type, ids),
+            Some(RunScope::Reconcile { object_type }) => Self::Reconcile(*object_type, report),
+            None => Self::Task,
+        }
+    }
+
+    fn recorded(self) -> Option<RunScope> {
+        match self {
+            Self::Task => None,
+            Self::Objects(object_type, ids) => Some(RunScope::Objects { object_type, ids: ids.to_vec() }),
+            Self::Reconcile(object_type, _) => Some(RunScope::Reconcile { object_type }),
+        }
+    }
+}
+
 /// What became of the beginning.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Begun {
     /// There is nothing to do, or nothing can be done: the run has ended.
     Ended(i64),
+    /// Nothing was begun: this run of the task has not ended, and nobody drives it any more.
+    Orphaned(i64),
     /// Partitions wait to be claimed.
     Running {
-        /// The run.
-        run_id: i64,
+        /// The right to finish the run.
+        lease: RunLease,
+        /// Has it renewed.
+        held: Held,
         /// Objects in its partitions.
         objects: u64,
         /// Number of partitions.
@@ -78,7 +109,8 @@ impl Begun {
     #[must_use]
     pub const fn run_id(&self) -> i64 {
         match self {
-            Self::Ended(run_id) | Self::Running { run_id, .. } => *run_id,
+            Self::Ended(run_id) | Self::Orphaned(run_id) => *run_id,
+            Self::Running { lease, .. } => lease.run_id,
         }
     }
 }
@@ -104,19 +136,38 @@ pub async fn begin(dispatch: Dispatch<'_>) -> Result<Begun, Error> {
             overlap_ms / 1_000
         );
     }
-    let (run_id, since_ms) = match record(dispatch, horizon.at_ms).await? {
-        Recorded::Locked(run_id) => return Ok(Begun::Ended(run_id)),
-        Recorded::Begun { run_id, since_ms } => (run_id, since_ms),
-    };
-    match dispatch_objects(dispatch, run_id, since_ms).await {
+    match record(dispatch, horizon.at_ms).await? {
+        Recorded::Locked(run_id) => Ok(Begun::Ended(run_id)),
+        Recorded::Orphaned(run_id) => Ok(Begun::Orphaned(run_id)),
+        Recorded::Begun { lease, since_ms } => dispatch_recorded(dispatch, lease, since_ms).await,
+    }
+}
+
+/// Dispatches a run whose driver died before it had partitions, with the horizon that it has.
+///
+/// # Errors
+/// As [`begin`]; `StaleDriver` where somebody else dispatched it meanwhile.
+pub async fn dispatch_again(dispatch: Dispatch<'_>, run: &Run, lease: RunLease) -> Result<Begun, Error> {
+    dispatch_recorded(dispatch, lease, run.since_ms).await
+}
+
+async fn dispatch_recorded(
+    dispatch: Dispatch<'_>,
+    lease: RunLease,
+    since_ms: Option<i64>,
+) -> Result<Begun, Error> {
+    let held = dispatch.leases.hold(lease);
+    match dispatch_objects(dispatch, lease, since_ms, held).await {
         Ok(begun) => Ok(begun),
         Err(error) => {
             let message = RunMessage { status: TaskStatus::Error, text: error_chain(&error) };
             let mut tx = dispatch.history.begin().await?;
-            run::add_messages(&mut tx, run_id, &[message]).await?;
-            let counters = Counters::default();
-            end(&mut tx, dispatch.task, run_id, TaskStatus::Error, &counters, &serde_json::Value::Null)
-                .await?;
+            // The run of another driver is not this one's to end.
+            if driver::lock_to_finish(&mut tx, &lease).await? {
+                run::add_messages(&mut tx, lease.run_id, &[message]).await?;
+                let (counters, nothing) = (Counters::default(), serde_json::Value::Null);
+                end(&mut tx, dispatch.task, lease.run_id, TaskStatus::Error, &counters, &nothing).await?;
+            }
             tx.commit().await?;
             Err(error)
         }
@@ -125,7 +176,8 @@ pub async fn begin(dispatch: Dispatch<'_>) -> Result<Begun, Error> {
 
 enum Recorded {
     Locked(i64),
-    Begun { run_id: i64, since_ms: Option<i64> },
+    Orphaned(i64),
+    Begun { lease: RunLease, since_ms: Option<i64> },
 }
 
 /// Records the run and takes the task's lock; without the lock the run ends at once.
@@ -133,7 +185,17 @@ async fn record(dispatch: Dispatch<'_>, horizon_ms: i64) -> Result<Recorded, Err
     let task = dispatch.task;
     let mut tx = dispatch.history.begin().await?;
     tasks::ensure(&mut tx, &task.name, &task.extract_configuration).await?;
-    let since_ms = timestamp::get(&mut tx, &task.name).await?;
+    let holder = tasks::holder(&mut tx, &task.name).await?;
+    if let Some(holder) = holder
+        && is_orphaned(&mut tx, holder.run_id).await?
+    {
+        tx.rollback().await?;
+        return Ok(Recorded::Orphaned(holder.run_id));
+    }
+    let mut since_ms = timestamp::get(&mut tx, &task.name).await?;
+    if let Some(again) = dispatch.again {
+        since_ms = since_ms.min(again.since_ms);
+    }
     let new = NewRun {
         task: task.name.clone(),
         trigger: dispatch.trigger,
@@ -141,11 +203,13 @@ async fn record(dispatch: Dispatch<'_>, horizon_ms: i64) -> Result<Recorded, Err
         config_version: config_version::record(&mut tx, &dispatch.config.snapshot).await?,
         since_ms,
         horizon_ms,
+        scope: dispatch.scope.recorded(),
+        follows: dispatch.again.map(|run| run.id),
+        driver: Some(dispatch.driver),
     };
-    let run_id = run::begin(&mut tx, &new).await?;
-    let holder = tasks::holder(&mut tx, &task.name).await?;
-    let locked = tasks::lock(&mut tx, &task.name, run_id, LOCK_STALE_MS).await?;
-    if !locked {
+    let lease = run::begin(&mut tx, &new).await?;
+    let run_id = lease.run_id;
+    if !tasks::lock(&mut tx, &task.name, run_id, dispatch.driver.lease_ms).await? {
         let holder = holder.map_or_else(String::new, |holder| format!(" by run {}", holder.run_id));
         let text = format!("Task `{}` is being executed{holder}; try again when it has ended.", task.name);
         run::add_messages(&mut tx, run_id, &[RunMessage { status: TaskStatus::Error, text }]).await?;
@@ -154,33 +218,26 @@ async fn record(dispatch: Dispatch<'_>, horizon_ms: i64) -> Result<Recorded, Err
         tx.commit().await?;
         return Ok(Recorded::Locked(run_id));
     }
-    if let Some(dead) = holder {
-        give_up_dead_run(&mut tx, dead.run_id).await?;
-    }
     tx.commit().await?;
-    Ok(Recorded::Begun { run_id, since_ms })
+    Ok(Recorded::Begun { lease, since_ms })
 }
 
-/// Ends a run whose host vanished; its named timestamp has not moved, so this run reads everything that it would have.
-async fn give_up_dead_run(tx: &mut Tx, run_id: i64) -> Result<(), Error> {
-    let text =
-        "The host that dispatched this run has vanished. The next run reads its objects again.".to_owned();
-    run::add_messages(tx, run_id, &[RunMessage { status: TaskStatus::Error, text }]).await?;
-    for partition in partitions::list(tx, run_id).await? {
-        if partition.state == "leased" {
-            suspects::note_death(tx, run_id, partition.number).await?;
-        }
+/// Whether a run has not ended, and nobody drives it any more.
+async fn is_orphaned(tx: &mut Tx, run_id: i64) -> Result<bool, Error> {
+    match driver::standing(tx, run_id).await {
+        Ok(standing) => Ok(standing.state != RunState::Ended && standing.orphaned),
+        Err(annals_runs::Error::NotFound(_)) => Ok(false),
+        Err(error) => Err(error.into()),
     }
-    let counters = run::get(tx, run_id).await?.counters;
-    run::end(tx, run_id, TaskStatus::Terminated, "Failure", &counters, &serde_json::Value::Null).await?;
-    Ok(())
 }
 
 async fn dispatch_objects(
     dispatch: Dispatch<'_>,
-    run_id: i64,
+    lease: RunLease,
     since_ms: Option<i64>,
+    held: Held,
 ) -> Result<Begun, Error> {
+    let run_id = lease.run_id;
     // Where a first load broke off, they are still missing.
     annals_history::make_deferred_indexes(dispatch.history).await?;
     let banners = banner::run_banners(dispatch.config, dispatch.task);
@@ -193,6 +250,7 @@ async fn dispatch_objects(
     };
     let types: BTreeSet<ObjectType> = banners.objects.iter().copied().filter(wanted).collect();
     let mut tx = dispatch.history.begin().await?;
+    tx.allow_idle(SHARE_OUT_IDLE_MS).await?;
     run::add_messages(&mut tx, run_id, &messages).await?;
     if types.is_empty() {
         let status = messages.iter().map(|message| message.status).max().unwrap_or(TaskStatus::Success);
@@ -203,9 +261,9 @@ async fn dispatch_objects(
     }
     let shared = share_out(&mut tx, dispatch, run_id, since_ms, extract, &types).await?;
     if shared.partitions.is_empty() {
-        run::advance(&mut tx, run_id, RunState::Finishing, &shared.counters).await?;
+        run::advance(&mut tx, &lease, RunState::Finishing, &shared.counters).await?;
     } else {
-        run::advance(&mut tx, run_id, RunState::Running, &shared.counters).await?;
+        run::advance(&mut tx, &lease, RunState::Running, &shared.counters).await?;
     }
     if shared.counters.total_object_messages >= FIRST_LOAD_MIN && annals_history::is_empty(&mut tx).await? {
         let indexes = annals_history::defer_indexes(&mut tx, run_id).await?;
@@ -219,7 +277,8 @@ async fn dispatch_objects(
     tx.commit().await?;
     tracing::info!(run = run_id, by_type = %totals, "{} objects qualified", shared.counters.total_object_messages);
     Ok(Begun::Running {
-        run_id,
+        lease,
+        held,
         objects: shared.partitions.iter().sum(),
         partitions: shared.partitions.len(),
     })

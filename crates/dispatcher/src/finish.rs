@@ -7,14 +7,14 @@ use annals_model::{
     Counters, ObjectFailure, ObjectType, Stage, TaskStatus, settle_failures, thresholds_breached,
 };
 use annals_runs::{
-    ChunkKind, FailedObject, Run, RunMessage, failures, partitions, run, state, suspects, tasks, timestamp,
-    writes,
+    ChunkKind, FailedObject, Run, RunLease, RunMessage, RunState, driver, failures, partitions, run, state,
+    suspects, tasks, timestamp, writes,
 };
 use annals_sql::{Db, Tx};
 use serde_json::{Value, json};
 
+use crate::Error;
 use crate::banner::{BELOW_THRESHOLD, ROW_REMAINS, THRESHOLD_BREACHED, in_quarantine, partition_failures};
-use crate::{Error, Scope};
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,33 +25,29 @@ pub struct Finished {
     pub counters: Counters,
 }
 
-/// Ends a run whose partitions have all ended, or none of whose workers is left. `problem` says what stopped the
-/// workers, if anything did: then the named timestamp stays where it is, as it does after a run that read single
-/// objects.
+/// Ends a run whose partitions have all ended, or none of whose workers is left; `None` if it has another driver by now,
+/// or has ended. `problem` says what stopped the workers, if anything did: then the named timestamp stays where it is,
+/// as it does after a run that read single objects.
 ///
 /// # Errors
 /// From the database; nothing is saved then.
 pub async fn finish(
     history: &Db,
     task: &Task,
-    run_id: i64,
-    scope: Scope<'_>,
+    lease: RunLease,
     problem: Option<String>,
-) -> Result<Finished, Error> {
+) -> Result<Option<Finished>, Error> {
     annals_history::make_deferred_indexes(history).await?;
     let mut tx = history.begin().await?;
-    let run = run::get(&mut tx, run_id).await?;
-    if let Some(status) = run.status {
-        // Another host has ended it.
-        return Ok(Finished { status, counters: run.counters });
-    }
     annals_history::settle_request_items(&mut tx).await?;
-    let mut counters = run.counters;
-    for state in state::of_run(&mut tx, run_id).await? {
-        counters.add_partition(&state.counters);
+    // Not before: the row is not to be held while all request items are looked through.
+    if !driver::lock_to_finish(&mut tx, &lease).await? {
+        tx.rollback().await?;
+        return Ok(None);
     }
-    counters.total_unseen_objects =
-        counters.total_object_messages.saturating_sub(counters.total_seen_objects);
+    let run_id = lease.run_id;
+    let run = run::get(&mut tx, run_id).await?;
+    let mut counters = summed(&mut tx, &run).await?;
     let failed = failures::of_run(&mut tx, run_id).await?;
     let before = failures::of_task(&mut tx, &task.name).await?;
     let listed = by_object(&before);
@@ -69,14 +65,20 @@ pub async fn finish(
     if counters.total_deletion_extracted_objects_dispatched < counters.total_deletion_extracted_objects {
         messages.push(warning(ROW_REMAINS.to_owned()));
     }
+    let given_up = partitions::failed(&mut tx, run_id).await?;
     let unfinished = partitions::open(&mut tx, run_id).await?;
     if problem.is_none() && unfinished > 0 {
         messages.push(error(format!("{unfinished} partitions were left unfinished.")));
     }
     messages.extend(problem.map(error));
+    if unfinished > 0 {
+        // Nobody is to go on with a run that has ended.
+        partitions::close(&mut tx, run_id).await?;
+    }
     messages.extend(counters.violated_invariants().into_iter().map(error));
-    let failed_run = breached || messages.iter().any(|message| message.status == TaskStatus::Error);
-    if !failed_run && scope == Scope::Task {
+    let failed_run =
+        breached || given_up > 0 || messages.iter().any(|message| message.status == TaskStatus::Error);
+    if !failed_run && run.scope.is_none() {
         let (list, dropped) = new_list(&mut tx, task, &run, &failed, &before).await?;
         counters.total_dropped_objects = dropped;
         let apart = list.iter().filter(|object| object.failure.stage == Stage::Quarantine).count();
@@ -97,7 +99,42 @@ pub async fn finish(
     let totals = by_type(&mut tx, run_id).await?;
     end(&mut tx, task, run_id, status, &counters, &totals).await?;
     tx.commit().await?;
-    Ok(Finished { status, counters })
+    Ok(Some(Finished { status, counters }))
+}
+
+/// Ends a run that is under way, as somebody wishes: workers are fenced off, what is written stays, the named timestamp
+/// stays where it is. `None` if it has ended already.
+///
+/// # Errors
+/// `NotFound`; from the database.
+pub async fn cancel(history: &Db, run_id: i64, why: &str) -> Result<Option<Finished>, Error> {
+    let mut tx = history.begin().await?;
+    run::lock(&mut tx, run_id).await?;
+    let run = run::get(&mut tx, run_id).await?;
+    if run.state == RunState::Ended {
+        tx.rollback().await?;
+        return Ok(None);
+    }
+    partitions::close(&mut tx, run_id).await?;
+    let counters = summed(&mut tx, &run).await?;
+    let status = TaskStatus::Terminated;
+    run::add_messages(&mut tx, run_id, &[RunMessage { status, text: why.to_owned() }]).await?;
+    let totals = by_type(&mut tx, run_id).await?;
+    run::end(&mut tx, run_id, status, result(status, &counters), &counters, &totals).await?;
+    tasks::unlock(&mut tx, &run.task, run_id).await?;
+    tx.commit().await?;
+    Ok(Some(Finished { status, counters }))
+}
+
+/// What a run has counted and its partitions have saved; what they have not seen is unseen.
+async fn summed(tx: &mut Tx, run: &Run) -> Result<Counters, Error> {
+    let mut counters = run.counters;
+    for state in state::of_run(tx, run.id).await? {
+        counters.add_partition(&state.counters);
+    }
+    counters.total_unseen_objects =
+        counters.total_object_messages.saturating_sub(counters.total_seen_objects);
+    Ok(counters)
 }
 
 /// What a task's list of failed objects becomes by a run (IIQ-26, IIQ-55), and how many objects were given up.

@@ -7,11 +7,13 @@ mod error;
 mod finish;
 mod qualify;
 mod reconcile;
+mod reopen;
 mod unread;
 
-pub use begin::{Begun, Dispatch, Scope, begin};
+pub use begin::{Begun, Dispatch, Scope, begin, dispatch_again};
 pub use deletions::remove_noted;
 pub use error::Error;
-pub use finish::{Finished, finish};
+pub use finish::{Finished, cancel, finish};
 pub use reconcile::{Difference, Differing, Findings, Report, Totals, compare};
+pub use reopen::{Reopened, reopen};
 pub use unread::record_unread;

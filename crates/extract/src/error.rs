@@ -1,5 +1,7 @@
 //! What can go wrong while objects are extracted.
 
+use annals_sql::ErrorKind;
+
 /// A failure that ends a partition.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -57,6 +59,21 @@ pub enum Error {
         #[source]
         source: annals_runs::Error,
     },
+}
+
+impl Error {
+    /// Whether the same work may succeed later: history could not be reached, or somebody was in the way.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Runs { source: annals_runs::Error::Sql(error), .. }
+            | Self::Claim { source: annals_runs::Error::Sql(error), .. } => {
+                matches!(error.kind(), ErrorKind::Unreachable | ErrorKind::Conflict)
+            }
+            Self::Queue { source, .. } => matches!(source, annals_queue::Error::Deferred(_)),
+            _ => false,
+        }
+    }
 }
 
 /// Why no image could be made of an object. Never holds a captured value.

@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use annals_model::{
     CapturedImage, Message, ObjectKey, ObjectType, Operation, PartitionLease, Stage, TaskArguments,
-    thresholds_breached,
+    TaskStatus, error_chain, thresholds_breached,
 };
 use annals_queue::Queue;
 use annals_runs::suspects;
-use annals_runs::{Chunk, ChunkKind, Claimed, Objects, failures, partitions, run};
+use annals_runs::{Chunk, ChunkKind, Claimed, Held, Leases, Objects, RunMessage, failures, partitions, run};
 use annals_source::{Loaded, LoadedBatch, Selection, Source};
 use annals_sql::{Db, Tx};
 use tokio::sync::Mutex;
@@ -81,16 +81,19 @@ pub struct Extractor {
     pub arguments: TaskArguments,
     /// Held by the one worker of this process that has an object in hand which may be the death of it.
     pub last_chances: Arc<Mutex<()>>,
+    /// Where its leases are renewed, and found to be lost.
+    pub leases: Leases,
 }
 
 /// Under which nobody has worked on a partition before.
 const FIRST_EPOCH: i64 = 1;
 
 /// How the work on a partition ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Ended {
     /// All of it is done.
     Done,
-    /// Somebody asked to stop.
+    /// Somebody asked to stop, or the lease was found to be lost.
     Asked,
     /// More objects failed newly in the run than a threshold allows.
     Breached,
@@ -98,10 +101,11 @@ enum Ended {
 
 impl Extractor {
     /// Claims and works on partitions of a run until there is none left, or until it is asked to stop. The number of
-    /// partitions that it ended.
+    /// partitions that it ended. One that was taken over meanwhile is its new owner's (TRAP-06): the next one is claimed.
     ///
     /// # Errors
-    /// The first failure that ends a partition; the partition is then marked as failed, unless it has another owner.
+    /// The first failure that ends a partition; the partition is then marked as failed, with a message of the run, or
+    /// given back where the failure is a passing one.
     pub async fn work(&self, history: &Db, run_id: i64, worker: &str) -> Result<u32, Error> {
         let mut ended = 0;
         while !self.stop.asked() {
@@ -113,6 +117,7 @@ impl Extractor {
             tx.commit().await.map_err(|e| claim_error(e.into()))?;
             let Some(claimed) = claimed else { break };
             let lease = claimed.lease.clone();
+            let held = self.leases.hold(lease.clone());
             tracing::info!(
                 run = run_id,
                 partition = lease.partition,
@@ -122,9 +127,10 @@ impl Extractor {
                 lease.partition,
                 claimed.state.chunks_done
             );
-            match self.work_on(history, claimed).await {
-                Ok(Ended::Done) => ended += 1,
-                Ok(Ended::Asked) => self.release(history, &lease, false).await?,
+            let outcome = self.work_on(history, claimed, &held).await;
+            let released = match &outcome {
+                Ok(Ended::Done) => Ok(()),
+                Ok(Ended::Asked) => release(history, &lease, Released::Pending).await,
                 Ok(Ended::Breached) => {
                     tracing::warn!(
                         run = run_id,
@@ -132,27 +138,36 @@ impl Extractor {
                         "partition {} ends early: more objects failed than the thresholds allow",
                         lease.partition
                     );
-                    self.release(history, &lease, true).await?;
+                    release(history, &lease, Released::GivenUp).await
                 }
-                Err(error) => {
-                    // What it says is reported by the caller; a lease that was taken over is nobody's to release.
-                    drop(self.release(history, &lease, true).await);
-                    return Err(error);
-                }
+                Err(error) if error.is_passing() => release(history, &lease, Released::Pending).await,
+                Err(error) => release(history, &lease, Released::Failed(error)).await,
+            };
+            match (outcome, released) {
+                (Ok(how), Ok(())) => ended += u32::from(how == Ended::Done),
+                // A lease that was taken over is nobody's to give back, nor is it a failure.
+                (_, Err(annals_runs::Error::StaleLease { .. })) => tracing::warn!(
+                    run = run_id,
+                    partition = lease.partition,
+                    epoch = lease.epoch,
+                    worker,
+                    "partition {} was taken over; its new owner goes on with it",
+                    lease.partition
+                ),
+                (Err(error), _) => return Err(error),
+                (Ok(_), Err(source)) => return Err(runs_error(&lease, source)),
             }
         }
         Ok(ended)
     }
 
-    async fn release(&self, history: &Db, lease: &PartitionLease, failed: bool) -> Result<(), Error> {
-        let error = |source| runs_error(lease, source);
-        let mut tx = history.begin().await.map_err(|e| error(e.into()))?;
-        partitions::release(&mut tx, lease, failed).await.map_err(error)?;
-        tx.commit().await.map_err(|e| error(e.into()))
+    /// Whether the work on a partition is to end before its end.
+    fn ends_early(&self, held: &Held) -> bool {
+        self.stop.asked() || held.lost()
     }
 
     /// Works on one partition from its last saved chunk on.
-    async fn work_on(&self, history: &Db, claimed: Claimed) -> Result<Ended, Error> {
+    async fn work_on(&self, history: &Db, claimed: Claimed, held: &Held) -> Result<Ended, Error> {
         let lease = claimed.lease;
         let failed = |source| runs_error(&lease, source);
         let (chunks, suspects, qualified) = {
@@ -170,10 +185,10 @@ impl Extractor {
             suspects,
             has_new_failures: false,
         };
-        let mut outbox = Outbox::new(self, &lease);
+        let mut outbox = Outbox::new(self, &lease, held);
         let mut chunks = chunks.into_iter().peekable();
         while let Some(chunk) = chunks.next() {
-            if self.stop.asked() {
+            if self.ends_early(held) {
                 outbox.save(&mut progress).await?;
                 progress.all_written(&lease).await?;
                 return Ok(Ended::Asked);
@@ -192,7 +207,11 @@ impl Extractor {
                 }
                 partitions::chunk_objects(&mut tx, &lease, chunk.number).await.map_err(failed)?
             };
-            self.work_on_chunk(history, chunk, objects, &mut outbox, &mut progress).await?;
+            if !self.work_on_chunk(history, chunk, objects, &mut outbox, &mut progress).await? {
+                // What waits to be saved goes with the chunk that is not done: the next owner reads it again.
+                progress.all_written(&lease).await?;
+                return Ok(Ended::Asked);
+            }
             outbox.unsaved += chunk.objects;
             if !self.may_wait(&outbox, &progress, chunks.peek()) {
                 outbox.save(&mut progress).await?;
@@ -213,6 +232,7 @@ impl Extractor {
             && next.is_some_and(|next| outbox.unsaved + next.objects <= most)
     }
 
+    /// Works on one chunk; `false` if it ends early.
     async fn work_on_chunk(
         &self,
         history: &Db,
@@ -220,7 +240,7 @@ impl Extractor {
         objects: Objects,
         outbox: &mut Outbox<'_>,
         progress: &mut Progress,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let lease = outbox.lease;
         match objects {
             Objects::Deleted(deleted) => {
@@ -249,16 +269,20 @@ impl Extractor {
                     });
                 };
                 let parted = Parted::new(&progress.suspects, chunk.object_type, ids);
-                self.work_on_ids(chunk, plan, &parted.innocent, outbox, progress).await?;
-                self.work_carefully(history, chunk, plan, parted, outbox, progress).await?;
+                if !self.work_on_ids(chunk, plan, &parted.innocent, outbox, progress).await?
+                    || !self.work_carefully(history, chunk, plan, parted, outbox, progress).await?
+                {
+                    return Ok(false);
+                }
             }
         }
         debug_assert!(chunk.kind != ChunkKind::Deleted || outbox.failures.is_empty());
         progress.state.chunks_done += 1;
         progress.has_new_failures = !outbox.failures.is_empty();
-        Ok(())
+        Ok(true)
     }
 
+    /// `false` if it ends early.
     async fn work_on_ids(
         &self,
         chunk: Chunk,
@@ -266,10 +290,13 @@ impl Extractor {
         ids: &[String],
         outbox: &mut Outbox<'_>,
         progress: &mut Progress,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let selection = Selection::Properties(plan.properties().clone());
         let mut rest = ids;
         while !rest.is_empty() {
+            if self.ends_early(outbox.held) {
+                return Ok(false);
+            }
             let known = progress.mean_bytes.get(&chunk.object_type).copied();
             let (ids, later) = rest.split_at(batch_objects(&self.settings, known).min(rest.len()));
             rest = later;
@@ -280,7 +307,7 @@ impl Extractor {
                 .map_err(|source| source_error(outbox.lease, source))?;
             self.publish_batch(chunk, plan, batch, outbox, progress).await?;
         }
-        Ok(())
+        Ok(true)
     }
 
     async fn publish_batch(
@@ -363,6 +390,28 @@ impl Extractor {
     fn key(&self, object_type: ObjectType, object_id: String) -> ObjectKey {
         ObjectKey { source: Arc::clone(&self.source_name), object_type, object_id }
     }
+}
+
+/// How a partition is given back.
+#[derive(Clone, Copy)]
+enum Released<'e> {
+    /// To be claimed again.
+    Pending,
+    /// Not to be.
+    GivenUp,
+    /// Not to be; the run is told why, for whoever finishes it.
+    Failed(&'e Error),
+}
+
+async fn release(history: &Db, lease: &PartitionLease, how: Released<'_>) -> annals_runs::Result<()> {
+    let mut tx = history.begin().await?;
+    if let Released::Failed(error) = how {
+        run::lock(&mut tx, lease.run_id).await?;
+        let message = RunMessage { status: TaskStatus::Error, text: error_chain(error) };
+        run::add_messages(&mut tx, lease.run_id, &[message]).await?;
+    }
+    partitions::release(&mut tx, lease, !matches!(how, Released::Pending)).await?;
+    Ok(tx.commit().await?)
 }
 
 /// How many objects are loaded at a time, when the last ones of their type had `mean_bytes` each: what is loaded is to

@@ -31,13 +31,14 @@ annals_certification_capture,13,deleted,smallint,,YES,,N,
 ";
 
 /// Our own tables whose growth is reported with the history tables.
-pub(crate) const OUR_TABLES: [&str; 26] = [
+pub(crate) const OUR_TABLES: [&str; 27] = [
     "annals_head",
     "annals_object_kind",
     "annals_deferred_index",
     CERTIFICATION_CAPTURE,
     "annals_cleaned_text",
     "annals_dictionary",
+    "annals_host",
     "annals_config_version",
     "annals_task",
     "annals_run",
@@ -167,6 +168,7 @@ macro_rules! migrations {
             3 "compact format" "0003_compact",
             4 "slim heads" "0004_slim_heads",
             5 "cleaned text" "0005_cleaned_text",
+            7 "leases" "0007_leases",
             8 "any order" "0008_any_order",
             9 "suspects" "0009_suspects",
             10 "first load" "0010_first_load",

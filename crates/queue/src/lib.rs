@@ -24,6 +24,9 @@ pub enum Error {
     /// The writer could not write the delivery; its reason.
     #[error("{0}")]
     Refused(String),
+    /// The writer could not write the delivery now, and may later, sent anew; its reason.
+    #[error("{0}")]
+    Deferred(String),
 }
 
 /// Bytes that a message has beside its document: key, names, times.
@@ -115,9 +118,9 @@ impl Answer {
         drop(self.0.send(Ok(())));
     }
 
-    /// The delivery could not be written.
-    pub fn refuse(self, reason: String) {
-        drop(self.0.send(Err(Error::Refused(reason))));
+    /// The delivery could not be written; `why` says whether it may be later.
+    pub fn refuse(self, why: Error) {
+        drop(self.0.send(Err(why)));
     }
 }
 
@@ -125,7 +128,7 @@ impl Receipt {
     /// Waits until the delivery is written.
     ///
     /// # Errors
-    /// `Refused` with the writer's reason; `Closed` when the writer is gone.
+    /// `Refused` or `Deferred` with the writer's reason; `Closed` when the writer is gone.
     pub async fn written(self) -> Result<(), Error> {
         self.0.await.unwrap_or(Err(Error::Closed))
     }
@@ -179,7 +182,7 @@ mod tests {
             receipts.push(queue.publish(delivery(0, name)).await.expect("publishes"));
         }
         lane.next().await.expect("first").into_parts().1.acknowledge();
-        lane.next().await.expect("second").into_parts().1.refuse("disk full".to_owned());
+        lane.next().await.expect("second").into_parts().1.refuse(Error::Refused("disk full".to_owned()));
         drop(lane);
         let mut outcomes = Vec::new();
         for receipt in receipts {

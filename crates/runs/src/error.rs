@@ -16,6 +16,14 @@ pub enum Error {
         /// The epoch that is no longer valid.
         epoch: i64,
     },
+    /// The run has another driver by now, or has ended; whatever the transaction holds must be rolled back (TRAP-08).
+    #[error("run {run_id} was taken over, or has ended (epoch {epoch} of its driver is stale)")]
+    StaleDriver {
+        /// Run.
+        run_id: i64,
+        /// The epoch that is no longer valid.
+        epoch: i64,
+    },
     /// A control table holds something that this version cannot read.
     #[error("{table}: {what}")]
     Unreadable {

@@ -6,10 +6,14 @@
 pub mod attributes;
 pub mod config_version;
 pub mod dead;
+pub mod driver;
 mod error;
 pub mod failures;
+pub mod hosts;
+mod leases;
 pub mod parked;
 pub mod partitions;
+pub mod remedy;
 pub mod run;
 pub mod state;
 pub mod suspects;
@@ -18,10 +22,12 @@ mod text;
 pub mod timestamp;
 pub mod writes;
 
+pub use driver::{Driver, RunLease};
 pub use error::Error;
 pub use failures::FailedObject;
+pub use leases::{Held, Lease, Leases};
 pub use partitions::{Chunk, ChunkKind, Claimed, DeletedObject, NewChunk, Objects};
-pub use run::{NewRun, Run, RunMessage, RunState, Trigger};
+pub use run::{NewRun, Run, RunMessage, RunScope, RunState, Trigger};
 pub use writes::WriteCounts;
 
 /// Result of a call of this crate.
@@ -34,9 +40,12 @@ pub fn statements() -> Vec<annals_sql::Stmt> {
         attributes::STATEMENTS,
         config_version::STATEMENTS,
         dead::STATEMENTS,
+        driver::STATEMENTS,
         failures::STATEMENTS,
+        hosts::STATEMENTS,
         parked::STATEMENTS,
         partitions::STATEMENTS,
+        remedy::STATEMENTS,
         run::STATEMENTS,
         state::STATEMENTS,
         suspects::STATEMENTS,

@@ -20,6 +20,12 @@ const CLAIM: Stmt = Stmt::new(
 const RENEW: Stmt = Stmt::new(
     "runs.partition_renew",
     "update annals_partition set lease_until = {now_ms} + ?
+     where run_id = ? and partition_no = ? and lease_epoch = ? and state <> 'pending'",
+);
+/// Changes nothing, and holds the row until the transaction ends.
+const CHECK: Stmt = Stmt::new(
+    "runs.partition_check",
+    "update annals_partition set lease_epoch = lease_epoch
      where run_id = ? and partition_no = ? and lease_epoch = ? and state = 'leased'",
 );
 const RELEASE: Stmt = Stmt::new(
@@ -42,16 +48,46 @@ const OPEN: Stmt = Stmt::new(
 );
 const LIST: Stmt = Stmt::new(
     "runs.partition_list",
-    "select partition_no, object_count, state, lease_epoch, leased_by from annals_partition
-     where run_id = ? order by partition_no",
+    "select p.partition_no, p.object_count, p.state, p.lease_epoch, p.leased_by, p.lease_until - {now_ms},
+       (select count(*) from annals_partition_chunk c where c.run_id = p.run_id and c.partition_no = p.partition_no),
+       (select coalesce(max(s.seq), 0) from annals_request_state s
+        where s.run_id = p.run_id and s.partition_no = p.partition_no)
+     from annals_partition p where p.run_id = ? order by p.partition_no",
+);
+const FAILED: Stmt = Stmt::new(
+    "runs.partition_failed",
+    "select count(*) from annals_partition where run_id = ? and state = 'failed'",
+);
+const CLOSE: Stmt = Stmt::new(
+    "runs.partition_close",
+    "update annals_partition set state = 'failed', lease_epoch = lease_epoch + 1, leased_by = null, lease_until = null
+     where run_id = ? and state in ('pending', 'leased')",
+);
+const REOPEN: Stmt = Stmt::new(
+    "runs.partition_reopen",
+    "update annals_partition set state = 'pending', leased_by = null, lease_until = null
+     where run_id = ? and state in ('pending', 'failed')",
 );
 const BY_TYPE: Stmt = Stmt::new(
     "runs.chunks_by_type",
     "select object_type, kind, cast(sum(object_count) as bigint) from annals_partition_chunk
      where run_id = ? group by object_type, kind",
 );
-pub(crate) const STATEMENTS: &[Stmt] =
-    &[CLAIMABLE, CLAIM, RENEW, RELEASE, CHUNKS, CHUNK_OBJECTS, OPEN, LIST, BY_TYPE];
+pub(crate) const STATEMENTS: &[Stmt] = &[
+    CLAIMABLE,
+    CLAIM,
+    RENEW,
+    CHECK,
+    RELEASE,
+    CHUNKS,
+    CHUNK_OBJECTS,
+    OPEN,
+    FAILED,
+    CLOSE,
+    REOPEN,
+    LIST,
+    BY_TYPE,
+];
 
 /// Why objects are in a chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,6 +206,12 @@ pub struct Partition {
     pub epoch: i64,
     /// Who works on it.
     pub leased_by: Option<String>,
+    /// How long its lease lasts without a heartbeat, milliseconds; below 0: it ran out.
+    pub lease_left_ms: Option<i64>,
+    /// Its chunks.
+    pub chunks: i64,
+    /// Those that are done, from the first one on.
+    pub chunks_done: i64,
 }
 
 /// Stores the partitions of a run: how many objects each has.
@@ -253,13 +295,19 @@ pub async fn claim(tx: &mut Tx, run_id: i64, worker: &str, lease_ms: i64) -> Res
     Ok(Some(Claimed { lease, state }))
 }
 
-/// Says that the owner is alive.
+/// Says that the owner is alive; `false` when the partition has another owner.
 ///
 /// # Errors
-/// `StaleLease` when the partition has another owner; from the database.
-pub async fn renew(tx: &mut Tx, lease: &PartitionLease, lease_ms: i64) -> Result<()> {
+/// From the database.
+pub async fn renew(tx: &mut Tx, lease: &PartitionLease, lease_ms: i64) -> Result<bool> {
     let params = vec![lease_ms.into(), lease.run_id.into(), lease.partition.into(), lease.epoch.into()];
-    fenced(lease, tx.execute(&RENEW, params).await?)
+    Ok(tx.execute(&RENEW, params).await? == 1)
+}
+
+/// Makes sure that the lease holds until the transaction ends.
+pub(crate) async fn check(tx: &mut Tx, lease: &PartitionLease) -> Result<()> {
+    let params = vec![lease.run_id.into(), lease.partition.into(), lease.epoch.into()];
+    fenced(lease, tx.execute(&CHECK, params).await?)
 }
 
 /// Gives a partition back, to be claimed again (`pending`) or not (`failed`).
@@ -317,6 +365,30 @@ pub async fn open(tx: &mut Tx, run_id: i64) -> Result<i64> {
     Ok(tx.fetch_one(&OPEN, vec![run_id.into()]).await?.required_int(0)?)
 }
 
+/// How many partitions of a run were given up.
+///
+/// # Errors
+/// From the database.
+pub async fn failed(tx: &mut Tx, run_id: i64) -> Result<i64> {
+    Ok(tx.fetch_one(&FAILED, vec![run_id.into()]).await?.required_int(0)?)
+}
+
+/// Gives up what is left of a run, fencing off whoever works on it; how many partitions.
+///
+/// # Errors
+/// From the database.
+pub async fn close(tx: &mut Tx, run_id: i64) -> Result<u64> {
+    Ok(tx.execute(&CLOSE, vec![run_id.into()]).await?)
+}
+
+/// Lets what was given up be claimed again; how many partitions there are to claim.
+///
+/// # Errors
+/// From the database.
+pub async fn reopen(tx: &mut Tx, run_id: i64) -> Result<u64> {
+    Ok(tx.execute(&REOPEN, vec![run_id.into()]).await?)
+}
+
 /// The partitions of a run.
 ///
 /// # Errors
@@ -331,6 +403,9 @@ pub async fn list(tx: &mut Tx, run_id: i64) -> Result<Vec<Partition>> {
                 state: row.required_text(2)?.to_owned(),
                 epoch: row.required_int(3)?,
                 leased_by: row.text(4)?.map(str::to_owned),
+                lease_left_ms: row.int(5)?,
+                chunks: row.required_int(6)?,
+                chunks_done: row.required_int(7)?,
             })
         })
         .collect()

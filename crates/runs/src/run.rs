@@ -1,43 +1,53 @@
 //! Runs: one execution of a task, with its counters and messages.
 
-use annals_model::{Counters, TaskStatus};
+use annals_model::{Counters, ObjectType, TaskStatus};
 use annals_sql::{Batch, Column, ColumnData, OnConflict, Row, Stmt, Tx, Value};
+use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result};
+use crate::{Driver, Error, Result, RunLease};
 
 const INSERT: Stmt = Stmt::new(
     "runs.run_insert",
-    "insert into annals_run (task, trigger_kind, host, config_version, state, started, since_date, horizon, counters)
-     values (?, ?, ?, ?, 'dispatching', {now_ms}, ?, ?, ?) returning id",
+    "insert into annals_run (task, trigger_kind, host, config_version, state, started, since_date, horizon, counters,
+       scope, follows, driver, driver_epoch, driver_until)
+     values (?, ?, ?, ?, 'dispatching', {now_ms}, ?, ?, ?, ?, ?, ?, 1, {now_ms} + ?) returning id",
 );
 const GET: Stmt = Stmt::new(
     "runs.run_get",
     "select id, task, trigger_kind, host, config_version, state, status, result, started, ended, since_date, horizon,
-       counters, by_type from annals_run where id = ?",
+       counters, by_type, scope, follows from annals_run where id = ?",
 );
 const LIST: Stmt = Stmt::new(
     "runs.run_list",
     "select id, task, trigger_kind, host, config_version, state, status, result, started, ended, since_date, horizon,
-       counters, by_type from annals_run where id < ? and (task = ? or ? = '') order by id desc limit ?",
+       counters, by_type, scope, follows from annals_run where id < ? and (task = ? or ? = '') order by id desc limit ?",
 );
 const SET_STATE: Stmt = Stmt::new(
     "runs.run_state",
-    "update annals_run set state = ?, counters = ? where id = ? and state <> 'ended'",
+    "update annals_run set state = ?, counters = ? where id = ? and driver_epoch = ? and state = 'dispatching'",
 );
 const END: Stmt = Stmt::new(
     "runs.run_end",
     "update annals_run set state = 'ended', status = ?, result = ?, ended = {now_ms}, counters = ?, by_type = ?
      where id = ? and state <> 'ended'",
 );
+const LOCK: Stmt = Stmt::new("runs.run_lock", "update annals_run set state = state where id = ?");
 const MESSAGES: Stmt = Stmt::new(
     "runs.run_messages",
     "select status, text from annals_run_message where run_id = ? order by idx",
 );
-const MESSAGE_COUNT: Stmt =
-    Stmt::new("runs.run_message_count", "select count(*) from annals_run_message where run_id = ?");
+const NEXT_MESSAGE: Stmt = Stmt::new(
+    "runs.run_next_message",
+    "select coalesce(max(idx) + 1, 0) from annals_run_message where run_id = ?",
+);
+const FORGET_ERRORS: Stmt = Stmt::new(
+    "runs.run_forget_errors",
+    "delete from annals_run_message where run_id = ? and status in ('error', 'terminated') returning text",
+);
 const OTHER: Stmt =
     Stmt::new("runs.run_other", "select id from annals_run where state <> 'ended' and id <> ? limit 1");
-pub(crate) const STATEMENTS: &[Stmt] = &[INSERT, GET, LIST, SET_STATE, END, MESSAGES, MESSAGE_COUNT, OTHER];
+pub(crate) const STATEMENTS: &[Stmt] =
+    &[INSERT, GET, LIST, SET_STATE, END, LOCK, MESSAGES, NEXT_MESSAGE, FORGET_ERRORS, OTHER];
 
 /// What made a run start (IIQ-01).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,11 +94,29 @@ impl RunState {
         }
     }
 
-    fn parse(word: &str) -> Option<Self> {
+    pub(crate) fn parse(word: &str) -> Option<Self> {
         [Self::Dispatching, Self::Running, Self::Finishing, Self::Ended]
             .into_iter()
             .find(|s| s.as_str() == word)
     }
+}
+
+/// What a run was asked to read, where that is not all that qualifies for its task; the named timestamp stays.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum RunScope {
+    /// Objects of one type, changed or not.
+    Objects {
+        /// Their type.
+        object_type: ObjectType,
+        /// Their ids.
+        ids: Vec<String>,
+    },
+    /// What differs between source and history.
+    Reconcile {
+        /// Of this type only.
+        object_type: Option<ObjectType>,
+    },
 }
 
 /// A run about to begin.
@@ -106,6 +134,12 @@ pub struct NewRun {
     pub since_ms: Option<i64>,
     /// The instant up to which it will surely have seen everything.
     pub horizon_ms: i64,
+    /// What it was asked to read; `None`: all that qualifies for its task.
+    pub scope: Option<RunScope>,
+    /// The run that it executes again.
+    pub follows: Option<i64>,
+    /// Who dispatches and finishes it; `None` for one that ends at once.
+    pub driver: Option<Driver>,
 }
 
 /// A run.
@@ -139,6 +173,10 @@ pub struct Run {
     pub counters: Counters,
     /// Totals by object type, as JSON.
     pub by_type: Option<serde_json::Value>,
+    /// What it was asked to read; `None`: all that qualifies for its task.
+    pub scope: Option<RunScope>,
+    /// The run that it executes again.
+    pub follows: Option<i64>,
 }
 
 /// A message of a run.
@@ -150,11 +188,12 @@ pub struct RunMessage {
     pub text: String,
 }
 
-/// Begins a run; its number.
+/// Begins a run; its number and its driver's lease.
 ///
 /// # Errors
 /// From the database.
-pub async fn begin(tx: &mut Tx, run: &NewRun) -> Result<i64> {
+pub async fn begin(tx: &mut Tx, run: &NewRun) -> Result<RunLease> {
+    let scope = run.scope.as_ref().map(serde_json::to_string).transpose();
     let params = vec![
         run.task.as_str().into(),
         run.trigger.as_str().into(),
@@ -163,8 +202,12 @@ pub async fn begin(tx: &mut Tx, run: &NewRun) -> Result<i64> {
         run.since_ms.into(),
         run.horizon_ms.into(),
         counters_text(&Counters::default())?.into(),
+        scope.map_err(|e| Error::json("annals_run", "scope", e))?.into(),
+        run.follows.into(),
+        run.driver.map(|driver| driver.host).into(),
+        run.driver.map(|driver| driver.lease_ms).into(),
     ];
-    Ok(tx.fetch_one(&INSERT, params).await?.required_int(0)?)
+    Ok(RunLease { run_id: tx.fetch_one(&INSERT, params).await?.required_int(0)?, epoch: 1 })
 }
 
 /// A run by its number.
@@ -186,14 +229,15 @@ pub async fn list(tx: &mut Tx, task: Option<&str>, below: Option<i64>, max: u32)
     tx.fetch_all(&LIST, params).await?.iter().map(read).collect()
 }
 
-/// Moves a run on; what it has counted so far is kept with it.
+/// Moves a run on that has been dispatched; what it has counted so far is kept with it.
 ///
 /// # Errors
-/// From the database; `NotFound` when it has ended already.
-pub async fn advance(tx: &mut Tx, run_id: i64, state: RunState, counters: &Counters) -> Result<()> {
-    let params = vec![state.as_str().into(), counters_text(counters)?.into(), run_id.into()];
+/// From the database; `StaleDriver` when it has another driver, was dispatched by another, or has ended: roll back.
+pub async fn advance(tx: &mut Tx, lease: &RunLease, state: RunState, counters: &Counters) -> Result<()> {
+    let params =
+        vec![state.as_str().into(), counters_text(counters)?.into(), lease.run_id.into(), lease.epoch.into()];
     match tx.execute(&SET_STATE, params).await? {
-        0 => Err(Error::NotFound(format!("run {run_id}, not ended,"))),
+        0 => Err(Error::StaleDriver { run_id: lease.run_id, epoch: lease.epoch }),
         _ => Ok(()),
     }
 }
@@ -228,12 +272,21 @@ pub async fn end(
     Ok(tx.execute(&END, params).await? == 1)
 }
 
-/// Adds messages to a run, after those it has.
+/// Holds a run's row until the transaction ends: what several processes may do to a run they do one by one.
+///
+/// # Errors
+/// From the database.
+pub async fn lock(tx: &mut Tx, run_id: i64) -> Result<()> {
+    tx.execute(&LOCK, vec![run_id.into()]).await?;
+    Ok(())
+}
+
+/// Adds messages to a run, after those it has. Where others may add some too, it is to be locked before.
 ///
 /// # Errors
 /// From the database.
 pub async fn add_messages(tx: &mut Tx, run_id: i64, messages: &[RunMessage]) -> Result<()> {
-    let first = tx.fetch_one(&MESSAGE_COUNT, vec![run_id.into()]).await?.required_int(0)?;
+    let first = tx.fetch_one(&NEXT_MESSAGE, vec![run_id.into()]).await?.required_int(0)?;
     let batch = Batch::new(vec![
         Column { name: "run_id", data: ColumnData::Int(vec![Some(run_id); messages.len()]) },
         Column { name: "idx", data: ColumnData::Int((first..).take(messages.len()).map(Some).collect()) },
@@ -247,6 +300,15 @@ pub async fn add_messages(tx: &mut Tx, run_id: i64, messages: &[RunMessage]) -> 
         },
     ]);
     Ok(tx.insert("annals_run_message", batch, OnConflict::Fail).await?)
+}
+
+/// Takes the messages from a run that say how it failed; their texts.
+///
+/// # Errors
+/// From the database.
+pub async fn forget_errors(tx: &mut Tx, run_id: i64) -> Result<Vec<String>> {
+    let rows = tx.fetch_all(&FORGET_ERRORS, vec![run_id.into()]).await?;
+    rows.iter().map(|row| Ok(row.required_text(0)?.to_owned())).collect()
 }
 
 /// The messages of a run in their order.
@@ -300,5 +362,11 @@ fn read(row: &Row) -> Result<Run> {
         horizon_ms: row.required_int(11)?,
         counters,
         by_type: row.text(13)?.map(|text| json("by_type", text)).transpose()?,
+        scope: row
+            .text(14)?
+            .map(serde_json::from_str)
+            .transpose()
+            .map_err(|e| Error::json("annals_run", format!("scope of run {id}"), e))?,
+        follows: row.int(15)?,
     })
 }

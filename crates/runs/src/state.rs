@@ -9,7 +9,6 @@ use crate::{Error, Result, failures, partitions};
 const FENCE: Stmt = Stmt::new(
     "runs.state_fence",
     "update annals_partition set
-       lease_until = {now_ms} + ?,
        state = case when ? >= (select count(*) from annals_partition_chunk c
                                where c.run_id = annals_partition.run_id
                                  and c.partition_no = annals_partition.partition_no)
@@ -29,6 +28,11 @@ const LATEST: Stmt = Stmt::new(
     "runs.state_latest",
     "select state from annals_request_state where run_id = ? and partition_no = ? order by seq desc limit 1",
 );
+const LOG: Stmt = Stmt::new(
+    "runs.state_log",
+    "select seq, saved, lease_epoch, state from annals_request_state
+     where run_id = ? and partition_no = ? order by seq desc limit ?",
+);
 const OF_RUN: Stmt = Stmt::new(
     "runs.state_of_run",
     "select s.state from annals_request_state s
@@ -36,10 +40,18 @@ const OF_RUN: Stmt = Stmt::new(
        on l.partition_no = s.partition_no and l.seq = s.seq
      where s.run_id = ?",
 );
-pub(crate) const STATEMENTS: &[Stmt] = &[FENCE, INSERT, IS_SAVED, LATEST, OF_RUN];
+pub(crate) const STATEMENTS: &[Stmt] = &[FENCE, INSERT, IS_SAVED, LATEST, LOG, OF_RUN];
 
-/// Every state saved renews the lease for so long.
-pub const LEASE_MS: i64 = 300_000;
+/// A state as it was saved.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Saved {
+    /// Database time, epoch milliseconds.
+    pub saved_ms: i64,
+    /// Under which lease.
+    pub epoch: i64,
+    /// What was saved.
+    pub state: RequestState,
+}
 
 /// Saves the state of a partition under its lease, with the failures of its last chunk. With the last chunk done, the
 /// partition is done.
@@ -48,7 +60,7 @@ pub const LEASE_MS: i64 = 300_000;
 /// `StaleLease` when the partition has another owner: roll back. From the database.
 pub async fn save(tx: &mut Tx, lease: &PartitionLease, state: &RequestState) -> Result<()> {
     let key = || vec![lease.run_id.into(), lease.partition.into()];
-    let mut params = vec![LEASE_MS.into(), state.chunks_done.into()];
+    let mut params = vec![state.chunks_done.into()];
     params.extend(key());
     params.push(lease.epoch.into());
     partitions::fenced(lease, tx.execute(&FENCE, params).await?)?;
@@ -74,7 +86,7 @@ pub async fn is_saved(tx: &mut Tx, lease: &PartitionLease, state: &RequestState)
 /// # Errors
 /// `StaleLease` when the partition has another owner: roll back. From the database.
 pub async fn check(tx: &mut Tx, lease: &PartitionLease) -> Result<()> {
-    partitions::renew(tx, lease, LEASE_MS).await
+    partitions::check(tx, lease).await
 }
 
 /// What a partition saved last.
@@ -86,6 +98,23 @@ pub async fn latest(tx: &mut Tx, run_id: i64, partition: i32) -> Result<Option<R
         .await?
         .map(|row| read(row.required_text(0)?, run_id))
         .transpose()
+}
+
+/// What a partition saved, newest first, at most so many.
+///
+/// # Errors
+/// From the database.
+pub async fn log(tx: &mut Tx, run_id: i64, partition: i32, max: u32) -> Result<Vec<Saved>> {
+    let rows = tx.fetch_all(&LOG, vec![run_id.into(), partition.into(), max.into()]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Saved {
+                saved_ms: row.required_int(1)?,
+                epoch: row.required_int(2)?,
+                state: read(row.required_text(3)?, run_id)?,
+            })
+        })
+        .collect()
 }
 
 /// What each partition of a run saved last.

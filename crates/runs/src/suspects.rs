@@ -10,7 +10,7 @@ use annals_model::{ObjectType, PartitionLease};
 use annals_sql::{Batch, Column, ColumnData, OnConflict, Row, Stmt, Tx};
 
 use crate::text::storable;
-use crate::{Error, Objects, Result, partitions, state};
+use crate::{Error, Objects, Result, partitions};
 
 const BLAME_IN_HAND: Stmt = Stmt::new(
     "runs.suspects_blame_in_hand",
@@ -58,8 +58,8 @@ const AT_WORK_OBJECTS: i64 = 1_500;
 /// Suspects of a run's task, with how many workers died while they may have been in hand.
 pub type Suspects = HashMap<(ObjectType, String), u32>;
 
-/// Notes that the owner of a partition died: what it had in hand by its own note, else the objects of the chunks that
-/// it may have been at, have one death more.
+/// Notes that the owner of a partition died: what it had in hand by its own note has one death more; else the objects of
+/// the chunks that it may have been at are suspects from now on.
 ///
 /// # Errors
 /// From the database.
@@ -96,8 +96,8 @@ pub async fn note_death(tx: &mut Tx, run_id: i64, partition: i32) -> Result<()> 
         Column { name: "object_id", data: text(&|(_, id)| id.clone()) },
         Column { name: "deaths", data: ColumnData::Int(vec![Some(1); n]) },
     ]);
-    let key = &["task", "object_type", "object_id"];
-    Ok(tx.insert("annals_suspect", batch, OnConflict::Add { key }).await?)
+    // A suspect would have been noted as in hand: it was not.
+    Ok(tx.insert("annals_suspect", batch, OnConflict::Ignore).await?)
 }
 
 /// The suspects of a run's task.
@@ -124,7 +124,7 @@ pub async fn take_in_hand(
     object_type: ObjectType,
     ids: &[String],
 ) -> Result<()> {
-    partitions::renew(tx, lease, state::LEASE_MS).await?;
+    partitions::check(tx, lease).await?;
     put_down(tx, lease).await?;
     let params = vec![
         lease.run_id.into(),

@@ -18,10 +18,8 @@ const LOCK: Stmt = Stmt::new(
     "update annals_task set locked_by_run = ?, locked_at = {now_ms}
      where name = ? and (locked_by_run is null or locked_at < {now_ms} - ?)",
 );
-const RENEW: Stmt = Stmt::new(
-    "runs.task_renew",
-    "update annals_task set locked_at = {now_ms} where name = ? and locked_by_run = ?",
-);
+const RENEW: Stmt =
+    Stmt::new("runs.task_renew", "update annals_task set locked_at = {now_ms} where locked_by_run = ?");
 const UNLOCK: Stmt = Stmt::new(
     "runs.task_unlock",
     "update annals_task set locked_by_run = null, locked_at = null where name = ? and locked_by_run = ?",
@@ -66,12 +64,12 @@ pub async fn lock(tx: &mut Tx, task: &str, run_id: i64, stale_ms: i64) -> Result
     Ok(tx.execute(&LOCK, vec![run_id.into(), task.into(), stale_ms.into()]).await? == 1)
 }
 
-/// Says that the run which holds the lock is alive; `false` if it does not hold it.
+/// Says that the run which holds its task's lock is alive; `false` if it does not hold it.
 ///
 /// # Errors
 /// From the database.
-pub async fn renew(tx: &mut Tx, task: &str, run_id: i64) -> Result<bool> {
-    Ok(tx.execute(&RENEW, vec![task.into(), Value::from(run_id)]).await? == 1)
+pub async fn renew(tx: &mut Tx, run_id: i64) -> Result<bool> {
+    Ok(tx.execute(&RENEW, vec![Value::from(run_id)]).await? == 1)
 }
 
 /// Gives the lock back.

@@ -39,12 +39,12 @@ const CONNECTIONS_MAX: u32 = 8;
 /// A database: pools of connections.
 #[derive(Debug, Clone)]
 pub struct Db {
-    pools: Pools,
-    column_types: ColumnTypes,
+    pub(crate) pools: Pools,
+    pub(crate) column_types: ColumnTypes,
 }
 
 #[derive(Debug, Clone)]
-enum Pools {
+pub(crate) enum Pools {
     /// SQLite has one writer: a pool of one, and readers beside it.
     Sqlite {
         write: Option<Pool<Sqlite>>,
@@ -248,15 +248,18 @@ async fn open_postgres(url: &str, access: Access, connections_max: u32) -> Resul
         .await
         .map_err(|error| Error::from_sqlx("connect to the PostgreSQL database", error))?;
     first.close().await.map_err(|error| Error::from_sqlx("connect to the PostgreSQL database", error))?;
-    let pool = PgPoolOptions::new()
+    Ok(Pools::Postgres(postgres_pool(options, connections_max)))
+}
+
+pub(crate) fn postgres_pool(options: PgConnectOptions, connections_max: u32) -> Pool<Postgres> {
+    PgPoolOptions::new()
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .max_connections(connections_max)
         .after_connect(|_, _| {
             nodelay::send_at_once();
             Box::pin(async { Ok(()) })
         })
-        .connect_lazy_with(options);
-    Ok(Pools::Postgres(pool))
+        .connect_lazy_with(options)
 }
 
 async fn open_mysql(url: &str, access: Access, connections_max: u32) -> Result<Pools> {

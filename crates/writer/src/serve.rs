@@ -6,7 +6,7 @@ use annals_model::{PartitionLease, error_chain};
 use annals_queue::Lane;
 use annals_sql::Db;
 
-use crate::Writer;
+use crate::{Treatment, Writer};
 
 impl Writer {
     /// Writes what arrives on a lane until every sender is gone, and answers for each delivery; `written` is told how
@@ -15,11 +15,11 @@ impl Writer {
     /// What follows a delivery that was not written, under the same lease, is refused for the same reason: the state
     /// that it saves would pass over the one that is missing.
     pub async fn serve(&self, db: &Db, mut lane: Lane, written: impl Fn(u64)) {
-        let mut broken: HashMap<PartitionLease, String> = HashMap::new();
+        let mut broken: HashMap<PartitionLease, annals_queue::Error> = HashMap::new();
         while let Some(received) = lane.next().await {
             let (delivery, answer) = received.into_parts();
-            if let Some(reason) = broken.get(&delivery.lease) {
-                answer.refuse(reason.clone());
+            if let Some(why) = broken.get(&delivery.lease) {
+                answer.refuse(why.clone());
                 continue;
             }
             let (lease, messages) = (delivery.lease.clone(), delivery.messages.len() as u64);
@@ -30,8 +30,12 @@ impl Writer {
                 }
                 Err(error) => {
                     let reason = error_chain(&error);
-                    broken.insert(lease, reason.clone());
-                    answer.refuse(reason);
+                    let why = match error.treatment() {
+                        Treatment::Again => annals_queue::Error::Deferred(reason),
+                        _ => annals_queue::Error::Refused(reason),
+                    };
+                    broken.insert(lease, why.clone());
+                    answer.refuse(why);
                 }
             }
         }

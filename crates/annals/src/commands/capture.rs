@@ -5,9 +5,10 @@ use std::sync::Arc;
 use annals_config::Config;
 use annals_config::banner::run_banners;
 use annals_dispatcher::Scope;
+use annals_runs::Trigger;
 
 use crate::cli::{Global, ObjectArgs};
-use crate::commands::run::{self, Executed};
+use crate::commands::run::Executing;
 use crate::commands::transform::{find_one, not_configured};
 use crate::context::{find_task, open_source};
 use crate::exit::{Exit, Failure};
@@ -29,6 +30,8 @@ pub(crate) async fn execute(
     let source = Arc::new(open_source(&config).await?);
     let ids = [find_one(&source, arguments).await?];
     let scope = Scope::Objects(arguments.object_type, &ids);
-    let Executed { exit, .. } = run::execute_with(global, &config, source, task, scope).await?;
-    Ok(exit)
+    let executing = Executing::begin(global, &config, source).await?;
+    let outcome = executing.pipeline.execute(task, Trigger::Adhoc, scope, executing.done()).await;
+    let executed = executing.end().await;
+    executed.report(global, outcome?.run_id).await
 }

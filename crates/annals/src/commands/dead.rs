@@ -14,7 +14,7 @@ use crate::commands::run::host_name;
 use crate::context::{SystemClock, environment, open_history, time_zone};
 use crate::exit::{Exit, Failure};
 use crate::output::{Format, Listing, print_json, say};
-use crate::pipeline::writer;
+use crate::slots::writer;
 use crate::times;
 
 /// Letters that are dealt with at a time.

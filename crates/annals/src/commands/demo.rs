@@ -26,6 +26,7 @@ use crate::context::{SystemClock, find_task, load_config, open_source};
 use crate::exit::{Exit, Failure};
 use crate::output::{Format, Listing, say};
 use crate::pipeline::{Done, Pipeline};
+use crate::presence::Presence;
 use crate::times;
 
 const DAY_MS: i64 = 86_400_000;
@@ -175,16 +176,20 @@ impl Clock for NightClock {
 async fn night(config: &Arc<Config>, history: &Db, midnight_ms: i64) -> Result<(), Failure> {
     let now_ms = midnight_ms + NIGHT_MS;
     let began = Instant::now();
+    let lease_ms = config.service.lease_ms;
+    let presence = Presence::begin(history, Arc::new(SystemClock), &host_name(), "demo", lease_ms).await?;
     let pipeline = Pipeline {
         config: Arc::clone(config),
         history: history.clone(),
         source: Arc::new(open_source(config).await?.with_time(now_ms)),
         clock: Arc::new(NightClock(now_ms)),
         host: host_name(),
+        presence,
         stop: Stop::default(),
     };
     let task = find_task(config, None)?;
     let outcome = pipeline.execute(task, Trigger::Adhoc, Scope::Task, Arc::new(Done::default())).await?;
+    pipeline.presence.end().await;
     let mut tx = history.begin_read().await?;
     let run = runs::get(&mut tx, outcome.run_id).await?;
     for message in runs::messages(&mut tx, outcome.run_id).await? {

@@ -10,9 +10,11 @@ use annals_sql::{Access, Db, Engine};
 use serde_json::json;
 
 use crate::cli::Global;
+use crate::commands::run::host_name;
 use crate::context::{SystemClock, load_config, open_source, time_zone};
 use crate::exit::{Exit, Failure};
 use crate::output::Listing;
+use crate::own_name;
 use crate::times;
 
 /// Clocks further apart than this deserve a look: recorded times come from this host, change times from the source.
@@ -67,6 +69,7 @@ pub(crate) async fn execute(global: &Global) -> Result<Exit, Failure> {
         }
         Ok(config) => {
             configuration(&config, &mut findings);
+            own_name_check(&mut findings);
             tasks(&config, &mut findings);
             history(global, &config, &mut findings).await?;
             source(&config, &mut findings).await;
@@ -111,6 +114,19 @@ fn configuration(config: &Config, findings: &mut Findings) {
             "source and history are on one database server".to_owned(),
             "That works, but use a server of its own for history in production: it grows, and must outlive the source.",
         );
+    }
+}
+
+/// IIQ-44: the host's own name.
+fn own_name_check(findings: &mut Findings) {
+    let name = host_name();
+    match own_name::problem(&name) {
+        None => findings.ok("host name", format!("`{name}` leads to this host")),
+        Some(problem) => findings.warn(
+            "host name",
+            problem,
+            "Mend /etc/hosts or the name service: what asks for the host's name may wait long, and fail-over with it.",
+        ),
     }
 }
 

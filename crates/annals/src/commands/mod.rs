@@ -7,11 +7,14 @@ mod dead;
 mod demo;
 mod doctor;
 mod failures;
+mod hosts;
 mod init;
 mod migrate;
+mod partitions;
 mod plan;
 mod reconcile;
 mod repack;
+mod rerun;
 mod run;
 mod runs;
 mod source;
@@ -22,6 +25,7 @@ use annals_config::Config;
 
 use crate::cli::{
     Cli, Command, DeadCommand, FailuresCommand, Global, HistoryCommand, RunsCommand, SourceCommand,
+    StateCommand,
 };
 use crate::context::load_config;
 use crate::exit::{Exit, Failure};
@@ -44,6 +48,17 @@ pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
                 runs::list(&global, &config(&global)?, task.as_deref(), limit, before).await
             }
             RunsCommand::Show { run } => runs::show(&global, &config(&global)?, run).await,
+            RunsCommand::Resume(run) => rerun::resume(&global, config(&global)?, run.run).await,
+            RunsCommand::Rerun(run) => rerun::rerun(&global, config(&global)?, run.run).await,
+            RunsCommand::Cancel(run) => rerun::cancel(&config(&global)?, run.run).await,
+        },
+        Command::Hosts => hosts::execute(&global, &config(&global)?).await,
+        Command::Partitions { run } => partitions::list(&global, &config(&global)?, run).await,
+        Command::State { command } => match command {
+            StateCommand::Show(partition) => partitions::show(&global, &config(&global)?, partition).await,
+            StateCommand::Log { partition, limit } => {
+                partitions::log(&global, &config(&global)?, partition, limit).await
+            }
         },
         Command::Reconcile(arguments) => reconcile::execute(&global, config(&global)?, &arguments).await,
         Command::Failures { command } => match command {

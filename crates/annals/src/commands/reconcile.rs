@@ -5,19 +5,16 @@ use std::sync::Arc;
 use annals_config::Config;
 use annals_config::banner::run_banners;
 use annals_dispatcher::{Differing, Findings};
-use annals_extract::Stop;
 use annals_runs::Trigger;
 use jiff::tz::TimeZone;
 use serde_json::json;
 
 use crate::cli::{Global, ReconcileArgs};
-use crate::commands::run;
+use crate::commands::run::Executing;
 use crate::commands::transform::not_configured;
-use crate::context::{SystemClock, find_task, open_history, open_source, time_zone};
+use crate::context::{find_task, open_source, time_zone};
 use crate::exit::{Exit, Failure};
 use crate::output::Listing;
-use crate::pipeline::{Done, Pipeline};
-use crate::progress::Progress;
 use crate::times;
 
 pub(crate) async fn execute(
@@ -34,30 +31,19 @@ pub(crate) async fn execute(
     {
         return Err(not_configured(task, only));
     }
-    let pipeline = Pipeline {
-        source: Arc::new(open_source(&config).await?),
-        history: open_history(&config).await?,
-        config: Arc::clone(&config),
-        clock: Arc::new(SystemClock),
-        host: run::host_name(),
-        stop: Stop::default(),
-    };
+    let source = Arc::new(open_source(&config).await?);
+    let executing = Executing::begin(global, &config, source).await?;
     if arguments.dry_run {
-        let findings = pipeline.compare(task, only).await?;
-        print(global, &findings, &zone, None)?;
+        let found = executing.pipeline.compare(task, only).await;
+        executing.end().await;
+        print(global, &found?, &zone, None)?;
         return Ok(Exit::Ok);
     }
-    run::stop_on_signal(&pipeline.stop);
-    let began = std::time::Instant::now();
-    let done = Arc::new(Done::default());
-    let progress = Progress::show(Arc::clone(&done), "objects", global.quiet);
-    let reconciled = pipeline.reconcile(task, Trigger::Adhoc, only, done).await;
-    progress.end().await;
+    let reconciled = executing.pipeline.reconcile(task, Trigger::Adhoc, only, executing.done()).await;
+    let executed = executing.end().await;
     let (outcome, findings) = reconciled?;
-    let (run, messages) = run::ended(&pipeline.history, outcome.run_id).await?;
     print(global, &findings, &zone, Some(outcome.run_id))?;
-    run::say_end(&run, &messages, began);
-    Ok(run::exit_of(&run, pipeline.stop.asked()))
+    executed.tell(outcome.run_id).await
 }
 
 fn print(global: &Global, findings: &Findings, zone: &TimeZone, run_id: Option<i64>) -> Result<(), Failure> {

@@ -8,29 +8,124 @@ use annals_config::task::Task;
 use annals_dispatcher::{Scope, record_unread};
 use annals_extract::Stop;
 use annals_model::TaskStatus;
-use annals_runs::{Run, RunMessage, Trigger, run as runs};
+use annals_runs::{Run, RunState, Trigger, run as runs};
 use annals_source::Source;
 use annals_sql::Db;
 use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{Global, RunArgs};
+use crate::commands::runs::what_to_do;
 use crate::context::{SystemClock, find_task, open_history, open_source};
 use crate::exit::{Exit, Failure};
 use crate::output::{Format, Listing};
 use crate::pipeline::{Done, Pipeline};
+use crate::presence::{Presence, leased};
 use crate::progress::Progress;
 
-/// A run that was executed.
+/// This process while it executes runs.
+pub(crate) struct Executing {
+    pub(crate) pipeline: Pipeline,
+    done: Arc<Done>,
+    progress: Progress,
+    began: Instant,
+}
+
+/// This process when it has executed them.
 pub(crate) struct Executed {
-    /// What the process says.
-    pub(crate) exit: Exit,
+    history: Db,
+    interrupted: bool,
+    seconds: f64,
+}
+
+impl Executing {
+    /// Opens the history database, makes this process known, listens to signals, shows progress.
+    pub(crate) async fn begin(
+        global: &Global,
+        config: &Arc<Config>,
+        source: Arc<Source>,
+    ) -> Result<Self, Failure> {
+        let lease_ms = config.service.lease_ms;
+        let history = leased(&open_history(config).await?, lease_ms);
+        let clock = Arc::new(SystemClock);
+        let presence = Presence::begin(&history, clock.clone(), &host_name(), "run", lease_ms).await?;
+        let stop = Stop::default();
+        let pipeline = Pipeline {
+            config: Arc::clone(config),
+            history,
+            source,
+            clock,
+            host: host_name(),
+            presence,
+            stop,
+        };
+        stop_on_signal(&pipeline.stop);
+        let done = Arc::new(Done::default());
+        let progress = Progress::show(Arc::clone(&done), "objects", global.quiet);
+        Ok(Self { pipeline, done, progress, began: Instant::now() })
+    }
+
+    /// Where progress is told.
+    pub(crate) fn done(&self) -> Arc<Done> {
+        Arc::clone(&self.done)
+    }
+
+    /// Shows no more progress, and says that this process ends.
+    pub(crate) async fn end(self) -> Executed {
+        self.progress.end().await;
+        self.pipeline.presence.end().await;
+        let interrupted = self.pipeline.stop.asked();
+        let seconds = self.began.elapsed().as_secs_f64();
+        Executed { history: self.pipeline.history, interrupted, seconds }
+    }
+}
+
+impl Executed {
+    /// Prints the results of a run and tells how it ended; what the process says about it.
+    pub(crate) async fn report(&self, global: &Global, run_id: i64) -> Result<Exit, Failure> {
+        let run = self.run(run_id).await?;
+        if run.state == RunState::Ended {
+            print_results(global, &run)?;
+        }
+        self.tell(run_id).await
+    }
+
+    /// Tells people how a run ended; what the process says about it.
+    pub(crate) async fn tell(&self, run_id: i64) -> Result<Exit, Failure> {
+        let run = self.run(run_id).await?;
+        if run.state != RunState::Ended {
+            eprintln!("Run {run_id} goes on in other processes: `annals partitions {run_id}` shows where.");
+            return Ok(Exit::Interrupted);
+        }
+        let mut tx = self.history.begin_read().await?;
+        for message in runs::messages(&mut tx, run_id).await? {
+            eprintln!("{}: {}", message.status.as_str(), message.text);
+        }
+        if let Some(advice) = what_to_do(&mut tx, &run).await? {
+            eprintln!("{advice}");
+        }
+        eprintln!("{}", done_line(&run, self.seconds));
+        Ok(exit_of(&run, self.interrupted))
+    }
+
+    async fn run(&self, run_id: i64) -> Result<Run, Failure> {
+        let mut tx = self.history.begin_read().await?;
+        Ok(runs::get(&mut tx, run_id).await?)
+    }
 }
 
 pub(crate) async fn execute(global: &Global, config: Config, arguments: &RunArgs) -> Result<Exit, Failure> {
     let config = Arc::new(config);
     let task = find_task(&config, arguments.task.task.as_deref())?;
     let source = Arc::new(source_or_record(&config, task).await?);
-    Ok(execute_with(global, &config, source, task, Scope::Task).await?.exit)
+    let executing = Executing::begin(global, &config, source).await?;
+    let outcome = if arguments.now {
+        executing.pipeline.execute_now(task, executing.done()).await
+    } else {
+        executing.pipeline.execute(task, Trigger::Adhoc, Scope::Task, executing.done()).await
+    };
+    let executed = executing.end().await;
+    executed.report(global, outcome?.run_id).await
 }
 
 /// Opens the identity system for a run; where it cannot be reached, the run is recorded as one that could not begin.
@@ -55,49 +150,6 @@ pub(crate) async fn source_or_record(config: &Config, task: &Task) -> Result<Sou
         tracing::warn!("the run is not recorded: {error:#}");
     }
     Err(failure)
-}
-
-/// Executes a run, shows its progress and prints its results.
-pub(crate) async fn execute_with(
-    global: &Global,
-    config: &Arc<Config>,
-    source: Arc<Source>,
-    task: &Task,
-    scope: Scope<'_>,
-) -> Result<Executed, Failure> {
-    let history = open_history(config).await?;
-    let pipeline = Pipeline {
-        config: Arc::clone(config),
-        history: history.clone(),
-        source,
-        clock: Arc::new(SystemClock),
-        host: host_name(),
-        stop: Stop::default(),
-    };
-    stop_on_signal(&pipeline.stop);
-    let began = Instant::now();
-    let done = Arc::new(Done::default());
-    let progress = Progress::show(Arc::clone(&done), "objects", global.quiet);
-    let outcome = pipeline.execute(task, Trigger::Adhoc, scope, done).await;
-    progress.end().await;
-    let run_id = outcome?.run_id;
-    let (run, messages) = ended(&history, run_id).await?;
-    print_results(global, &run)?;
-    say_end(&run, &messages, began);
-    Ok(Executed { exit: exit_of(&run, pipeline.stop.asked()) })
-}
-
-/// Tells people how a run ended.
-pub(crate) fn say_end(run: &Run, messages: &[RunMessage], began: Instant) {
-    for message in messages {
-        eprintln!("{}: {}", message.status.as_str(), message.text);
-    }
-    eprintln!("{}", done_line(run, began.elapsed().as_secs_f64()));
-}
-
-pub(crate) async fn ended(history: &Db, run_id: i64) -> Result<(Run, Vec<RunMessage>), Failure> {
-    let mut tx = history.begin_read().await?;
-    Ok((runs::get(&mut tx, run_id).await?, runs::messages(&mut tx, run_id).await?))
 }
 
 /// The results of a run by their display rules (IIQ-34).
@@ -130,7 +182,7 @@ pub(crate) fn done_line(run: &Run, seconds: f64) -> String {
     )
 }
 
-pub(crate) fn exit_of(run: &Run, interrupted: bool) -> Exit {
+fn exit_of(run: &Run, interrupted: bool) -> Exit {
     let failed = run.counters.total_extracted_objects_failed + run.counters.total_publishing_fails;
     match run.status {
         _ if interrupted => Exit::Interrupted,
@@ -142,17 +194,26 @@ pub(crate) fn exit_of(run: &Run, interrupted: bool) -> Exit {
 }
 
 /// The first signal asks the workers to stop after the batch in hand, a second one ends the process.
-pub(crate) fn stop_on_signal(stop: &Stop) {
+fn stop_on_signal(stop: &Stop) {
     let stop = stop.clone();
     tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
+        if signalled().await.is_ok() {
             eprintln!("Stopping after the batch in hand; what is done is saved. Once more to stop at once.");
             stop.ask();
         }
-        if tokio::signal::ctrl_c().await.is_ok() {
+        if signalled().await.is_ok() {
             std::process::exit(i32::from(Exit::Interrupted as u8));
         }
     });
+}
+
+/// Waits for Ctrl-C, or for what supervisors send.
+async fn signalled() -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _ = terminate.recv() => Ok(()),
+    }
 }
 
 /// This host's name.

@@ -2,7 +2,8 @@
 
 use annals_config::Config;
 use annals_model::TaskStatus;
-use annals_runs::{Run, attributes, failures, run};
+use annals_runs::{Run, attributes, driver, failures, remedy, run};
+use annals_sql::Tx;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
@@ -67,24 +68,15 @@ pub(crate) async fn show(global: &Global, config: &Config, run_id: Option<i64>) 
     let zone = time_zone(global, Some(config))?;
     let history = open_history(config).await?;
     let mut tx = history.begin_read().await?;
-    let run_id = match run_id {
-        Some(run_id) => run_id,
-        None => run::list(&mut tx, None, None, 1)
-            .await?
-            .first()
-            .map(|run| run.id)
-            .ok_or_else(|| Failure::not_found("a run", "Execute a task: `annals run`."))?,
-    };
-    let run = run::get(&mut tx, run_id).await.map_err(|error| match error {
-        annals_runs::Error::NotFound(what) => {
-            Failure::not_found(what, "`annals runs list` shows the runs there are.")
-        }
-        other => other.into(),
-    })?;
+    let run = known_run(&mut tx, run_id).await?;
+    let made_good_by =
+        if remedy::has_failed(&run) { remedy::made_good_by(&mut tx, &run).await? } else { None };
     let details = Details {
-        messages: run::messages(&mut tx, run_id).await?,
-        attributes: attributes::of_run(&mut tx, run_id).await?,
-        failures: failures::of_run(&mut tx, run_id).await?,
+        messages: run::messages(&mut tx, run.id).await?,
+        attributes: attributes::of_run(&mut tx, run.id).await?,
+        failures: failures::of_run(&mut tx, run.id).await?,
+        made_good_by,
+        what_to_do: what_to_do(&mut tx, &run).await?,
         run,
     };
     match global.output {
@@ -95,8 +87,31 @@ pub(crate) async fn show(global: &Global, config: &Config, run_id: Option<i64>) 
     Ok(Exit::Ok)
 }
 
+/// A run by its number, or the newest.
+pub(crate) async fn known_run(tx: &mut Tx, run_id: Option<i64>) -> Result<Run, Failure> {
+    let Some(run_id) = run_id else {
+        let newest = run::list(tx, None, None, 1).await?.pop();
+        return newest.ok_or_else(|| Failure::not_found("a run", "Execute a task: `annals run`."));
+    };
+    run::get(tx, run_id).await.map_err(|error| match error {
+        annals_runs::Error::NotFound(what) => {
+            Failure::not_found(what, "`annals runs list` shows the runs there are.")
+        }
+        other => other.into(),
+    })
+}
+
+/// What to do about a run, if anything.
+pub(crate) async fn what_to_do(tx: &mut Tx, run: &Run) -> Result<Option<String>, Failure> {
+    let standing = driver::standing(tx, run.id).await?;
+    let made_good_by = remedy::made_good_by(tx, run).await?;
+    Ok(remedy::advice(run, standing, made_good_by))
+}
+
 struct Details {
     run: Run,
+    made_good_by: Option<i64>,
+    what_to_do: Option<String>,
     messages: Vec<annals_runs::RunMessage>,
     attributes: Vec<(annals_model::ObjectType, String, u64)>,
     failures: Vec<annals_model::ObjectFailure>,
@@ -121,6 +136,9 @@ impl Details {
             ("seconds", seconds(run)),
             ("since", shown(run.since_ms)),
             ("horizon", shown(Some(run.horizon_ms))),
+            ("follows", json!(run.follows)),
+            ("madeGoodBy", json!(self.made_good_by)),
+            ("whatToDo", json!(self.what_to_do)),
         ] {
             listing.push(vec![json!(field), value]);
         }

@@ -17,6 +17,8 @@ use crate::value::Value;
 
 /// The shortest key that a keyed hash is worth something with.
 const SECRET_KEY_CHARS_MIN: usize = 16;
+/// Long enough that a busy host is not taken for a dead one, short enough that a night does not wait for it.
+const LEASE_SECONDS: u32 = 30;
 const MIB: u64 = 1 << 20;
 
 /// The service configuration and what the rest of the reading needs of it.
@@ -36,6 +38,7 @@ pub(crate) fn service(root: &Value<'_>, dir: &Path) -> Option<ServiceFile> {
     let (source, profile_at) = source(&mut fields, dir, &mut secrets);
     let history = history(&mut fields, dir, &mut secrets);
     let worker_slots = fields.get("workerSlots").and_then(|value| value.whole_u32(1..=256));
+    let lease_seconds = fields.get("leaseSeconds").and_then(|value| value.whole_u32(2..=600));
     let capture = capture(&mut fields);
     let queue = queue(&mut fields);
     let limits = limits(&mut fields, &queue);
@@ -48,6 +51,7 @@ pub(crate) fn service(root: &Value<'_>, dir: &Path) -> Option<ServiceFile> {
         source,
         history,
         worker_slots: worker_slots.unwrap_or_else(cores),
+        lease_ms: i64::from(lease_seconds.unwrap_or(LEASE_SECONDS)) * 1_000,
         capture,
         queue,
         limits,

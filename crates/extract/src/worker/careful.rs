@@ -62,7 +62,7 @@ impl Parted {
 }
 
 impl Extractor {
-    /// Works on suspects; each group is written before the next one is taken in hand.
+    /// Works on suspects; each group is written before the next one is taken in hand. `false` if it ends early.
     pub(super) async fn work_carefully(
         &self,
         history: &Db,
@@ -71,7 +71,7 @@ impl Extractor {
         parted: Parted,
         outbox: &mut Outbox<'_>,
         progress: &mut Progress,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let lease = outbox.lease;
         for object_id in parted.quarantined {
             let error = format!(
@@ -90,14 +90,21 @@ impl Extractor {
                 .await
                 .map_err(|source| runs_error(lease, source))?;
             commit(tx, lease).await?;
-            self.work_on_ids(chunk, plan, &group.ids, outbox, progress).await?;
+            let worked = self.work_on_ids(chunk, plan, &group.ids, outbox, progress).await?;
+            if outbox.held.lost() {
+                // By now the note of what is in hand is the new owner's.
+                return Ok(false);
+            }
             outbox.flush(progress).await?;
             let mut tx = begin(history, lease).await?;
             suspects::put_down(&mut tx, lease).await.map_err(|source| runs_error(lease, source))?;
             commit(tx, lease).await?;
             drop(alone);
+            if !worked {
+                return Ok(false);
+            }
         }
-        Ok(())
+        Ok(true)
     }
 }
 

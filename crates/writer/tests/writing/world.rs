@@ -7,7 +7,9 @@ use annals_model::{
     CapturedImage, Delivery, Image, ImageHashes, ImageSchema, JsonFormat, Message, ObjectKey, ObjectType,
     Operation, PartitionLease, Reference, RequestState, canonical_bytes, hash_bytes,
 };
-use annals_runs::{ChunkKind, NewChunk, NewRun, Objects, RunState, Trigger, WriteCounts, partitions, run};
+use annals_runs::{
+    ChunkKind, Driver, NewChunk, NewRun, Objects, RunState, Trigger, WriteCounts, partitions, run,
+};
 use annals_sql::{Access, Cell, Db, Stmt};
 use annals_testkit::{StillClock, TestDb, database, history_engines};
 use annals_writer::{Error, WriteSummary, Writer, WriterSettings};
@@ -62,8 +64,12 @@ async fn leased_partition(db: &Db) -> PartitionLease {
         config_version: 1,
         since_ms: None,
         horizon_ms: 0,
+        scope: None,
+        follows: None,
+        driver: Some(Driver { host: 1, lease_ms: 600_000 }),
     };
-    let run_id = run::begin(&mut tx, &new_run).await.unwrap();
+    let driven = run::begin(&mut tx, &new_run).await.unwrap();
+    let run_id = driven.run_id;
     partitions::insert(&mut tx, run_id, &[5]).await.unwrap();
     let chunks: Vec<NewChunk> = (0..5)
         .map(|number| NewChunk {
@@ -75,7 +81,7 @@ async fn leased_partition(db: &Db) -> PartitionLease {
         })
         .collect();
     partitions::insert_chunks(&mut tx, run_id, &chunks).await.unwrap();
-    run::advance(&mut tx, run_id, RunState::Running, &Default::default()).await.unwrap();
+    run::advance(&mut tx, &driven, RunState::Running, &Default::default()).await.unwrap();
     let lease = partitions::claim(&mut tx, run_id, "w", 600_000).await.unwrap().expect("a partition").lease;
     tx.commit().await.unwrap();
     lease

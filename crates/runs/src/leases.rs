@@ -1,0 +1,124 @@
+//! The leases that this process holds: renewed together by its heartbeat, known to be lost as soon as one finds that out.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use annals_model::PartitionLease;
+use annals_sql::Tx;
+
+use crate::driver::{self, RunLease};
+use crate::{Result, partitions, tasks};
+
+/// A right that lasts as long as it is renewed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Lease {
+    /// To work on a partition.
+    Partition(PartitionLease),
+    /// To dispatch and finish a run.
+    Run(RunLease),
+}
+
+impl From<PartitionLease> for Lease {
+    fn from(lease: PartitionLease) -> Self {
+        Self::Partition(lease)
+    }
+}
+
+impl From<RunLease> for Lease {
+    fn from(lease: RunLease) -> Self {
+        Self::Run(lease)
+    }
+}
+
+/// What this process holds.
+#[derive(Debug, Clone, Default)]
+pub struct Leases(Arc<Mutex<HashMap<Lease, Standing>>>);
+
+/// How a lease stands.
+#[derive(Debug, Default)]
+struct Standing {
+    /// Who in this process has it renewed.
+    holders: u32,
+    /// Another process has it.
+    lost: bool,
+}
+
+/// A lease that is renewed for as long as this lives: what nobody works on any more, whatever became of the worker,
+/// must run out.
+#[derive(Debug)]
+pub struct Held {
+    leases: Leases,
+    lease: Lease,
+}
+
+impl Held {
+    /// Somebody else has it by now.
+    #[must_use]
+    pub fn lost(&self) -> bool {
+        self.leases.known().get(&self.lease).is_none_or(|standing| standing.lost)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let mut known = self.leases.known();
+        if let Some(standing) = known.get_mut(&self.lease) {
+            standing.holders -= 1;
+            if standing.holders == 0 {
+                known.remove(&self.lease);
+            }
+        }
+    }
+}
+
+impl Leases {
+    /// Has a lease renewed from now on.
+    #[must_use]
+    pub fn hold(&self, lease: impl Into<Lease>) -> Held {
+        let lease = lease.into();
+        self.known().entry(lease.clone()).or_default().holders += 1;
+        Held { leases: self.clone(), lease }
+    }
+
+    /// Renews all of them and the locks of the tasks whose runs are among them; those that were found to be lost.
+    ///
+    /// # Errors
+    /// From the database.
+    pub async fn renew(&self, tx: &mut Tx, lease_ms: i64) -> Result<Vec<Lease>> {
+        let mut held: Vec<Lease> = self
+            .known()
+            .iter()
+            .filter(|(_, standing)| !standing.lost)
+            .map(|(lease, _)| lease.clone())
+            .collect();
+        // Run, task, partitions: whoever locks several of these rows does so in this order.
+        held.sort_by_key(|lease| matches!(lease, Lease::Partition(_)));
+        let mut lost = Vec::new();
+        for lease in held {
+            let renewed = match &lease {
+                Lease::Partition(lease) => partitions::renew(tx, lease, lease_ms).await?,
+                Lease::Run(lease) => {
+                    let renewed = driver::renew(tx, lease, lease_ms).await?;
+                    tasks::renew(tx, lease.run_id).await?;
+                    renewed
+                }
+            };
+            if !renewed {
+                lost.push(lease);
+            }
+        }
+        let mut known = self.known();
+        for lease in &lost {
+            // One that was given back meanwhile is nobody's loss.
+            if let Some(standing) = known.get_mut(lease) {
+                standing.lost = true;
+            }
+        }
+        lost.retain(|lease| known.contains_key(lease));
+        Ok(lost)
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<Lease, Standing>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
