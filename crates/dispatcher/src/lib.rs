@@ -7,6 +7,6 @@ mod error;
 mod finish;
 mod qualify;
 
-pub use begin::{Begun, Dispatch, Scope, begin};
+pub use begin::{Begun, Dispatch, Scope, begin, begin_fire};
 pub use error::Error;
 pub use finish::{Finished, finish};

@@ -10,6 +10,7 @@ mod error;
 pub mod failures;
 pub mod partitions;
 pub mod run;
+pub mod schedule;
 pub mod state;
 pub mod tasks;
 mod text;
@@ -35,6 +36,8 @@ pub fn statements() -> Vec<annals_sql::Stmt> {
         failures::STATEMENTS,
         partitions::STATEMENTS,
         run::STATEMENTS,
+        schedule::STATEMENTS,
+        schedule::FIRE_STATEMENTS,
         state::STATEMENTS,
         tasks::STATEMENTS,
         timestamp::STATEMENTS,

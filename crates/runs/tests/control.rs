@@ -28,10 +28,12 @@ impl Control {
                 Engine::Sqlite => [
                     include_str!("../../../migrations/sqlite/0001_history_tables.sql"),
                     include_str!("../../../migrations/sqlite/0002_control_tables.sql"),
+                    include_str!("../../../migrations/sqlite/0006_schedule.sql"),
                 ],
                 _ => [
                     include_str!("../../../migrations/postgres/0001_history_tables.sql"),
                     include_str!("../../../migrations/postgres/0002_control_tables.sql"),
+                    include_str!("../../../migrations/postgres/0006_schedule.sql"),
                 ],
             };
             for migration in migrations {
