@@ -3,7 +3,9 @@
 pub mod cli;
 mod commands;
 pub mod context;
+pub mod daemon;
 pub mod exit;
+pub mod log;
 pub mod output;
 pub mod pipeline;
 mod progress;

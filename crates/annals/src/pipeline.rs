@@ -9,8 +9,9 @@ use annals_config::Config;
 use annals_config::banner::run_banners;
 use annals_config::extract::ExtractedObject;
 use annals_config::task::Task;
-use annals_dispatcher::{Begun, Dispatch, Finished, Scope, begin, finish};
+use annals_dispatcher::{Begun, Dispatch, Finished, Scope, begin, begin_fire, finish};
 use annals_extract::{ExtractSettings, Extractor, ImagePlan, Stop};
+use annals_model::schedule::{Kind, Waiting};
 use annals_model::{Clock, ObjectType, error_chain};
 use annals_queue::{Queue, in_process};
 use annals_runs::{Trigger, tasks};
@@ -70,7 +71,29 @@ impl Pipeline {
         scope: Scope<'_>,
         done: Arc<Done>,
     ) -> anyhow::Result<Outcome> {
-        let dispatch = Dispatch {
+        let begun = begin(self.dispatch(task, trigger, scope)).await?;
+        self.go_on(task, begun, scope, done).await
+    }
+
+    /// Executes a task for a fire of the schedule ledger; `None` if another host has started it.
+    ///
+    /// # Errors
+    /// Where the run could not even be recorded: then the fire waits still. A run that fails is an outcome.
+    pub async fn fire(
+        &self,
+        task: &Task,
+        fire: &Waiting,
+        done: Arc<Done>,
+    ) -> anyhow::Result<Option<Outcome>> {
+        let trigger = if fire.kind == Kind::Asked { Trigger::Adhoc } else { Trigger::Scheduled };
+        match begin_fire(self.dispatch(task, trigger, Scope::Task), fire).await? {
+            Some(begun) => self.go_on(task, begun, Scope::Task, done).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn dispatch<'d>(&'d self, task: &'d Task, trigger: Trigger, scope: Scope<'d>) -> Dispatch<'d> {
+        Dispatch {
             history: &self.history,
             source: &self.source,
             config: &self.config,
@@ -79,8 +102,18 @@ impl Pipeline {
             host: &self.host,
             trigger,
             scope,
-        };
-        let (run_id, objects) = match begin(dispatch).await? {
+        }
+    }
+
+    /// Executes a run that was begun.
+    async fn go_on(
+        &self,
+        task: &Task,
+        begun: Begun,
+        scope: Scope<'_>,
+        done: Arc<Done>,
+    ) -> anyhow::Result<Outcome> {
+        let (run_id, objects) = match begun {
             Begun::Ended(run_id) => return Ok(Outcome { run_id, finished: None }),
             Begun::Running { run_id, objects, .. } => (run_id, objects),
         };

@@ -108,7 +108,10 @@ async fn two_hosts_fire_every_tick_once() {
                 let second = every(1_000);
                 for tick in 1..=TICKS {
                     let now_ms = START_MS + tick * 1_000;
-                    together.wait().await;
+                    // Neither may run away from the other for long.
+                    if tick % 20 == 0 {
+                        together.wait().await;
+                    }
                     // Where the other host is at it, nothing happens.
                     while look(&db, Some(&second), name, now_ms, tick).await.is_some() {}
                     let behind = look(&db, Some(&second), name, now_ms - 10 * MINUTE_MS, -tick).await;

@@ -1,6 +1,8 @@
 //! A database and its transactions.
 
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -40,6 +42,7 @@ const CONNECTIONS_MAX: u32 = 8;
 #[derive(Debug, Clone)]
 pub struct Db {
     pools: Pools,
+    file: Option<Arc<Path>>,
     column_types: ColumnTypes,
 }
 
@@ -98,7 +101,13 @@ impl Db {
                 ));
             }
         };
-        Ok(Self { pools, column_types: ColumnTypes::default() })
+        Ok(Self { pools, file: file(url)?.map(Arc::from), column_types: ColumnTypes::default() })
+    }
+
+    /// The file that the database is; `None`: a server has it.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
     }
 
     /// Which engine it is.
@@ -177,6 +186,18 @@ impl Db {
             Pools::MySql(pool) => pool.close().await,
         }
     }
+}
+
+/// The file that the database of a URL is; `None`: a server has it.
+///
+/// # Errors
+/// `Configuration` for a URL that cannot be read.
+pub fn file(url: &str) -> Result<Option<PathBuf>> {
+    if !url.starts_with("sqlite:") {
+        return Ok(None);
+    }
+    let options = SqliteConnectOptions::from_str(url).map_err(url_error)?;
+    Ok(Some(options.get_filename().to_owned()))
 }
 
 fn begin_error(error: sqlx::Error) -> Error {
