@@ -6,6 +6,7 @@ mod banners;
 mod captures;
 mod command_line;
 mod compact;
+mod daemon;
 mod doctor;
 mod exit_codes;
 mod failures;

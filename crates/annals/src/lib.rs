@@ -3,8 +3,10 @@
 pub mod cli;
 mod commands;
 pub mod context;
+pub mod daemon;
 pub mod exit;
 pub mod extracting;
+pub mod log;
 pub mod output;
 pub mod own_name;
 pub mod pipeline;

@@ -31,7 +31,7 @@ annals_certification_capture,13,deleted,smallint,,YES,,N,
 ";
 
 /// Our own tables whose growth is reported with the history tables.
-pub(crate) const OUR_TABLES: [&str; 21] = [
+pub(crate) const OUR_TABLES: [&str; 23] = [
     "annals_head",
     "annals_object_kind",
     "annals_deferred_index",
@@ -52,6 +52,8 @@ pub(crate) const OUR_TABLES: [&str; 21] = [
     "annals_run_write",
     "annals_run_attribute",
     "annals_dead_letter",
+    "annals_schedule",
+    "annals_schedule_fire",
     "annals_migration",
 ];
 
@@ -162,6 +164,7 @@ macro_rules! migrations {
             3 "compact format" "0003_compact",
             4 "slim heads" "0004_slim_heads",
             5 "cleaned text" "0005_cleaned_text",
+            6 "schedule" "0006_schedule",
             7 "leases" "0007_leases",
         )
     };

@@ -13,6 +13,7 @@ mod object;
 mod partition;
 mod results;
 mod run;
+pub mod schedule;
 mod task;
 pub mod text;
 
@@ -29,4 +30,5 @@ pub use object::{ObjectKey, ObjectType, Reference, UnknownObjectType};
 pub use partition::{Deal, Dealer, partition_count};
 pub use results::{Settled, ShownResult, settle_failures, thresholds_breached};
 pub use run::{Counters, ObjectFailure, RequestState, Stage, TaskStatus};
+pub use schedule::Schedule;
 pub use task::TaskArguments;

@@ -14,6 +14,7 @@ mod leases;
 pub mod partitions;
 pub mod remedy;
 pub mod run;
+pub mod schedule;
 pub mod state;
 pub mod tasks;
 mod text;
@@ -44,6 +45,8 @@ pub fn statements() -> Vec<annals_sql::Stmt> {
         partitions::STATEMENTS,
         remedy::STATEMENTS,
         run::STATEMENTS,
+        schedule::STATEMENTS,
+        schedule::FIRE_STATEMENTS,
         state::STATEMENTS,
         tasks::STATEMENTS,
         timestamp::STATEMENTS,

@@ -29,11 +29,13 @@ impl Control {
                 Engine::Sqlite => [
                     include_str!("../../../migrations/sqlite/0001_history_tables.sql"),
                     include_str!("../../../migrations/sqlite/0002_control_tables.sql"),
+                    include_str!("../../../migrations/sqlite/0006_schedule.sql"),
                     include_str!("../../../migrations/sqlite/0007_leases.sql"),
                 ],
                 _ => [
                     include_str!("../../../migrations/postgres/0001_history_tables.sql"),
                     include_str!("../../../migrations/postgres/0002_control_tables.sql"),
+                    include_str!("../../../migrations/postgres/0006_schedule.sql"),
                     include_str!("../../../migrations/postgres/0007_leases.sql"),
                 ],
             };

@@ -20,7 +20,7 @@ mod value;
 
 pub use bulk::{Batch, Column, ColumnData, OnConflict};
 pub use catalog::{CatalogColumn, CatalogTable, ColumnKind};
-pub use db::{Access, Db, RowStream, Tx};
+pub use db::{Access, Db, RowStream, Tx, file};
 pub use dialect::{Engine, Stmt};
 pub use error::{Error, ErrorKind};
 pub use index::{Index, IndexKind};
