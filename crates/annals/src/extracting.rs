@@ -11,7 +11,8 @@ use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 use crate::own_name;
-use crate::pipeline::{Done, POLL, Part, Pipeline, Worked, task_of};
+use crate::pipeline::{Done, POLL, Part, Pipeline, task_of};
+use crate::slots::Worked;
 
 /// How long a host that cannot take part in a run leaves it to others before it tries again.
 const TRY_AGAIN: Duration = Duration::from_secs(5);
@@ -67,7 +68,7 @@ impl Host {
         let run = self.pipeline.run(run_id).await?;
         let pipeline = self.configured(&run).await?;
         let task = task_of(&pipeline.config, &run)?;
-        let writer = Arc::new(pipeline.writer().await?);
+        let writer = Arc::new(pipeline.writer(run_id).await?);
         match pipeline.work_slot(task, run_id, slot, writer, Arc::new(Done::default())).await {
             Ok(partitions) => Ok(partitions),
             Err(Worked::Failed(failure) | Worked::Stopped(failure)) => Err(anyhow::anyhow!(failure)),

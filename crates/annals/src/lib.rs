@@ -12,6 +12,7 @@ pub mod own_name;
 pub mod pipeline;
 pub mod presence;
 mod progress;
+mod slots;
 pub mod times;
 
 pub use commands::execute;

@@ -1,28 +1,25 @@
 //! Runs in this process: dispatcher, extract workers, queue, writers. Other processes may work on the same run.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use annals_config::Config;
 use annals_config::banner::run_banners;
-use annals_config::extract::ExtractedObject;
+use annals_config::service::InterceptedRows;
 use annals_config::task::Task;
 use annals_dispatcher::{
-    Begun, Dispatch, Finished, Reopened, Scope, begin, cancel, dispatch_again, finish, reopen,
+    Begun, Dispatch, Findings, Finished, Reopened, Report, Scope, begin, cancel, compare, dispatch_again,
+    finish, remove_noted, reopen,
 };
-use annals_extract::{ExtractSettings, Extractor, ImagePlan, Stop};
+use annals_extract::Stop;
 use annals_model::schedule::{Kind, Waiting};
-use annals_model::{Clock, ObjectType, error_chain};
-use annals_queue::{Queue, in_process};
+use annals_model::{Clock, ObjectType};
 use annals_runs::driver::Standing;
-use annals_runs::{Run, RunLease, RunState, Trigger, config_version, driver, hosts, run as runs};
+use annals_runs::{Run, RunLease, RunState, Trigger, config_version, driver, hosts, run as runs, timestamp};
 use annals_source::Source;
 use annals_sql::{Db, ErrorKind};
-use annals_writer::{Writer, WriterSettings};
 use anyhow::Context as _;
-use tokio::task::JoinSet;
 
 use crate::context::{environment, open_source};
 use crate::presence::Presence;
@@ -89,15 +86,6 @@ enum Orphans {
     GivenUp,
 }
 
-/// What ended the work in a slot.
-#[derive(Debug)]
-pub(crate) enum Worked {
-    /// A partition failed, and told the run why, or the failure will pass.
-    Failed(String),
-    /// Nothing could be claimed, or written at all.
-    Stopped(String),
-}
-
 impl Pipeline {
     /// Executes a task, or captures single objects by it. A run of the task that nobody drives any more comes first: it
     /// has the task's lock.
@@ -129,7 +117,8 @@ impl Pipeline {
     /// # Errors
     /// As [`Pipeline::execute`].
     pub async fn execute_again(&self, task: &Task, run: &Run, done: Arc<Done>) -> anyhow::Result<Outcome> {
-        let dispatch = self.dispatch(task, Trigger::Adhoc, Scope::of(run));
+        let report = Report::default();
+        let dispatch = self.dispatch(task, Trigger::Adhoc, Scope::of(run, &report));
         let dispatch = Dispatch { again: Some(run), ..dispatch };
         self.begin_and_drive(dispatch, Orphans::First, Part::Whole, done).await
     }
@@ -205,6 +194,34 @@ impl Pipeline {
         }
     }
 
+    /// Compares source and history, of all the task's types or of one, and captures what differs, in a run of its own;
+    /// the task's named timestamp stays.
+    ///
+    /// # Errors
+    /// As [`Pipeline::execute`].
+    pub async fn reconcile(
+        &self,
+        task: &Task,
+        trigger: Trigger,
+        only: Option<ObjectType>,
+        done: Arc<Done>,
+    ) -> anyhow::Result<(Outcome, Findings)> {
+        let report = Report::default();
+        let outcome = self.execute(task, trigger, Scope::Reconcile(only, &report), done).await?;
+        Ok((outcome, report.findings()))
+    }
+
+    /// Compares source and history and changes nothing.
+    ///
+    /// # Errors
+    /// From the source or the history database.
+    pub async fn compare(&self, task: &Task, only: Option<ObjectType>) -> anyhow::Result<Findings> {
+        let since_ms = timestamp::get(&mut self.history.begin_read().await?, &task.name).await?;
+        let objects = run_banners(&self.config, task).objects;
+        let types = objects.into_iter().filter(|of| only.is_none_or(|only| only == *of)).collect();
+        Ok(compare(self.dispatch(task, Trigger::Adhoc, Scope::Task), since_ms, &types).await?)
+    }
+
     /// Takes over a run that nobody drives, with the configuration that it began with (TRAP-17), dispatches it if nobody
     /// has, and finishes it (IIQ-08); `None` if somebody else was faster (TRAP-08), or this process is asked to stop.
     ///
@@ -227,7 +244,8 @@ impl Pipeline {
         // As it stands now: until it was adopted, its driver may have moved it on.
         let run = self.run(run_id).await?;
         if run.state == RunState::Dispatching {
-            let dispatch = pipeline.dispatch(task, Trigger::Adhoc, Scope::of(&run));
+            let report = Report::default();
+            let dispatch = pipeline.dispatch(task, Trigger::Adhoc, Scope::of(&run, &report));
             match dispatch_again(dispatch, &run, lease).await {
                 Ok(Begun::Running { objects, .. }) => done.total.store(objects, Ordering::Relaxed),
                 Ok(Begun::Ended(_) | Begun::Orphaned(_)) => {}
@@ -315,8 +333,8 @@ impl Pipeline {
                 problem = Some("The run was interrupted; what it had done is saved.".to_owned());
             }
             if (over || problem.is_some()) && !held.lost() {
-                let finished =
-                    patiently(|| async { Ok(finish(&self.history, task, lease, problem.clone()).await?) });
+                let is_whole = standing.open == 0 && standing.failed == 0 && problem.is_none();
+                let finished = patiently(|| self.finish(task, lease, is_whole, problem.clone()));
                 if let Some(finished) = finished.await? {
                     return Ok(Some(finished));
                 }
@@ -327,6 +345,21 @@ impl Pipeline {
         }
     }
 
+    /// Ends a run, of which all was written if it `is_whole`; `None` if somebody else drives it.
+    async fn finish(
+        &self,
+        task: &Task,
+        lease: RunLease,
+        is_whole: bool,
+        problem: Option<String>,
+    ) -> anyhow::Result<Option<Finished>> {
+        let source = &self.config.service.source;
+        if is_whole && source.intercepted_deletes == InterceptedRows::Remove {
+            remove_noted(&self.history, &self.source, &source.url, lease.run_id).await?;
+        }
+        Ok(finish(&self.history, task, lease, problem).await?)
+    }
+
     /// Whether a run is left to other processes when this one stops: a run by hand ends with its process where no other
     /// would go on with it.
     async fn leaves(&self, part: Part) -> anyhow::Result<bool> {
@@ -334,7 +367,7 @@ impl Pipeline {
         Ok(part == Part::EndsOnly || hosts::others_extract(&mut tx, self.presence.driver().host).await?)
     }
 
-    async fn standing(&self, run_id: i64) -> anyhow::Result<Standing> {
+    pub(crate) async fn standing(&self, run_id: i64) -> anyhow::Result<Standing> {
         let mut tx = self.history.begin_read().await?;
         Ok(driver::standing(&mut tx, run_id).await?)
     }
@@ -363,133 +396,10 @@ impl Pipeline {
         let source = open_source(&config).await.map_err(|failure| failure.error)?;
         Ok(Self { config: Arc::new(config), source: Arc::new(source), ..self.clone() })
     }
-
-    /// Works on the partitions of a run that nobody works on, with all worker slots; what stopped the workers, if anything
-    /// did. A partition that fails has told the run why.
-    async fn work(&self, task: &Task, run_id: i64, done: &Arc<Done>) -> Option<String> {
-        let scouted = patiently(|| async {
-            let standing = self.standing(run_id).await?;
-            Ok((standing.claimable > 0, self.writer().await?))
-        });
-        let writer = match scouted.await {
-            Ok((false, _)) => return None,
-            Ok((true, writer)) => Arc::new(writer),
-            Err(error) => return Some(format!("{error:#}")),
-        };
-        let mut working = JoinSet::new();
-        for slot in 0..self.config.service.worker_slots.max(1) {
-            let (pipeline, task) = (self.clone(), task.clone());
-            let (writer, done) = (Arc::clone(&writer), Arc::clone(done));
-            working.spawn(async move { pipeline.work_slot(&task, run_id, slot, writer, done).await });
-        }
-        let mut problem = None;
-        while let Some(joined) = working.join_next().await {
-            let failure = match joined {
-                Ok(Ok(_)) => continue,
-                Ok(Err(Worked::Failed(failure))) => {
-                    tracing::error!(run = run_id, "{failure}");
-                    continue;
-                }
-                Ok(Err(Worked::Stopped(failure))) => failure,
-                Err(error) => format!("a worker was lost: {error}"),
-            };
-            tracing::error!(run = run_id, "{failure}");
-            problem.get_or_insert(failure);
-        }
-        problem
-    }
-
-    /// Works on partitions of a run in one worker slot, with a writer of its own beside it, until there is none left; the
-    /// number of partitions that it ended.
-    pub(crate) async fn work_slot(
-        &self,
-        task: &Task,
-        run_id: i64,
-        slot: u32,
-        writer: Arc<Writer>,
-        done: Arc<Done>,
-    ) -> Result<u32, Worked> {
-        let settings = &self.config.service.queue;
-        let (queue, lane) = in_process(settings.capacity as usize, settings.message_bytes_max);
-        let history = self.history.clone();
-        let writing = tokio::spawn(async move {
-            let count = |messages| {
-                done.written.fetch_add(messages, Ordering::Relaxed);
-            };
-            writer.serve(&history, lane, count).await;
-        });
-        let extractor = self.extractor(task, queue);
-        let worker = format!("{}:{}/{slot}", self.host, std::process::id());
-        let worked = extractor.work(&self.history, run_id, &worker).await;
-        // The writer's lane ends with its only sender.
-        drop(extractor);
-        writing.await.map_err(|error| Worked::Stopped(format!("a writer was lost: {error}")))?;
-        worked.map_err(|error| match error {
-            annals_extract::Error::Claim { .. } if !error.is_passing() => {
-                Worked::Stopped(error_chain(&error))
-            }
-            _ => Worked::Failed(error_chain(&error)),
-        })
-    }
-
-    pub(crate) async fn writer(&self) -> Result<Writer, annals_history::Error> {
-        let expects_new = annals_history::is_first_load(&self.history).await?;
-        let capture = &self.config.service.capture;
-        let settings = WriterSettings {
-            json_format: capture.json_format,
-            max_allowed_patches: capture.max_allowed_patches,
-            expects_new,
-            capture_max_age_days: capture.capture_max_age_days,
-        };
-        Ok(Writer::new(settings, Arc::clone(&self.clock)))
-    }
-
-    fn extractor(&self, task: &Task, queue: Queue) -> Extractor {
-        let service = &self.config.service;
-        let banners = run_banners(&self.config, task);
-        let transform = banners.transform.map_or("", |transform| transform.name.as_str());
-        Extractor {
-            source: Arc::clone(&self.source),
-            source_name: Arc::from(self.config.profile().name.as_str()),
-            transform: Arc::from(transform),
-            plans: Arc::new(image_plans(&self.config, task)),
-            queue,
-            settings: ExtractSettings {
-                batch_objects_max: service.queue.batch_objects_max,
-                batch_bytes_max: service.queue.batch_bytes_max,
-                waiting_max: service.queue.capacity as usize,
-                document_bytes_max: service.limits.document_bytes_max,
-                nesting_max: service.limits.nesting_max,
-                lease_ms: self.presence.driver().lease_ms,
-            },
-            stop: self.stop.clone(),
-            leases: self.presence.leases().clone(),
-        }
-    }
-}
-
-/// How the images of a task are made, by object type.
-#[must_use]
-pub fn image_plans(config: &Config, task: &Task) -> BTreeMap<ObjectType, ImagePlan> {
-    let banners = run_banners(config, task);
-    let (Some(extract), Some(transform)) = (banners.extract, banners.transform) else {
-        return BTreeMap::new();
-    };
-    let all = ExtractedObject::default();
-    banners
-        .objects
-        .iter()
-        .filter_map(|object_type| {
-            let profile = config.profile().object_types.get(object_type)?;
-            let image = transform.images.get(object_type)?;
-            let extracted = extract.objects.get(object_type).unwrap_or(&all);
-            Some((*object_type, ImagePlan::new(*object_type, profile, image, extracted)))
-        })
-        .collect()
 }
 
 /// Repeats a step for a while where the history database cannot be reached, or somebody was in the way.
-async fn patiently<T, S, F>(step: S) -> anyhow::Result<T>
+pub(crate) async fn patiently<T, S, F>(step: S) -> anyhow::Result<T>
 where
     S: Fn() -> F,
     F: Future<Output = anyhow::Result<T>>,

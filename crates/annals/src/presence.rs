@@ -20,6 +20,7 @@ const IDLE_MS_MIN: i64 = 5_000;
 pub struct Presence {
     driver: Driver,
     leases: Leases,
+    last_chances: Arc<tokio::sync::Mutex<()>>,
     ended: watch::Sender<bool>,
     beating: Mutex<Option<JoinHandle<()>>>,
 }
@@ -57,7 +58,8 @@ impl Presence {
         let leases = Leases::default();
         let (ended, alive) = watch::channel(false);
         let beating = tokio::spawn(beat(beats, clock, driver, leases.clone(), alive));
-        Ok(Arc::new(Self { driver, leases, ended, beating: Mutex::new(Some(beating)) }))
+        let (last_chances, beating) = (Arc::default(), Mutex::new(Some(beating)));
+        Ok(Arc::new(Self { driver, leases, last_chances, ended, beating }))
     }
 
     /// This process, as the driver of runs.
@@ -70,6 +72,11 @@ impl Presence {
     #[must_use]
     pub fn leases(&self) -> &Leases {
         &self.leases
+    }
+
+    /// Held by the one worker of this process that has an object in hand which may be the death of it.
+    pub(crate) fn last_chances(&self) -> Arc<tokio::sync::Mutex<()>> {
+        Arc::clone(&self.last_chances)
     }
 
     /// Says that this process ends.

@@ -8,7 +8,7 @@ use annals_config::{Config, extract::ExtractConfig};
 use annals_model::schedule::Waiting;
 use annals_model::{Counters, ObjectType, TaskStatus, error_chain};
 use annals_runs::{
-    Driver, Held, Leases, NamedObjects, NewRun, Run, RunLease, RunMessage, RunState, Trigger, config_version,
+    Driver, Held, Leases, NewRun, Run, RunLease, RunMessage, RunScope, RunState, Trigger, config_version,
     driver, run, schedule, tasks, timestamp,
 };
 use annals_source::Source;
@@ -17,6 +17,7 @@ use annals_sql::{Db, Tx};
 use crate::Error;
 use crate::finish::{by_type, end};
 use crate::qualify::share_out;
+use crate::reconcile::Report;
 
 /// How long the transaction that shares objects out may wait for the source at a time.
 const SHARE_OUT_IDLE_MS: i64 = 600_000;
@@ -60,22 +61,27 @@ pub enum Scope<'d> {
     Task,
     /// These objects, changed or not, of a type that the task is configured for; the named timestamp stays.
     Objects(ObjectType, &'d [String]),
+    /// What differs between source and history, of all the task's types or of one, and what was found is reported; the
+    /// named timestamp stays.
+    Reconcile(Option<ObjectType>, &'d Report),
 }
 
 impl<'d> Scope<'d> {
-    /// As a run was recorded with it.
+    /// As a run was recorded with it; what a comparison finds is told to `report`.
     #[must_use]
-    pub fn of(run: &'d Run) -> Self {
+    pub fn of(run: &'d Run, report: &'d Report) -> Self {
         match &run.scope {
-            Some(NamedObjects { object_type, ids }) => Self::Objects(*object_type, ids),
+            Some(RunScope::Objects { object_type, ids }) => Self::Objects(*object_type, ids),
+            Some(RunScope::Reconcile { object_type }) => Self::Reconcile(*object_type, report),
             None => Self::Task,
         }
     }
 
-    fn recorded(self) -> Option<NamedObjects> {
+    fn recorded(self) -> Option<RunScope> {
         match self {
             Self::Task => None,
-            Self::Objects(object_type, ids) => Some(NamedObjects { object_type, ids: ids.to_vec() }),
+            Self::Objects(object_type, ids) => Some(RunScope::Objects { object_type, ids: ids.to_vec() }),
+            Self::Reconcile(object_type, _) => Some(RunScope::Reconcile { object_type }),
         }
     }
 }
@@ -117,8 +123,15 @@ impl Begun {
 /// From the source or the history database; a run that was recorded then has ended in error, with the reason among its
 /// messages.
 pub async fn begin(dispatch: Dispatch<'_>) -> Result<Begun, Error> {
-    let horizon_ms = dispatch.source.horizon_ms(dispatch.config.service.source.overlap_ms).await?;
-    match record(dispatch, horizon_ms).await? {
+    let overlap_ms = dispatch.config.service.source.overlap_ms;
+    let horizon = dispatch.source.horizon(overlap_ms).await?;
+    if let Some(blind) = &horizon.blind {
+        tracing::warn!(
+            "the source's open transactions are unknown, so that only source.overlapSeconds = {} guards late commits: {blind}",
+            overlap_ms / 1_000
+        );
+    }
+    match record(dispatch, horizon.at_ms).await? {
         Recorded::Locked(run_id) => Ok(Begun::Ended(run_id)),
         Recorded::Orphaned(run_id) => Ok(Begun::Orphaned(run_id)),
         Recorded::Begun { lease, since_ms } => dispatch_recorded(dispatch, lease, since_ms).await,
@@ -234,8 +247,8 @@ async fn dispatch_objects(
     let empty = ExtractConfig::default();
     let extract = dispatch.config.extracts.get(&dispatch.task.extract_configuration).unwrap_or(&empty);
     let wanted = |object_type: &ObjectType| match dispatch.scope {
-        Scope::Task => true,
-        Scope::Objects(only, _) => only == *object_type,
+        Scope::Task | Scope::Reconcile(None, _) => true,
+        Scope::Objects(only, _) | Scope::Reconcile(Some(only), _) => only == *object_type,
     };
     let types: BTreeSet<ObjectType> = banners.objects.iter().copied().filter(wanted).collect();
     let mut tx = dispatch.history.begin().await?;
@@ -255,7 +268,11 @@ async fn dispatch_objects(
         run::advance(&mut tx, &lease, RunState::Running, &shared.counters).await?;
     }
     if shared.counters.total_object_messages >= FIRST_LOAD_MIN && annals_history::is_empty(&mut tx).await? {
-        let indexes = annals_history::defer_indexes(&mut tx).await?;
+        let indexes = annals_history::defer_indexes(&mut tx, run_id).await?;
+        // Asked when the key is dropped already: a run that is not seen here will see that it is.
+        if !run::is_alone(&mut tx, run_id).await? {
+            annals_history::make_head_key(&mut tx).await?;
+        }
         tracing::info!(run = run_id, "first load: {indexes} indexes are left away until its end");
     }
     let totals = by_type(&mut tx, run_id).await?;

@@ -6,9 +6,12 @@ mod deletions;
 mod error;
 mod finish;
 mod qualify;
+mod reconcile;
 mod reopen;
 
 pub use begin::{Begun, Dispatch, Scope, begin, dispatch_again};
+pub use deletions::remove_noted;
 pub use error::Error;
 pub use finish::{Finished, cancel, finish};
+pub use reconcile::{Difference, Differing, Findings, Report, Totals, compare};
 pub use reopen::{Reopened, reopen};

@@ -1,18 +1,25 @@
 //! The partition worker.
 
+mod careful;
+mod outbox;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use annals_model::{
-    CapturedImage, Counters, Delivery, Message, ObjectFailure, ObjectKey, ObjectType, Operation,
-    PartitionLease, RequestState, Stage, TaskStatus, error_chain,
+    CapturedImage, Message, ObjectKey, ObjectType, Operation, PartitionLease, Stage, TaskArguments,
+    TaskStatus, error_chain, thresholds_breached,
 };
-use annals_queue::{Queue, Receipt};
-use annals_runs::{Chunk, ChunkKind, Claimed, Held, Leases, Objects, RunMessage, partitions, run};
+use annals_queue::Queue;
+use annals_runs::suspects;
+use annals_runs::{Chunk, ChunkKind, Claimed, Held, Leases, Objects, RunMessage, failures, partitions, run};
 use annals_source::{Loaded, LoadedBatch, Selection, Source};
 use annals_sql::{Db, Tx};
+use tokio::sync::Mutex;
 
+use self::careful::Parted;
+use self::outbox::{Outbox, Progress};
 use crate::{Error, ImagePlan};
 
 /// Objects loaded at a time of a type whose size is not known yet.
@@ -70,8 +77,23 @@ pub struct Extractor {
     pub settings: ExtractSettings,
     /// Asks it to stop.
     pub stop: Stop,
+    /// The task's thresholds: past one, partitions end early (IIQ-27).
+    pub arguments: TaskArguments,
+    /// Held by the one worker of this process that has an object in hand which may be the death of it.
+    pub last_chances: Arc<Mutex<()>>,
     /// Where its leases are renewed, and found to be lost.
     pub leases: Leases,
+}
+
+/// How the work on a partition ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    /// All of it is done.
+    Done,
+    /// Somebody asked to stop, or the lease was found to be lost.
+    Asked,
+    /// More objects failed newly in the run than a threshold allows.
+    Breached,
 }
 
 impl Extractor {
@@ -104,24 +126,31 @@ impl Extractor {
             );
             let outcome = self.work_on(history, claimed, &held).await;
             let released = match &outcome {
-                Ok(true) => Ok(()),
-                Ok(false) => release(history, &lease, None).await,
-                Err(error) if error.is_passing() => release(history, &lease, None).await,
-                Err(error) => release(history, &lease, Some(error)).await,
-            };
-            match (outcome, released) {
-                (Ok(done), Ok(())) => ended += u32::from(done),
-                // A lease that was taken over is nobody's to give back, nor is it a failure.
-                (_, Err(annals_runs::Error::StaleLease { .. })) => {
+                Ok(Ended::Done) => Ok(()),
+                Ok(Ended::Asked) => release(history, &lease, Released::Pending).await,
+                Ok(Ended::Breached) => {
                     tracing::warn!(
                         run = run_id,
                         partition = lease.partition,
-                        epoch = lease.epoch,
-                        worker,
-                        "partition {} was taken over; its new owner goes on with it",
+                        "partition {} ends early: more objects failed than the thresholds allow",
                         lease.partition
                     );
+                    release(history, &lease, Released::GivenUp).await
                 }
+                Err(error) if error.is_passing() => release(history, &lease, Released::Pending).await,
+                Err(error) => release(history, &lease, Released::Failed(error)).await,
+            };
+            match (outcome, released) {
+                (Ok(how), Ok(())) => ended += u32::from(how == Ended::Done),
+                // A lease that was taken over is nobody's to give back, nor is it a failure.
+                (_, Err(annals_runs::Error::StaleLease { .. })) => tracing::warn!(
+                    run = run_id,
+                    partition = lease.partition,
+                    epoch = lease.epoch,
+                    worker,
+                    "partition {} was taken over; its new owner goes on with it",
+                    lease.partition
+                ),
                 (Err(error), _) => return Err(error),
                 (Ok(_), Err(source)) => return Err(runs_error(&lease, source)),
             }
@@ -134,45 +163,60 @@ impl Extractor {
         self.stop.asked() || held.lost()
     }
 
-    /// Works on one partition from its last saved chunk on; `false` if it was asked to stop, or the lease was found to
-    /// be lost, before the end.
-    async fn work_on(&self, history: &Db, claimed: Claimed, held: &Held) -> Result<bool, Error> {
+    /// Works on one partition from its last saved chunk on.
+    async fn work_on(&self, history: &Db, claimed: Claimed, held: &Held) -> Result<Ended, Error> {
         let lease = claimed.lease;
-        let mut progress =
-            Progress { state: claimed.state, mean_bytes: BTreeMap::new(), receipts: VecDeque::new() };
-        let chunks = {
+        let failed = |source| runs_error(&lease, source);
+        let (chunks, suspects, qualified) = {
             let mut tx = read(history, &lease).await?;
-            partitions::chunks(&mut tx, &lease, progress.state.chunks_done)
-                .await
-                .map_err(|source| runs_error(&lease, source))?
+            let first = claimed.state.chunks_done;
+            let chunks = partitions::chunks(&mut tx, &lease, first).await.map_err(failed)?;
+            let suspects = suspects::of_run(&mut tx, lease.run_id).await.map_err(failed)?;
+            let run = run::get(&mut tx, lease.run_id).await.map_err(failed)?;
+            (chunks, suspects, run.counters.total_object_messages)
+        };
+        let mut progress = Progress {
+            state: claimed.state,
+            mean_bytes: BTreeMap::new(),
+            receipts: VecDeque::new(),
+            suspects,
+            has_new_failures: false,
         };
         for chunk in chunks {
             if self.ends_early(held) {
                 progress.all_written(&lease).await?;
-                return Ok(false);
+                return Ok(Ended::Asked);
+            }
+            if std::mem::take(&mut progress.has_new_failures) {
+                // Else the count below would lag behind by what is on its way.
+                progress.all_written(&lease).await?;
             }
             let objects = {
                 let mut tx = read(history, &lease).await?;
-                partitions::chunk_objects(&mut tx, &lease, chunk.number)
-                    .await
-                    .map_err(|source| runs_error(&lease, source))?
+                let newly_failed = failures::newly_failed(&mut tx, lease.run_id).await.map_err(failed)?;
+                if thresholds_breached(newly_failed, qualified, &self.arguments) {
+                    progress.all_written(&lease).await?;
+                    return Ok(Ended::Breached);
+                }
+                partitions::chunk_objects(&mut tx, &lease, chunk.number).await.map_err(failed)?
             };
-            if !self.work_on_chunk(&lease, chunk, objects, held, &mut progress).await? {
+            if !self.work_on_chunk(history, held, &lease, chunk, objects, &mut progress).await? {
                 progress.all_written(&lease).await?;
-                return Ok(false);
+                return Ok(Ended::Asked);
             }
         }
         progress.all_written(&lease).await?;
-        Ok(true)
+        Ok(Ended::Done)
     }
 
     /// Works on one chunk; `false` if it ends early: what was sent of it is written, and read again by the next owner.
     async fn work_on_chunk(
         &self,
+        history: &Db,
+        held: &Held,
         lease: &PartitionLease,
         chunk: Chunk,
         objects: Objects,
-        held: &Held,
         progress: &mut Progress,
     ) -> Result<bool, Error> {
         let mut outbox = Outbox::new(self, lease);
@@ -185,7 +229,7 @@ impl Extractor {
                         name: object.id,
                         identity: None,
                         occurred_ms: object.at,
-                        observed_ms,
+                        observed_ms: if object.came_back { object.at } else { observed_ms },
                         transform: Arc::clone(&self.transform),
                         operation: Operation::Delete,
                     };
@@ -202,26 +246,46 @@ impl Extractor {
                         object_type: chunk.object_type,
                     });
                 };
-                let selection = Selection::Properties(plan.properties().clone());
-                let mut rest = ids.as_slice();
-                while !rest.is_empty() {
-                    if self.ends_early(held) {
-                        return Ok(false);
-                    }
-                    let known = progress.mean_bytes.get(&chunk.object_type).copied();
-                    let (ids, later) = rest.split_at(batch_objects(&self.settings, known).min(rest.len()));
-                    rest = later;
-                    let batch = self
-                        .source
-                        .load(chunk.object_type, ids, &selection)
-                        .await
-                        .map_err(|source| source_error(lease, source))?;
-                    self.publish_batch(chunk, plan, batch, &mut outbox, progress).await?;
+                let parted = Parted::new(&progress.suspects, chunk.object_type, ids);
+                if !self.work_on_ids(chunk, plan, &parted.innocent, &mut outbox, held, progress).await? {
+                    return Ok(false);
+                }
+                if !self.work_carefully(history, chunk, plan, parted, &mut outbox, held, progress).await? {
+                    return Ok(false);
                 }
             }
         }
         debug_assert!(chunk.kind != ChunkKind::Deleted || outbox.failures.is_empty());
         outbox.close(progress).await?;
+        Ok(true)
+    }
+
+    /// `false` if it ends early.
+    async fn work_on_ids(
+        &self,
+        chunk: Chunk,
+        plan: &ImagePlan,
+        ids: &[String],
+        outbox: &mut Outbox<'_>,
+        held: &Held,
+        progress: &mut Progress,
+    ) -> Result<bool, Error> {
+        let selection = Selection::Properties(plan.properties().clone());
+        let mut rest = ids;
+        while !rest.is_empty() {
+            if self.ends_early(held) {
+                return Ok(false);
+            }
+            let known = progress.mean_bytes.get(&chunk.object_type).copied();
+            let (ids, later) = rest.split_at(batch_objects(&self.settings, known).min(rest.len()));
+            rest = later;
+            let batch = self
+                .source
+                .load(chunk.object_type, ids, &selection)
+                .await
+                .map_err(|source| source_error(outbox.lease, source))?;
+            self.publish_batch(chunk, plan, batch, outbox, progress).await?;
+        }
         Ok(true)
     }
 
@@ -307,116 +371,26 @@ impl Extractor {
     }
 }
 
-/// Gives a partition back, to be claimed again, or as failed: then the run is told why, for whoever finishes it.
-async fn release(history: &Db, lease: &PartitionLease, failure: Option<&Error>) -> annals_runs::Result<()> {
+/// How a partition is given back.
+#[derive(Clone, Copy)]
+enum Released<'e> {
+    /// To be claimed again.
+    Pending,
+    /// Not to be.
+    GivenUp,
+    /// Not to be; the run is told why, for whoever finishes it.
+    Failed(&'e Error),
+}
+
+async fn release(history: &Db, lease: &PartitionLease, how: Released<'_>) -> annals_runs::Result<()> {
     let mut tx = history.begin().await?;
-    if let Some(failure) = failure {
+    if let Released::Failed(error) = how {
         run::lock(&mut tx, lease.run_id).await?;
-        let message = RunMessage { status: TaskStatus::Error, text: error_chain(failure) };
+        let message = RunMessage { status: TaskStatus::Error, text: error_chain(error) };
         run::add_messages(&mut tx, lease.run_id, &[message]).await?;
     }
-    partitions::release(&mut tx, lease, failure.is_some()).await?;
+    partitions::release(&mut tx, lease, !matches!(how, Released::Pending)).await?;
     Ok(tx.commit().await?)
-}
-
-/// What a partition has done, and what is still on its way to the database.
-struct Progress {
-    state: RequestState,
-    /// Bytes of an image in the last batch, by object type.
-    mean_bytes: BTreeMap<ObjectType, usize>,
-    receipts: VecDeque<Receipt>,
-}
-
-impl Progress {
-    /// Waits until there is room for one more delivery on its way.
-    async fn room(&mut self, lease: &PartitionLease, waiting_max: usize) -> Result<(), Error> {
-        while self.receipts.len() > waiting_max {
-            self.next_written(lease).await?;
-        }
-        Ok(())
-    }
-
-    async fn all_written(&mut self, lease: &PartitionLease) -> Result<(), Error> {
-        while !self.receipts.is_empty() {
-            self.next_written(lease).await?;
-        }
-        Ok(())
-    }
-
-    async fn next_written(&mut self, lease: &PartitionLease) -> Result<(), Error> {
-        match self.receipts.pop_front() {
-            Some(receipt) => receipt.written().await.map_err(|source| queue_error(lease, source)),
-            None => Ok(()),
-        }
-    }
-}
-
-/// Messages of a chunk on their way out, cut by count and by bytes.
-struct Outbox<'e> {
-    extractor: &'e Extractor,
-    lease: &'e PartitionLease,
-    messages: Vec<Message>,
-    bytes: usize,
-    failures: Vec<ObjectFailure>,
-}
-
-impl<'e> Outbox<'e> {
-    fn new(extractor: &'e Extractor, lease: &'e PartitionLease) -> Self {
-        Self { extractor, lease, messages: Vec::new(), bytes: 0, failures: Vec::new() }
-    }
-
-    /// Puts a message in, sending what is there when it is enough. `false` if the queue does not take the message.
-    async fn put(&mut self, message: Message, progress: &mut Progress) -> Result<bool, Error> {
-        if let Err(error) = self.extractor.queue.admit(&message) {
-            let ObjectKey { object_type, object_id, .. } = message.key;
-            progress.state.counters.total_publishing_fails += 1;
-            self.failures.push(ObjectFailure {
-                object_type,
-                object_id,
-                stage: Stage::Publish,
-                error: error.to_string(),
-            });
-            return Ok(false);
-        }
-        self.bytes += bytes_of(&message);
-        self.messages.push(message);
-        let settings = &self.extractor.settings;
-        if self.messages.len() >= settings.batch_objects_max || self.bytes >= settings.batch_bytes_max {
-            self.send(None, progress).await?;
-        }
-        Ok(true)
-    }
-
-    fn fail(
-        &mut self,
-        object_type: ObjectType,
-        object_id: String,
-        stage: Stage,
-        error: String,
-        counters: &mut Counters,
-    ) {
-        counters.total_extracted_objects_failed += 1;
-        self.failures.push(ObjectFailure { object_type, object_id, stage, error });
-    }
-
-    /// Ends the chunk: the rest of the messages goes out with the state to save.
-    async fn close(mut self, progress: &mut Progress) -> Result<(), Error> {
-        progress.state.chunks_done += 1;
-        let failures = std::mem::take(&mut self.failures);
-        let checkpoint = RequestState { failures, ..progress.state.clone() };
-        self.send(Some(checkpoint), progress).await
-    }
-
-    async fn send(&mut self, checkpoint: Option<RequestState>, progress: &mut Progress) -> Result<(), Error> {
-        progress.room(self.lease, self.extractor.settings.waiting_max).await?;
-        self.bytes = 0;
-        let delivery =
-            Delivery { lease: self.lease.clone(), messages: std::mem::take(&mut self.messages), checkpoint };
-        let receipt =
-            self.extractor.queue.publish(delivery).await.map_err(|source| queue_error(self.lease, source))?;
-        progress.receipts.push_back(receipt);
-        Ok(())
-    }
 }
 
 /// How many objects are loaded at a time, when the last ones of their type had `mean_bytes` each: what is loaded is to

@@ -16,6 +16,7 @@ pub mod remedy;
 pub mod run;
 pub mod schedule;
 pub mod state;
+pub mod suspects;
 pub mod tasks;
 mod text;
 pub mod timestamp;
@@ -26,7 +27,7 @@ pub use error::Error;
 pub use failures::FailedObject;
 pub use leases::{Held, Lease, Leases};
 pub use partitions::{Chunk, ChunkKind, Claimed, DeletedObject, NewChunk, Objects};
-pub use run::{NamedObjects, NewRun, Run, RunMessage, RunState, Trigger};
+pub use run::{NewRun, Run, RunMessage, RunScope, RunState, Trigger};
 pub use writes::WriteCounts;
 
 /// Result of a call of this crate.
@@ -48,6 +49,7 @@ pub fn statements() -> Vec<annals_sql::Stmt> {
         schedule::STATEMENTS,
         schedule::FIRE_STATEMENTS,
         state::STATEMENTS,
+        suspects::STATEMENTS,
         tasks::STATEMENTS,
         timestamp::STATEMENTS,
         writes::STATEMENTS,

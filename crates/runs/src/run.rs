@@ -44,8 +44,10 @@ const FORGET_ERRORS: Stmt = Stmt::new(
     "runs.run_forget_errors",
     "delete from annals_run_message where run_id = ? and status in ('error', 'terminated') returning text",
 );
+const OTHER: Stmt =
+    Stmt::new("runs.run_other", "select id from annals_run where state <> 'ended' and id <> ? limit 1");
 pub(crate) const STATEMENTS: &[Stmt] =
-    &[INSERT, GET, LIST, SET_STATE, END, LOCK, MESSAGES, NEXT_MESSAGE, FORGET_ERRORS];
+    &[INSERT, GET, LIST, SET_STATE, END, LOCK, MESSAGES, NEXT_MESSAGE, FORGET_ERRORS, OTHER];
 
 /// What made a run start (IIQ-01).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,14 +101,22 @@ impl RunState {
     }
 }
 
-/// Objects of one type that a run was asked to read, changed or not.
+/// What a run was asked to read, where that is not all that qualifies for its task; the named timestamp stays.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct NamedObjects {
-    /// Their type.
-    pub object_type: ObjectType,
-    /// Their ids.
-    pub ids: Vec<String>,
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum RunScope {
+    /// Objects of one type, changed or not.
+    Objects {
+        /// Their type.
+        object_type: ObjectType,
+        /// Their ids.
+        ids: Vec<String>,
+    },
+    /// What differs between source and history.
+    Reconcile {
+        /// Of this type only.
+        object_type: Option<ObjectType>,
+    },
 }
 
 /// A run about to begin.
@@ -125,7 +135,7 @@ pub struct NewRun {
     /// The instant up to which it will surely have seen everything.
     pub horizon_ms: i64,
     /// What it was asked to read; `None`: all that qualifies for its task.
-    pub scope: Option<NamedObjects>,
+    pub scope: Option<RunScope>,
     /// The run that it executes again.
     pub follows: Option<i64>,
     /// Who dispatches and finishes it.
@@ -164,7 +174,7 @@ pub struct Run {
     /// Totals by object type, as JSON.
     pub by_type: Option<serde_json::Value>,
     /// What it was asked to read; `None`: all that qualifies for its task.
-    pub scope: Option<NamedObjects>,
+    pub scope: Option<RunScope>,
     /// The run that it executes again.
     pub follows: Option<i64>,
 }
@@ -230,6 +240,14 @@ pub async fn advance(tx: &mut Tx, lease: &RunLease, state: RunState, counters: &
         0 => Err(Error::StaleDriver { run_id: lease.run_id, epoch: lease.epoch }),
         _ => Ok(()),
     }
+}
+
+/// Whether no other run has begun and not ended.
+///
+/// # Errors
+/// From the database.
+pub async fn is_alone(tx: &mut Tx, run_id: i64) -> Result<bool> {
+    Ok(tx.fetch_optional(&OTHER, vec![run_id.into()]).await?.is_none())
 }
 
 /// Ends a run; `false` when another host has ended it already.

@@ -7,7 +7,7 @@ use annals_config::Config;
 use annals_dispatcher::Scope;
 use annals_extract::Stop;
 use annals_model::TaskStatus;
-use annals_runs::{Run, RunMessage, RunState, Trigger, run as runs};
+use annals_runs::{Run, RunState, Trigger, run as runs};
 use annals_source::Source;
 use annals_sql::Db;
 use serde_json::json;
@@ -80,23 +80,36 @@ impl Executing {
 }
 
 impl Executed {
-    /// Prints the results of a run; what the process says about it.
+    /// Prints the results of a run and tells how it ended; what the process says about it.
     pub(crate) async fn report(&self, global: &Global, run_id: i64) -> Result<Exit, Failure> {
-        let (run, messages) = ended(&self.history, run_id).await?;
+        let run = self.run(run_id).await?;
+        if run.state == RunState::Ended {
+            print_results(global, &run)?;
+        }
+        self.tell(run_id).await
+    }
+
+    /// Tells people how a run ended; what the process says about it.
+    pub(crate) async fn tell(&self, run_id: i64) -> Result<Exit, Failure> {
+        let run = self.run(run_id).await?;
         if run.state != RunState::Ended {
             eprintln!("Run {run_id} goes on in other processes: `annals partitions {run_id}` shows where.");
             return Ok(Exit::Interrupted);
         }
-        print_results(global, &run)?;
-        for message in &messages {
+        let mut tx = self.history.begin_read().await?;
+        for message in runs::messages(&mut tx, run_id).await? {
             eprintln!("{}: {}", message.status.as_str(), message.text);
         }
-        let mut tx = self.history.begin_read().await?;
         if let Some(advice) = what_to_do(&mut tx, &run).await? {
             eprintln!("{advice}");
         }
         eprintln!("{}", done_line(&run, self.seconds));
         Ok(exit_of(&run, self.interrupted))
+    }
+
+    async fn run(&self, run_id: i64) -> Result<Run, Failure> {
+        let mut tx = self.history.begin_read().await?;
+        Ok(runs::get(&mut tx, run_id).await?)
     }
 }
 
@@ -112,11 +125,6 @@ pub(crate) async fn execute(global: &Global, config: Config, arguments: &RunArgs
     };
     let executed = executing.end().await;
     executed.report(global, outcome?.run_id).await
-}
-
-async fn ended(history: &Db, run_id: i64) -> Result<(Run, Vec<RunMessage>), Failure> {
-    let mut tx = history.begin_read().await?;
-    Ok((runs::get(&mut tx, run_id).await?, runs::messages(&mut tx, run_id).await?))
 }
 
 /// The results of a run by their display rules (IIQ-34).

@@ -10,7 +10,7 @@ use crate::cli::ObjectArgs;
 use crate::context::{find_task, open_source};
 use crate::exit::{Exit, Failure};
 use crate::output::print_json;
-use crate::pipeline::image_plans;
+use crate::slots::image_plans;
 
 /// More objects of one name than a person means.
 const SAME_NAME_MAX: usize = 10;
