@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use annals_model::schedule::Outcome;
-use annals_model::{JsonFormat, ObjectType};
+use annals_model::{JsonFormat, ObjectType, Stage};
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -70,6 +70,14 @@ pub enum Command {
         #[command(subcommand)]
         command: RunsCommand,
     },
+    /// Compare source and history; report and capture what slipped by the runs and what is gone
+    Reconcile(ReconcileArgs),
+    /// Look at the objects that failed, and decide about them
+    Failures {
+        /// How.
+        #[command(subcommand)]
+        command: FailuresCommand,
+    },
     /// Show what a run would select, without reading or writing anything else
     Plan(TaskArg),
     /// Show the image that would be made of one object now
@@ -80,6 +88,12 @@ pub enum Command {
     AsOf(AsOfArgs),
     /// Show the events of an object
     Timeline(TimelineArgs),
+    /// What concerns the identity system itself
+    Source {
+        /// What.
+        #[command(subcommand)]
+        command: SourceCommand,
+    },
     /// Look after the history database
     History {
         /// How.
@@ -304,6 +318,79 @@ pub enum RunsCommand {
         #[arg(value_name = "RUN")]
         run: Option<i64>,
     },
+}
+
+/// Commands on the identity system.
+#[derive(Debug, Subcommand)]
+pub enum SourceCommand {
+    /// Print DDL of triggers that note deletions, for a system that does not note them itself
+    DeleteTriggers,
+}
+
+/// Arguments of `reconcile`.
+#[derive(Debug, Args)]
+pub struct ReconcileArgs {
+    /// The task.
+    #[command(flatten)]
+    pub task: TaskArg,
+    /// Only objects of this type
+    #[arg(long = "type", value_name = "TYPE")]
+    pub object_type: Option<ObjectType>,
+    /// Only report
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Commands on failed objects.
+#[derive(Debug, Subcommand)]
+pub enum FailuresCommand {
+    /// List the failed objects of a task: those that the next run tries again, and those in quarantine
+    List {
+        /// The task.
+        #[command(flatten)]
+        task: TaskArg,
+        /// Which.
+        #[command(flatten)]
+        filter: FailuresFilter,
+    },
+    /// Give objects all their attempts again, and let them out of quarantine
+    Retry(FailuresChoice),
+    /// Give objects up: they are read again only once they change
+    Drop(FailuresChoice),
+}
+
+/// Which failed objects.
+#[derive(Debug, Args)]
+pub struct FailuresFilter {
+    /// Only of this object type
+    #[arg(long = "type", value_name = "TYPE")]
+    pub object_type: Option<ObjectType>,
+    /// Only those that failed there: load, transform, publish, write or quarantine
+    #[arg(long, value_parser = stage(), value_name = "STAGE")]
+    pub stage: Option<Stage>,
+    /// Only this object; may be given several times
+    #[arg(long = "id", value_name = "ID")]
+    pub ids: Vec<String>,
+}
+
+/// Arguments of `failures retry` and `failures drop`.
+#[derive(Debug, Args)]
+pub struct FailuresChoice {
+    /// The task.
+    #[command(flatten)]
+    pub task: TaskArg,
+    /// Which.
+    #[command(flatten)]
+    pub filter: FailuresFilter,
+    /// All of them
+    #[arg(long, conflicts_with_all = ["object_type", "stage", "ids"])]
+    pub all: bool,
+}
+
+/// The words for where objects fail.
+fn stage() -> impl clap::builder::TypedValueParser<Value = Stage> {
+    PossibleValuesParser::new(Stage::ALL.map(Stage::as_str))
+        .map(|word| Stage::ALL.into_iter().find(|stage| stage.as_str() == word).unwrap_or(Stage::Load))
 }
 
 /// One object.

@@ -8,17 +8,20 @@ use std::time::Duration;
 use annals_config::Config;
 use annals_config::banner::run_banners;
 use annals_config::extract::ExtractedObject;
+use annals_config::service::InterceptedRows;
 use annals_config::task::Task;
-use annals_dispatcher::{Begun, Dispatch, Finished, Scope, begin, begin_fire, finish};
+use annals_dispatcher::{
+    Begun, Dispatch, Findings, Finished, Report, Scope, begin, begin_fire, compare, finish, remove_noted,
+};
 use annals_extract::{ExtractSettings, Extractor, ImagePlan, Stop};
 use annals_model::schedule::{Kind, Waiting};
 use annals_model::{Clock, ObjectType, error_chain};
 use annals_queue::{Queue, in_process};
-use annals_runs::{Trigger, tasks};
+use annals_runs::{Trigger, tasks, timestamp};
 use annals_source::Source;
 use annals_sql::Db;
 use annals_writer::{Writer, WriterSettings};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 
 /// How often the run says that it is alive.
@@ -122,6 +125,34 @@ impl Pipeline {
         Ok(Outcome { run_id, finished: Some(finished) })
     }
 
+    /// Compares source and history, of all the task's types or of one, and captures what differs, in a run of its own;
+    /// the task's named timestamp stays.
+    ///
+    /// # Errors
+    /// As [`Pipeline::execute`].
+    pub async fn reconcile(
+        &self,
+        task: &Task,
+        trigger: Trigger,
+        only: Option<ObjectType>,
+        done: Arc<Done>,
+    ) -> anyhow::Result<(Outcome, Findings)> {
+        let report = Report::default();
+        let outcome = self.execute(task, trigger, Scope::Reconcile(only, &report), done).await?;
+        Ok((outcome, report.findings()))
+    }
+
+    /// Compares source and history and changes nothing.
+    ///
+    /// # Errors
+    /// From the source or the history database.
+    pub async fn compare(&self, task: &Task, only: Option<ObjectType>) -> anyhow::Result<Findings> {
+        let since_ms = timestamp::get(&mut self.history.begin_read().await?, &task.name).await?;
+        let objects = run_banners(&self.config, task).objects;
+        let types = objects.into_iter().filter(|of| only.is_none_or(|only| only == *of)).collect();
+        Ok(compare(self.dispatch(task, Trigger::Adhoc, Scope::Task), since_ms, &types).await?)
+    }
+
     /// Works on what a run that was begun has left, and finishes it.
     ///
     /// # Errors
@@ -136,6 +167,10 @@ impl Pipeline {
         let (ended, alive) = watch::channel(());
         let renewal = tokio::spawn(renew(self.history.clone(), task.name.clone(), run_id, alive));
         let problem = self.work(task, run_id, done).await;
+        let source = &self.config.service.source;
+        if problem.is_none() && source.intercepted_deletes == InterceptedRows::Remove {
+            remove_noted(&self.history, &self.source, &source.url, run_id).await?;
+        }
         drop(ended);
         renewal.await?;
         Ok(finish(&self.history, task, run_id, scope, problem).await?)
@@ -145,11 +180,12 @@ impl Pipeline {
     async fn work(&self, task: &Task, run_id: i64, done: Arc<Done>) -> Option<String> {
         let settings = &self.config.service.queue;
         let slots = self.config.service.worker_slots.max(1);
-        let first_load = match annals_history::is_first_load(&self.history).await {
+        let first_load = match annals_history::is_first_load(&self.history, run_id).await {
             Ok(first_load) => first_load,
             Err(error) => return Some(error_chain(&error)),
         };
         let writer = Arc::new(self.writer(first_load));
+        let last_chances = Arc::default();
         let mut writing = JoinSet::new();
         let mut extracting = JoinSet::new();
         for slot in 0..slots {
@@ -161,7 +197,7 @@ impl Pipeline {
                 };
                 writer.serve(&history, lane, count).await;
             });
-            let extractor = self.extractor(task, queue);
+            let extractor = self.extractor(task, queue, Arc::clone(&last_chances));
             let history = self.history.clone();
             let worker = format!("{}/{slot}", self.host);
             extracting.spawn(async move { extractor.work(&history, run_id, &worker).await });
@@ -198,7 +234,7 @@ impl Pipeline {
         Writer::new(settings, Arc::clone(&self.clock))
     }
 
-    fn extractor(&self, task: &Task, queue: Queue) -> Extractor {
+    fn extractor(&self, task: &Task, queue: Queue, last_chances: Arc<Mutex<()>>) -> Extractor {
         let service = &self.config.service;
         let banners = run_banners(&self.config, task);
         let transform = banners.transform.map_or("", |transform| transform.name.as_str());
@@ -217,6 +253,8 @@ impl Pipeline {
                 lease_ms: annals_runs::state::LEASE_MS,
             },
             stop: self.stop.clone(),
+            arguments: task.arguments.clone(),
+            last_chances,
         }
     }
 }

@@ -101,6 +101,8 @@ pub struct InterceptedDeletes {
     pub object_type: String,
     /// Column holding when it was deleted.
     pub deleted: ChangeColumn,
+    /// Columns that must not be empty, each with the text that triggers of ours write there.
+    pub others: BTreeMap<String, String>,
 }
 
 /// How the disappearance of objects of a type is found.

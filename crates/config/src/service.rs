@@ -46,6 +46,17 @@ pub struct SourceDb {
     pub url: String,
     /// How far behind the source's clock the horizon stays, so that late commits are seen; milliseconds.
     pub overlap_ms: i64,
+    /// What becomes of the rows in which the system notes what it deletes.
+    pub intercepted_deletes: InterceptedRows,
+}
+
+/// `source.interceptedDeletes`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InterceptedRows {
+    /// They stay: the source is only read.
+    Keep,
+    /// They are removed once history has learned what they say.
+    Remove,
 }
 
 /// The history database.

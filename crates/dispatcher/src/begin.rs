@@ -7,13 +7,17 @@ use annals_config::task::Task;
 use annals_config::{Config, extract::ExtractConfig};
 use annals_model::schedule::Waiting;
 use annals_model::{Counters, ObjectType, TaskStatus, error_chain};
-use annals_runs::{NewRun, RunMessage, RunState, Trigger, config_version, run, schedule, tasks, timestamp};
+use annals_runs::{
+    NewRun, RunMessage, RunState, Trigger, config_version, partitions, run, schedule, suspects, tasks,
+    timestamp,
+};
 use annals_source::Source;
 use annals_sql::{Db, Tx};
 
 use crate::Error;
 use crate::finish::{by_type, end};
 use crate::qualify::share_out;
+use crate::reconcile::Report;
 
 /// A first load of fewer objects is done before its indexes are worth leaving away.
 const FIRST_LOAD_MIN: u64 = 1_000;
@@ -46,6 +50,9 @@ pub enum Scope<'d> {
     Task,
     /// These objects, changed or not, of a type that the task is configured for; the named timestamp stays.
     Objects(ObjectType, &'d [String]),
+    /// What differs between source and history, of all the task's types or of one, and what was found is reported; the
+    /// named timestamp stays.
+    Reconcile(Option<ObjectType>, &'d Report),
 }
 
 /// What became of the beginning.
@@ -115,7 +122,15 @@ pub async fn begin_fire(dispatch: Dispatch<'_>, fire: &Waiting) -> Result<Option
 }
 
 async fn horizon_ms(dispatch: Dispatch<'_>) -> Result<i64, Error> {
-    Ok(dispatch.source.horizon_ms(dispatch.config.service.source.overlap_ms).await?)
+    let overlap_ms = dispatch.config.service.source.overlap_ms;
+    let horizon = dispatch.source.horizon(overlap_ms).await?;
+    if let Some(blind) = &horizon.blind {
+        tracing::warn!(
+            "the source's open transactions are unknown, so that only source.overlapSeconds = {} guards late commits: {blind}",
+            overlap_ms / 1_000
+        );
+    }
+    Ok(horizon.at_ms)
 }
 
 /// Shares out the objects of a run that was recorded; what goes wrong ends it in error.
@@ -186,6 +201,11 @@ async fn give_up_dead_run(tx: &mut Tx, run_id: i64) -> Result<(), Error> {
     let text =
         "The host that dispatched this run has vanished. The next run reads its objects again.".to_owned();
     run::add_messages(tx, run_id, &[RunMessage { status: TaskStatus::Error, text }]).await?;
+    for partition in partitions::list(tx, run_id).await? {
+        if partition.state == "leased" {
+            suspects::note_death(tx, run_id, partition.number).await?;
+        }
+    }
     let counters = run::get(tx, run_id).await?.counters;
     run::end(tx, run_id, TaskStatus::Terminated, "Failure", &counters, &serde_json::Value::Null).await?;
     Ok(())
@@ -203,8 +223,8 @@ async fn dispatch_objects(
     let empty = ExtractConfig::default();
     let extract = dispatch.config.extracts.get(&dispatch.task.extract_configuration).unwrap_or(&empty);
     let wanted = |object_type: &ObjectType| match dispatch.scope {
-        Scope::Task => true,
-        Scope::Objects(only, _) => only == *object_type,
+        Scope::Task | Scope::Reconcile(None, _) => true,
+        Scope::Objects(only, _) | Scope::Reconcile(Some(only), _) => only == *object_type,
     };
     let types: BTreeSet<ObjectType> = banners.objects.iter().copied().filter(wanted).collect();
     let mut tx = dispatch.history.begin().await?;
@@ -223,7 +243,11 @@ async fn dispatch_objects(
         run::advance(&mut tx, run_id, RunState::Running, &shared.counters).await?;
     }
     if shared.counters.total_object_messages >= FIRST_LOAD_MIN && annals_history::is_empty(&mut tx).await? {
-        let indexes = annals_history::defer_indexes(&mut tx).await?;
+        let indexes = annals_history::defer_indexes(&mut tx, run_id).await?;
+        // Asked when the key is dropped already: a run that is not seen here will see that it is.
+        if !run::is_alone(&mut tx, run_id).await? {
+            annals_history::make_head_key(&mut tx).await?;
+        }
         tracing::info!(run = run_id, "first load: {indexes} indexes are left away until its end");
     }
     let totals = by_type(&mut tx, run_id).await?;

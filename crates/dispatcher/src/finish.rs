@@ -3,14 +3,17 @@
 use std::collections::{BTreeMap, HashMap};
 
 use annals_config::task::Task;
-use annals_model::{Counters, ObjectFailure, ObjectType, TaskStatus, settle_failures, thresholds_breached};
+use annals_model::{
+    Counters, ObjectFailure, ObjectType, Stage, TaskStatus, settle_failures, thresholds_breached,
+};
 use annals_runs::{
-    ChunkKind, FailedObject, RunMessage, failures, partitions, run, state, tasks, timestamp, writes,
+    ChunkKind, FailedObject, Run, RunMessage, failures, partitions, run, state, suspects, tasks, timestamp,
+    writes,
 };
 use annals_sql::{Db, Tx};
 use serde_json::{Value, json};
 
-use crate::banner::{BELOW_THRESHOLD, THRESHOLD_BREACHED, partition_failures};
+use crate::banner::{BELOW_THRESHOLD, ROW_REMAINS, THRESHOLD_BREACHED, in_quarantine, partition_failures};
 use crate::{Error, Scope};
 
 /// How a run ended.
@@ -51,13 +54,9 @@ pub async fn finish(
         counters.total_object_messages.saturating_sub(counters.total_seen_objects);
     let failed = failures::of_run(&mut tx, run_id).await?;
     let before = failures::of_task(&mut tx, &task.name).await?;
-    let attempts: HashMap<(ObjectType, &str), &FailedObject> = before
-        .iter()
-        .map(|object| ((object.failure.object_type, object.failure.object_id.as_str()), object))
-        .collect();
-    let earlier =
-        |failure: &ObjectFailure| attempts.get(&(failure.object_type, failure.object_id.as_str())).copied();
-    let newly_failed = failed.iter().filter(|failure| earlier(failure).is_none()).count() as u64;
+    let listed = by_object(&before);
+    let newly_failed =
+        failed.iter().filter(|failure| !listed.contains_key(&object_of(failure))).count() as u64;
     let breached = thresholds_breached(newly_failed, counters.total_object_messages, &task.arguments);
 
     let mut messages: Vec<RunMessage> = Vec::new();
@@ -67,6 +66,9 @@ pub async fn finish(
         }
         messages.push(warning(if breached { THRESHOLD_BREACHED } else { BELOW_THRESHOLD }.to_owned()));
     }
+    if counters.total_deletion_extracted_objects_dispatched < counters.total_deletion_extracted_objects {
+        messages.push(warning(ROW_REMAINS.to_owned()));
+    }
     let unfinished = partitions::open(&mut tx, run_id).await?;
     if problem.is_none() && unfinished > 0 {
         messages.push(error(format!("{unfinished} partitions were left unfinished.")));
@@ -75,26 +77,14 @@ pub async fn finish(
     messages.extend(counters.violated_invariants().into_iter().map(error));
     let failed_run = breached || messages.iter().any(|message| message.status == TaskStatus::Error);
     if !failed_run && scope == Scope::Task {
-        let settled = settle_failures(
-            &failed,
-            |failure| earlier(failure).map_or(0, |object| object.attempts),
-            task.arguments.max_object_attempts,
-        );
-        counters.total_dropped_objects = settled.dropped;
-        let now_ms = run.horizon_ms;
-        let mut list: Vec<FailedObject> = settled
-            .kept
-            .into_iter()
-            .map(|(failure, attempts)| FailedObject {
-                failure: failure.clone(),
-                attempts,
-                first_failed_ms: earlier(failure).map_or(now_ms, |object| object.first_failed_ms),
-                last_failed_ms: now_ms,
-                run_id,
-            })
-            .collect();
-        list.extend(not_attempted(&mut tx, run_id, &before).await?);
+        let (list, dropped) = new_list(&mut tx, task, &run, &failed, &before).await?;
+        counters.total_dropped_objects = dropped;
+        let apart = list.iter().filter(|object| object.failure.stage == Stage::Quarantine).count();
+        if apart > 0 {
+            messages.push(warning(in_quarantine(apart)));
+        }
         failures::replace(&mut tx, &task.name, &list).await?;
+        suspects::acquit_all(&mut tx, &task.name).await?;
         timestamp::set(&mut tx, &task.name, run.horizon_ms, run_id).await?;
     }
     run::add_messages(&mut tx, run_id, &messages).await?;
@@ -110,7 +100,46 @@ pub async fn finish(
     Ok(Finished { status, counters })
 }
 
-/// Objects on the list whose type this run did not read: they stay.
+/// What a task's list of failed objects becomes by a run (IIQ-26, IIQ-55), and how many objects were given up.
+async fn new_list(
+    tx: &mut Tx,
+    task: &Task,
+    run: &Run,
+    failed: &[ObjectFailure],
+    before: &[FailedObject],
+) -> Result<(Vec<FailedObject>, u64), Error> {
+    let listed = by_object(before);
+    let earlier = |failure: &ObjectFailure| listed.get(&object_of(failure)).copied();
+    let settled = settle_failures(
+        failed,
+        |failure| earlier(failure).map_or(0, |object| object.attempts),
+        task.arguments.max_object_attempts,
+    );
+    let now_ms = run.horizon_ms;
+    let mut list: Vec<FailedObject> = settled
+        .kept
+        .into_iter()
+        .map(|(failure, attempts)| FailedObject {
+            failure: failure.clone(),
+            attempts,
+            first_failed_ms: earlier(failure).map_or(now_ms, |object| object.first_failed_ms),
+            last_failed_ms: now_ms,
+            run_id: run.id,
+        })
+        .collect();
+    list.extend(not_attempted(tx, run.id, before).await?);
+    Ok((list, settled.dropped))
+}
+
+fn object_of(failure: &ObjectFailure) -> (ObjectType, &str) {
+    (failure.object_type, failure.object_id.as_str())
+}
+
+fn by_object(list: &[FailedObject]) -> HashMap<(ObjectType, &str), &FailedObject> {
+    list.iter().map(|object| (object_of(&object.failure), object)).collect()
+}
+
+/// Objects on the list that this run did not read, by their type or because they are in quarantine: they stay.
 async fn not_attempted(
     tx: &mut Tx,
     run_id: i64,
@@ -118,7 +147,10 @@ async fn not_attempted(
 ) -> Result<Vec<FailedObject>, Error> {
     let read: Vec<ObjectType> =
         partitions::by_type(tx, run_id).await?.into_iter().map(|(object_type, _, _)| object_type).collect();
-    Ok(before.iter().filter(|object| !read.contains(&object.failure.object_type)).cloned().collect())
+    let stays = |object: &&FailedObject| {
+        object.failure.stage == Stage::Quarantine || !read.contains(&object.failure.object_type)
+    };
+    Ok(before.iter().filter(stays).cloned().collect())
 }
 
 async fn failed_partitions(tx: &mut Tx, run_id: i64) -> Result<Vec<i32>, Error> {

@@ -6,7 +6,10 @@ mod deletions;
 mod error;
 mod finish;
 mod qualify;
+mod reconcile;
 
 pub use begin::{Begun, Dispatch, Scope, begin, begin_fire};
+pub use deletions::remove_noted;
 pub use error::Error;
 pub use finish::{Finished, finish};
+pub use reconcile::{Difference, Differing, Findings, Report, Totals, compare};

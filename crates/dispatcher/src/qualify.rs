@@ -4,13 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use annals_config::extract::ExtractConfig;
 use annals_config::filter::Expr;
-use annals_model::{Counters, Dealer, ObjectType, partition_count};
-use annals_runs::{ChunkKind, DeletedObject, NewChunk, Objects, failures, partitions};
+use annals_model::{Counters, Dealer, ObjectType, Stage, TaskStatus, partition_count};
+use annals_runs::{
+    ChunkKind, DeletedObject, FailedObject, NewChunk, Objects, RunMessage, failures, partitions, run,
+};
 use annals_source::{Page, Source};
 use annals_sql::Tx;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
+use crate::banner::reconciled;
 use crate::deletions::find_deleted;
+use crate::reconcile::{Comparison, FoundPage, Report};
 use crate::{Dispatch, Error, Scope};
 
 /// Ids asked of the source at a time.
@@ -36,11 +40,18 @@ pub(crate) async fn share_out(
     types: &BTreeSet<ObjectType>,
 ) -> Result<SharedOut, Error> {
     let criteria = Criteria { source: dispatch.source, extract, since_ms };
-    if let Scope::Objects(object_type, ids) = dispatch.scope {
-        return share_out_named(tx, dispatch, run_id, object_type, ids).await;
+    match dispatch.scope {
+        Scope::Task => {}
+        Scope::Objects(object_type, ids) => {
+            return share_out_named(tx, dispatch, run_id, object_type, ids).await;
+        }
+        Scope::Reconcile(_, report) => {
+            let comparison = Comparison::begin(tx, dispatch, extract, since_ms, types).await?;
+            return share_out_differing(tx, run_id, comparison, report, types).await;
+        }
     }
-    let mut reattempts = failed_before(tx, dispatch, types).await?;
-    let deleted = find_deleted(tx, dispatch, types, since_ms).await?;
+    let FailedBefore { mut reattempts, quarantined } = failed_before(tx, dispatch, types).await?;
+    let deleted = find_deleted(tx, dispatch, run_id, types, since_ms).await?;
     let mut bereft = bereft_identities(tx, dispatch, types, &deleted).await?;
     // On most nights a first page is a scan of a whole table for a few ids: every connection has one to do.
     let at_a_time = dispatch.config.service.source_connections() as usize;
@@ -57,12 +68,18 @@ pub(crate) async fn share_out(
     let count = partition_count(expected, dispatch.worker_slots, &dispatch.task.arguments);
     let mut dealing = Dealing::new(run_id, Dealer::new(expected, count, &dispatch.task.arguments));
     let mut counters = Counters::default();
+    // First, so that a life mostly ends before the next one under the same id begins.
+    for (object_type, found) in deleted {
+        counters.total_deletion_extracted_objects += found.len() as u64;
+        dealing.deal(tx, object_type, ChunkKind::Deleted, found, Objects::Deleted).await?;
+    }
     for opening in openings {
         let object_type = opening.object_type;
         let other =
             if object_type == ObjectType::Identity { std::mem::take(&mut bereft) } else { BTreeSet::new() };
         let failed = reattempts.entry(object_type).or_default();
-        let modified = deal_modified(tx, criteria, opening, other, failed, &mut dealing).await?;
+        let apart = quarantined.get(&object_type);
+        let modified = deal_modified(tx, criteria, opening, other, failed, apart, &mut dealing).await?;
         counters.total_modified_object_messages += modified;
         let again = reattempts.remove(&object_type).unwrap_or_default();
         if !again.is_empty() {
@@ -70,10 +87,6 @@ pub(crate) async fn share_out(
             let ids: Vec<String> = again.into_iter().collect();
             dealing.deal(tx, object_type, ChunkKind::Reattempt, ids, Objects::Ids).await?;
         }
-    }
-    for (object_type, found) in deleted {
-        counters.total_deletion_extracted_objects += found.len() as u64;
-        dealing.deal(tx, object_type, ChunkKind::Deleted, found, Objects::Deleted).await?;
     }
     counters.total_object_messages =
         counters.total_modified_object_messages + counters.total_reattempt_object_messages;
@@ -101,6 +114,48 @@ async fn share_out_named(
         total_modified_object_messages: total,
         ..Counters::default()
     };
+    Ok(SharedOut { partitions: dealt, counters })
+}
+
+/// Shares out what differs between source and history, and the identities that lost an object by it. How much that is
+/// shows only at the end, so that partitions are filled one after the other.
+async fn share_out_differing(
+    tx: &mut Tx,
+    run_id: i64,
+    mut comparison: Comparison<'_>,
+    report: &Report,
+    types: &BTreeSet<ObjectType>,
+) -> Result<SharedOut, Error> {
+    let dispatch = comparison.dispatch();
+    let mut dealing = Dealing::new(run_id, Dealer::new(0, 0, &dispatch.task.arguments));
+    let mut counters = Counters::default();
+    let mut bereft = BTreeSet::new();
+    while let Some(FoundPage { object_type, slipped, gone, .. }) = comparison.next(tx, report).await? {
+        counters.total_modified_object_messages += slipped.len() as u64;
+        counters.total_deletion_extracted_objects += gone.len() as u64;
+        let slipped: Vec<String> = slipped.into_iter().map(|(id, _)| id).collect();
+        if object_type == ObjectType::Identity {
+            slipped.iter().chain(gone.iter().map(|gone| &gone.id)).for_each(|id| {
+                bereft.remove(id);
+            });
+        }
+        dealing.deal(tx, object_type, ChunkKind::Modified, slipped, Objects::Ids).await?;
+        let of_page = BTreeMap::from([(object_type, gone)]);
+        bereft.extend(bereft_identities(tx, dispatch, types, &of_page).await?);
+        let gone = of_page.into_values().flatten().collect();
+        dealing.deal(tx, object_type, ChunkKind::Deleted, gone, Objects::Deleted).await?;
+    }
+    counters.total_modified_object_messages += bereft.len() as u64;
+    let bereft = bereft.into_iter().collect();
+    dealing.deal(tx, ObjectType::Identity, ChunkKind::Modified, bereft, Objects::Ids).await?;
+    counters.total_object_messages = counters.total_modified_object_messages;
+    let (slipped, gone) = report.findings().count();
+    if slipped + gone > 0 {
+        let status = if slipped > 0 { TaskStatus::Warning } else { TaskStatus::Success };
+        run::add_messages(tx, run_id, &[RunMessage { status, text: reconciled(slipped, gone) }]).await?;
+    }
+    let dealt = dealing.close(tx).await?;
+    partitions::insert(tx, run_id, &dealt).await?;
     Ok(SharedOut { partitions: dealt, counters })
 }
 
@@ -154,19 +209,29 @@ fn ordered(types: &BTreeSet<ObjectType>) -> impl Iterator<Item = ObjectType> + '
     ObjectType::ALL.into_iter().filter(|object_type| types.contains(object_type))
 }
 
-/// The task's failed objects that are to be tried again, by type.
+/// The task's failed objects, by type.
+#[derive(Default)]
+struct FailedBefore {
+    /// Those that are to be tried again.
+    reattempts: BTreeMap<ObjectType, BTreeSet<String>>,
+    /// Those that are not read, changed or not, until somebody lets them.
+    quarantined: BTreeMap<ObjectType, BTreeSet<String>>,
+}
+
 async fn failed_before(
     tx: &mut Tx,
     dispatch: Dispatch<'_>,
     types: &BTreeSet<ObjectType>,
-) -> Result<BTreeMap<ObjectType, BTreeSet<String>>, Error> {
-    let mut failed: BTreeMap<ObjectType, BTreeSet<String>> = BTreeMap::new();
-    for object in failures::of_task(tx, &dispatch.task.name).await? {
-        if types.contains(&object.failure.object_type) {
-            failed.entry(object.failure.object_type).or_default().insert(object.failure.object_id);
+) -> Result<FailedBefore, Error> {
+    let mut before = FailedBefore::default();
+    for FailedObject { failure, .. } in failures::of_task(tx, &dispatch.task.name).await? {
+        if types.contains(&failure.object_type) {
+            let apart = failure.stage == Stage::Quarantine;
+            let list = if apart { &mut before.quarantined } else { &mut before.reattempts };
+            list.entry(failure.object_type).or_default().insert(failure.object_id);
         }
     }
-    Ok(failed)
+    Ok(before)
 }
 
 /// The identities that lost an object: nothing at the source need tell that they changed.
@@ -191,27 +256,31 @@ async fn bereft_identities(
     Ok(bereft)
 }
 
-/// Deals out what qualifies by change, and `other` objects after it; objects that failed before and qualify by change
-/// are taken off `failed`.
+/// Deals out what qualifies by change, and `other` objects after it, but for those that are set `apart`; objects that
+/// failed before and qualify by change are taken off `failed`.
 async fn deal_modified(
     tx: &mut Tx,
     criteria: Criteria<'_>,
     opening: Opening,
     mut other: BTreeSet<String>,
     failed: &mut BTreeSet<String>,
+    apart: Option<&BTreeSet<String>>,
     dealing: &mut Dealing,
 ) -> Result<u64, Error> {
+    let is_apart = |id: &String| apart.is_some_and(|apart| apart.contains(id));
+    other.retain(|id| !is_apart(id));
     let Opening { object_type, first: mut page, .. } = opening;
     let mut left = criteria.limit(object_type);
     let mut dealt = 0;
     loop {
         let after = page.ids.last().filter(|_| !page.is_last).cloned();
+        left -= page.ids.len() as u64;
+        page.ids.retain(|id| !is_apart(id));
         for id in &page.ids {
             failed.remove(id);
             other.remove(id);
         }
         dealt += page.ids.len() as u64;
-        left -= page.ids.len() as u64;
         dealing.deal(tx, object_type, ChunkKind::Modified, page.ids, Objects::Ids).await?;
         let Some(after) = after.filter(|_| left > 0) else { break };
         page = criteria.page(object_type, Some(&after), left).await?;

@@ -1,18 +1,25 @@
 //! The partition worker.
 
+mod careful;
+mod outbox;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use annals_model::{
-    CapturedImage, Counters, Delivery, Message, ObjectFailure, ObjectKey, ObjectType, Operation,
-    PartitionLease, RequestState, Stage,
+    CapturedImage, Message, ObjectKey, ObjectType, Operation, PartitionLease, Stage, TaskArguments,
+    thresholds_breached,
 };
-use annals_queue::{Queue, Receipt};
-use annals_runs::{Chunk, ChunkKind, Claimed, Objects, partitions};
+use annals_queue::Queue;
+use annals_runs::suspects;
+use annals_runs::{Chunk, ChunkKind, Claimed, Objects, failures, partitions, run};
 use annals_source::{Loaded, LoadedBatch, Selection, Source};
 use annals_sql::{Db, Tx};
+use tokio::sync::Mutex;
 
+use self::careful::Parted;
+use self::outbox::{Outbox, Progress};
 use crate::{Error, ImagePlan};
 
 /// Objects loaded at a time of a type whose size is not known yet.
@@ -70,6 +77,20 @@ pub struct Extractor {
     pub settings: ExtractSettings,
     /// Asks it to stop.
     pub stop: Stop,
+    /// The task's thresholds: past one, partitions end early (IIQ-27).
+    pub arguments: TaskArguments,
+    /// Held by the one worker of this process that has an object in hand which may be the death of it.
+    pub last_chances: Arc<Mutex<()>>,
+}
+
+/// How the work on a partition ended.
+enum Ended {
+    /// All of it is done.
+    Done,
+    /// Somebody asked to stop.
+    Asked,
+    /// More objects failed newly in the run than a threshold allows.
+    Breached,
 }
 
 impl Extractor {
@@ -99,8 +120,17 @@ impl Extractor {
                 claimed.state.chunks_done
             );
             match self.work_on(history, claimed).await {
-                Ok(true) => ended += 1,
-                Ok(false) => self.release(history, &lease, false).await?,
+                Ok(Ended::Done) => ended += 1,
+                Ok(Ended::Asked) => self.release(history, &lease, false).await?,
+                Ok(Ended::Breached) => {
+                    tracing::warn!(
+                        run = run_id,
+                        partition = lease.partition,
+                        "partition {} ends early: more objects failed than the thresholds allow",
+                        lease.partition
+                    );
+                    self.release(history, &lease, true).await?;
+                }
                 Err(error) => {
                     // What it says is reported by the caller; a lease that was taken over is nobody's to release.
                     drop(self.release(history, &lease, true).await);
@@ -118,36 +148,52 @@ impl Extractor {
         tx.commit().await.map_err(|e| error(e.into()))
     }
 
-    /// Works on one partition from its last saved chunk on; `false` if it was asked to stop before the end.
-    async fn work_on(&self, history: &Db, claimed: Claimed) -> Result<bool, Error> {
+    /// Works on one partition from its last saved chunk on.
+    async fn work_on(&self, history: &Db, claimed: Claimed) -> Result<Ended, Error> {
         let lease = claimed.lease;
-        let mut progress =
-            Progress { state: claimed.state, mean_bytes: BTreeMap::new(), receipts: VecDeque::new() };
-        let chunks = {
+        let failed = |source| runs_error(&lease, source);
+        let (chunks, suspects, qualified) = {
             let mut tx = read(history, &lease).await?;
-            partitions::chunks(&mut tx, &lease, progress.state.chunks_done)
-                .await
-                .map_err(|source| runs_error(&lease, source))?
+            let first = claimed.state.chunks_done;
+            let chunks = partitions::chunks(&mut tx, &lease, first).await.map_err(failed)?;
+            let suspects = suspects::of_run(&mut tx, lease.run_id).await.map_err(failed)?;
+            let run = run::get(&mut tx, lease.run_id).await.map_err(failed)?;
+            (chunks, suspects, run.counters.total_object_messages)
+        };
+        let mut progress = Progress {
+            state: claimed.state,
+            mean_bytes: BTreeMap::new(),
+            receipts: VecDeque::new(),
+            suspects,
+            has_new_failures: false,
         };
         for chunk in chunks {
             if self.stop.asked() {
                 progress.all_written(&lease).await?;
-                return Ok(false);
+                return Ok(Ended::Asked);
+            }
+            if std::mem::take(&mut progress.has_new_failures) {
+                // Else the count below would lag behind by what is on its way.
+                progress.all_written(&lease).await?;
             }
             let objects = {
                 let mut tx = read(history, &lease).await?;
-                partitions::chunk_objects(&mut tx, &lease, chunk.number)
-                    .await
-                    .map_err(|source| runs_error(&lease, source))?
+                let newly_failed = failures::newly_failed(&mut tx, lease.run_id).await.map_err(failed)?;
+                if thresholds_breached(newly_failed, qualified, &self.arguments) {
+                    progress.all_written(&lease).await?;
+                    return Ok(Ended::Breached);
+                }
+                partitions::chunk_objects(&mut tx, &lease, chunk.number).await.map_err(failed)?
             };
-            self.work_on_chunk(&lease, chunk, objects, &mut progress).await?;
+            self.work_on_chunk(history, &lease, chunk, objects, &mut progress).await?;
         }
         progress.all_written(&lease).await?;
-        Ok(true)
+        Ok(Ended::Done)
     }
 
     async fn work_on_chunk(
         &self,
+        history: &Db,
         lease: &PartitionLease,
         chunk: Chunk,
         objects: Objects,
@@ -163,7 +209,7 @@ impl Extractor {
                         name: object.id,
                         identity: None,
                         occurred_ms: object.at,
-                        observed_ms,
+                        observed_ms: if object.came_back { object.at } else { observed_ms },
                         transform: Arc::clone(&self.transform),
                         operation: Operation::Delete,
                     };
@@ -180,23 +226,37 @@ impl Extractor {
                         object_type: chunk.object_type,
                     });
                 };
-                let selection = Selection::Properties(plan.properties().clone());
-                let mut rest = ids.as_slice();
-                while !rest.is_empty() {
-                    let known = progress.mean_bytes.get(&chunk.object_type).copied();
-                    let (ids, later) = rest.split_at(batch_objects(&self.settings, known).min(rest.len()));
-                    rest = later;
-                    let batch = self
-                        .source
-                        .load(chunk.object_type, ids, &selection)
-                        .await
-                        .map_err(|source| source_error(lease, source))?;
-                    self.publish_batch(chunk, plan, batch, &mut outbox, progress).await?;
-                }
+                let parted = Parted::new(&progress.suspects, chunk.object_type, ids);
+                self.work_on_ids(chunk, plan, &parted.innocent, &mut outbox, progress).await?;
+                self.work_carefully(history, chunk, plan, parted, &mut outbox, progress).await?;
             }
         }
         debug_assert!(chunk.kind != ChunkKind::Deleted || outbox.failures.is_empty());
         outbox.close(progress).await
+    }
+
+    async fn work_on_ids(
+        &self,
+        chunk: Chunk,
+        plan: &ImagePlan,
+        ids: &[String],
+        outbox: &mut Outbox<'_>,
+        progress: &mut Progress,
+    ) -> Result<(), Error> {
+        let selection = Selection::Properties(plan.properties().clone());
+        let mut rest = ids;
+        while !rest.is_empty() {
+            let known = progress.mean_bytes.get(&chunk.object_type).copied();
+            let (ids, later) = rest.split_at(batch_objects(&self.settings, known).min(rest.len()));
+            rest = later;
+            let batch = self
+                .source
+                .load(chunk.object_type, ids, &selection)
+                .await
+                .map_err(|source| source_error(outbox.lease, source))?;
+            self.publish_batch(chunk, plan, batch, outbox, progress).await?;
+        }
+        Ok(())
     }
 
     async fn publish_batch(
@@ -278,106 +338,6 @@ impl Extractor {
 
     fn key(&self, object_type: ObjectType, object_id: String) -> ObjectKey {
         ObjectKey { source: Arc::clone(&self.source_name), object_type, object_id }
-    }
-}
-
-/// What a partition has done, and what is still on its way to the database.
-struct Progress {
-    state: RequestState,
-    /// Bytes of an image in the last batch, by object type.
-    mean_bytes: BTreeMap<ObjectType, usize>,
-    receipts: VecDeque<Receipt>,
-}
-
-impl Progress {
-    /// Waits until there is room for one more delivery on its way.
-    async fn room(&mut self, lease: &PartitionLease, waiting_max: usize) -> Result<(), Error> {
-        while self.receipts.len() > waiting_max {
-            self.next_written(lease).await?;
-        }
-        Ok(())
-    }
-
-    async fn all_written(&mut self, lease: &PartitionLease) -> Result<(), Error> {
-        while !self.receipts.is_empty() {
-            self.next_written(lease).await?;
-        }
-        Ok(())
-    }
-
-    async fn next_written(&mut self, lease: &PartitionLease) -> Result<(), Error> {
-        match self.receipts.pop_front() {
-            Some(receipt) => receipt.written().await.map_err(|source| queue_error(lease, source)),
-            None => Ok(()),
-        }
-    }
-}
-
-/// Messages of a chunk on their way out, cut by count and by bytes.
-struct Outbox<'e> {
-    extractor: &'e Extractor,
-    lease: &'e PartitionLease,
-    messages: Vec<Message>,
-    bytes: usize,
-    failures: Vec<ObjectFailure>,
-}
-
-impl<'e> Outbox<'e> {
-    fn new(extractor: &'e Extractor, lease: &'e PartitionLease) -> Self {
-        Self { extractor, lease, messages: Vec::new(), bytes: 0, failures: Vec::new() }
-    }
-
-    /// Puts a message in, sending what is there when it is enough. `false` if the queue does not take the message.
-    async fn put(&mut self, message: Message, progress: &mut Progress) -> Result<bool, Error> {
-        if let Err(error) = self.extractor.queue.admit(&message) {
-            let ObjectKey { object_type, object_id, .. } = message.key;
-            progress.state.counters.total_publishing_fails += 1;
-            self.failures.push(ObjectFailure {
-                object_type,
-                object_id,
-                stage: Stage::Publish,
-                error: error.to_string(),
-            });
-            return Ok(false);
-        }
-        self.bytes += bytes_of(&message);
-        self.messages.push(message);
-        let settings = &self.extractor.settings;
-        if self.messages.len() >= settings.batch_objects_max || self.bytes >= settings.batch_bytes_max {
-            self.send(None, progress).await?;
-        }
-        Ok(true)
-    }
-
-    fn fail(
-        &mut self,
-        object_type: ObjectType,
-        object_id: String,
-        stage: Stage,
-        error: String,
-        counters: &mut Counters,
-    ) {
-        counters.total_extracted_objects_failed += 1;
-        self.failures.push(ObjectFailure { object_type, object_id, stage, error });
-    }
-
-    /// Ends the chunk: the rest of the messages goes out with the state to save.
-    async fn close(mut self, progress: &mut Progress) -> Result<(), Error> {
-        progress.state.chunks_done += 1;
-        let failures = std::mem::take(&mut self.failures);
-        let checkpoint = RequestState { failures, ..progress.state.clone() };
-        self.send(Some(checkpoint), progress).await
-    }
-
-    async fn send(&mut self, checkpoint: Option<RequestState>, progress: &mut Progress) -> Result<(), Error> {
-        progress.room(self.lease, self.extractor.settings.waiting_max).await?;
-        self.bytes = 0;
-        let delivery =
-            Delivery { lease: self.lease.clone(), messages: std::mem::take(&mut self.messages), checkpoint };
-        let receipt =
-            self.extractor.queue.publish(delivery).await.map_err(|source| queue_error(self.lease, source))?;
-        progress.receipts.push_back(receipt);
-        Ok(())
     }
 }
 

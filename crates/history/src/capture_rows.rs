@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use annals_model::{Image, ObjectType};
-use annals_sql::{Stmt, Tx, Value as Param};
+use annals_model::Image;
+use annals_sql::{Engine, Stmt, Tx, Value as Param};
 
-use crate::head::newest_captures;
 use crate::layout::Layout;
 use crate::rows::Rows;
 use crate::text::stored_id;
@@ -19,6 +18,19 @@ pub(crate) const NO_LONGER_LATEST: Stmt = Stmt::new(
 
 /// Column with the capture of the request that an item belongs to, which the identity system does not know.
 const REQUEST_CAPTURE: &str = "identity_request_capture_id";
+
+/// What finds a request's captures for its items; it stays while history is filled for the first time.
+pub(crate) const REQUESTS_INDEX: &str = "spt_hist_identity_req_capture_object";
+
+/// The captures of a list of requests, the newest first.
+pub(crate) fn of_requests_stmt(engine: Engine) -> Result<Stmt, annals_sql::Error> {
+    let each = engine.each_listed(
+        "spt_hist_identity_req_capture",
+        "c",
+        "identity_request_id = listed.value order by effective_date desc",
+    )?;
+    Ok(Stmt::built("history.captures_of_requests", format!("select c.identity_request_id, c.id from {each}")))
+}
 
 /// The captures of one object type.
 #[derive(Debug)]
@@ -108,7 +120,12 @@ impl Captures {
         wanted.sort();
         wanted.dedup();
         let mut captures: HashMap<String, String> = HashMap::with_capacity(wanted.len());
-        captures.extend(newest_captures(tx, None, ObjectType::IdentityRequest, wanted).await?);
+        if !wanted.is_empty() {
+            for row in tx.fetch_all(&of_requests_stmt(tx.engine())?, vec![Param::from(wanted)]).await? {
+                let capture = row.required_text(1)?.to_owned();
+                captures.entry(row.required_text(0)?.to_owned()).or_insert(capture);
+            }
+        }
         for row in 0..self.rows.len() {
             let capture = request_of(&self.rows, row).and_then(|request| captures.get(&request));
             self.rows.text_at(row, REQUEST_CAPTURE, capture.map(String::as_str));

@@ -3,25 +3,33 @@
 //! An index that is made over a full table costs half of one that grows row by row, in time as in write-ahead log. The
 //! dropped ones stand in `annals_deferred_index`, written in the transaction that drops them and deleted in the one that
 //! makes them again, so that whoever comes after a crash knows what is missing.
+//!
+//! The key of heads may be among them. Until it is made again nothing but a run's own order keeps an object from having
+//! two heads, so that only the run that dropped it writes without it, and only what it writes for the first time:
+//! whoever writes anything else calls [`is_first_load`] or [`make_head_key`] before.
 
-use annals_sql::{Batch, Column, ColumnData, Db, IndexKind, OnConflict, Stmt, Tx, Value};
+use annals_sql::{Batch, Column, ColumnData, Db, IndexKind, OnConflict, Row, Stmt, Tx, Value};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
-use crate::{Error, head, schema};
+use crate::{Error, capture_rows, head, schema};
 
 const TABLE: &str = "annals_deferred_index";
 
 pub(crate) const ANY_HEAD: Stmt = Stmt::new("history.any_head", "select 1 from annals_head limit 1");
-pub(crate) const ANY_DEFERRED: Stmt =
-    Stmt::new("history.any_deferred", "select 1 from annals_deferred_index limit 1");
+pub(crate) const DEFERRED_BY: Stmt =
+    Stmt::new("history.deferred_by", "select run_id from annals_deferred_index limit 1");
 pub(crate) const TABLES: Stmt =
     Stmt::new("history.deferred_tables", "select distinct table_name from annals_deferred_index order by 1");
 pub(crate) const OF_TABLE: Stmt = Stmt::new(
     "history.deferred_indexes",
-    "select name, create_sql from annals_deferred_index where table_name = ? order by name",
+    "select name from annals_deferred_index where table_name = ? order by name",
 );
-pub(crate) const MADE: Stmt =
-    Stmt::new("history.made_index", "delete from annals_deferred_index where name = ?");
+/// First, so that of two who make an index the second waits for the first and then finds nothing to make.
+pub(crate) const TAKE: Stmt =
+    Stmt::new("history.take_index", "delete from annals_deferred_index where name = ? returning create_sql");
+
+/// The constraint that keeps an object from having two heads. SQLite cannot do without it.
+const HEAD_KEY: &str = "annals_head_pkey";
 
 /// Tables whose indexes are made at a time: an engine makes one index on one core.
 const AT_A_TIME: usize = 2;
@@ -34,31 +42,34 @@ pub async fn is_empty(tx: &mut Tx) -> Result<bool, Error> {
     Ok(tx.fetch_optional(&ANY_HEAD, Vec::new()).await?.is_none())
 }
 
-/// Whether history is being filled for the first time: its indexes are left away and not made yet.
+/// Whether this run fills history for the first time: it has left indexes away, and they are not made yet. Where another
+/// run does, the key of heads is made before this one goes on.
 ///
 /// # Errors
 /// As any call.
-pub async fn is_first_load(db: &Db) -> Result<bool, Error> {
-    let mut tx = db.begin_read().await?;
-    let deferred = tx.fetch_optional(&ANY_DEFERRED, Vec::new()).await?.is_some();
-    tx.rollback().await?;
-    Ok(deferred)
+pub async fn is_first_load(db: &Db, run_id: i64) -> Result<bool, Error> {
+    let mut tx = db.begin().await?;
+    // Waits for a run that is just dropping the key.
+    is_empty(&mut tx).await?;
+    let deferred = tx.fetch_optional(&DEFERRED_BY, Vec::new()).await?;
+    let by = deferred.map(|row| row.int(0)).transpose()?.flatten();
+    if by != Some(run_id) {
+        make_head_key(&mut tx).await?;
+    }
+    tx.commit().await?;
+    Ok(by == Some(run_id))
 }
 
-/// Drops the indexes that filling empty tables does not need; how many. The keys of heads and of entity rows stay, for
-/// each write looks them up.
+/// Drops the indexes that filling empty tables does not need, for a run; how many. The keys of entity rows stay, for each
+/// write looks them up, and the index of requests, for their items do.
 ///
 /// # Errors
 /// As any call.
-pub async fn defer_indexes(tx: &mut Tx) -> Result<usize, Error> {
+pub async fn defer_indexes(tx: &mut Tx, run_id: i64) -> Result<usize, Error> {
     let mut tables: Vec<&str> = schema::tables().into_iter().map(|table| table.name).collect();
     tables.push(head::TABLE);
     let mut indexes = tx.indexes(&tables).await?;
-    indexes.retain(|index| match index.kind {
-        IndexKind::Plain => true,
-        IndexKind::PrimaryKey => index.table != head::TABLE,
-        IndexKind::Unique => false,
-    });
+    indexes.retain(|index| index.kind != IndexKind::Unique && index.name != capture_rows::REQUESTS_INDEX);
     let texts = |name, value: fn(&annals_sql::Index) -> &str| Column {
         name,
         data: ColumnData::Text(indexes.iter().map(|index| Some(value(index).to_owned())).collect()),
@@ -67,6 +78,7 @@ pub async fn defer_indexes(tx: &mut Tx) -> Result<usize, Error> {
         texts("name", |index| &index.name),
         texts("table_name", |index| &index.table),
         texts("create_sql", |index| &index.create_sql),
+        Column { name: "run_id", data: ColumnData::Int(vec![Some(run_id); indexes.len()]) },
     ];
     tx.insert(TABLE, Batch::new(columns), OnConflict::Replace { key: &["name"] }).await?;
     for index in &indexes {
@@ -75,30 +87,50 @@ pub async fn defer_indexes(tx: &mut Tx) -> Result<usize, Error> {
     Ok(indexes.len())
 }
 
+/// Makes the key of heads, if it was left away.
+///
+/// # Errors
+/// As any call.
+pub async fn make_head_key(tx: &mut Tx) -> Result<(), Error> {
+    make(tx, HEAD_KEY).await
+}
+
 /// Makes the indexes that were left away, each in a transaction of its own; how many there were.
 ///
 /// # Errors
 /// As any call; what was made so far stays.
 pub async fn make_deferred_indexes(db: &Db) -> Result<usize, Error> {
     let mut tx = db.begin_read().await?;
-    let rows = tx.fetch_all(&TABLES, Vec::new()).await?;
+    let tables = texts(&tx.fetch_all(&TABLES, Vec::new()).await?)?;
     tx.rollback().await?;
-    let tables: Vec<String> =
-        rows.iter().map(|row| row.required_text(0).map(str::to_owned)).collect::<Result<_, _>>()?;
-    let made: Vec<usize> =
-        stream::iter(tables).map(|table| make(db, table)).buffer_unordered(AT_A_TIME).try_collect().await?;
+    let made: Vec<usize> = stream::iter(tables)
+        .map(|table| make_of_table(db, table))
+        .buffer_unordered(AT_A_TIME)
+        .try_collect()
+        .await?;
     Ok(made.into_iter().sum())
 }
 
-async fn make(db: &Db, table: String) -> Result<usize, Error> {
+async fn make_of_table(db: &Db, table: String) -> Result<usize, Error> {
     let mut tx = db.begin_read().await?;
-    let rows = tx.fetch_all(&OF_TABLE, vec![Value::from(table)]).await?;
+    let names = texts(&tx.fetch_all(&OF_TABLE, vec![Value::from(table)]).await?)?;
     tx.rollback().await?;
-    for row in &rows {
+    for name in &names {
         let mut tx = db.begin().await?;
-        tx.execute_script("history.make_index", row.required_text(1)?).await?;
-        tx.execute(&MADE, vec![Value::from(row.required_text(0)?)]).await?;
+        make(&mut tx, name).await?;
         tx.commit().await?;
     }
-    Ok(rows.len())
+    Ok(names.len())
+}
+
+async fn make(tx: &mut Tx, name: &str) -> Result<(), Error> {
+    if let Some(row) = tx.fetch_optional(&TAKE, vec![Value::from(name)]).await? {
+        tx.compress_log().await?;
+        tx.execute_script("history.make_index", row.required_text(0)?).await?;
+    }
+    Ok(())
+}
+
+fn texts(rows: &[Row]) -> Result<Vec<String>, Error> {
+    rows.iter().map(|row| Ok(row.required_text(0)?.to_owned())).collect()
 }

@@ -41,7 +41,7 @@ mod write;
 
 pub use at::{AsOf, FoundObject, as_of, find_objects};
 pub use captures::{CaptureSummary, KeptState, captures, kept};
-pub use deferred::{defer_indexes, is_empty, is_first_load, make_deferred_indexes};
+pub use deferred::{defer_indexes, is_empty, is_first_load, make_deferred_indexes, make_head_key};
 pub use description::{ColumnDescription, ColumnSource, TableDescription, TableRows, describe};
 pub use dictionary::Dictionaries;
 pub use document::{DOCUMENT_BYTES_MAX, IMAGE_DEPTH_MAX, event_id, full_document};
@@ -66,10 +66,10 @@ fn statements() -> Vec<annals_sql::Stmt> {
     let mut statements = vec![
         at::FIND,
         deferred::ANY_HEAD,
-        deferred::ANY_DEFERRED,
+        deferred::DEFERRED_BY,
         deferred::TABLES,
         deferred::OF_TABLE,
-        deferred::MADE,
+        deferred::TAKE,
         head::KIND,
         head::NEWEST,
         living::LIVING,

@@ -31,7 +31,7 @@ annals_certification_capture,13,deleted,smallint,,YES,,N,
 ";
 
 /// Our own tables whose growth is reported with the history tables.
-pub(crate) const OUR_TABLES: [&str; 22] = [
+pub(crate) const OUR_TABLES: [&str; 23] = [
     "annals_head",
     "annals_object_kind",
     "annals_deferred_index",
@@ -48,6 +48,7 @@ pub(crate) const OUR_TABLES: [&str; 22] = [
     "annals_run_failure",
     "annals_named_timestamp",
     "annals_failed_object",
+    "annals_suspect",
     "annals_run_write",
     "annals_run_attribute",
     "annals_dead_letter",
@@ -164,6 +165,8 @@ macro_rules! migrations {
             4 "slim heads" "0004_slim_heads",
             5 "cleaned text" "0005_cleaned_text",
             6 "schedule" "0006_schedule",
+            9 "suspects" "0009_suspects",
+            10 "first load" "0010_first_load",
         )
     };
 }

@@ -1,6 +1,6 @@
 //! The thirteen results of a run: labels, display rules, invariants (IIQ-34, IIQ-35).
 
-use crate::{Counters, ObjectFailure, TaskArguments};
+use crate::{Counters, ObjectFailure, Stage, TaskArguments};
 
 /// One result as it is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,7 +171,8 @@ pub fn settle_failures(
     let mut settled = Settled { kept: Vec::new(), dropped: 0 };
     for failure in failures {
         let attempts = attempts_before(failure).saturating_add(1);
-        if attempts < max_object_attempts {
+        // Nothing but a word from people takes an object out of quarantine.
+        if attempts < max_object_attempts || failure.stage == Stage::Quarantine {
             settled.kept.push((failure, attempts));
         } else {
             settled.dropped += 1;
@@ -183,7 +184,7 @@ pub fn settle_failures(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ObjectType, Stage};
+    use crate::ObjectType;
 
     fn labels(counters: &Counters) -> Vec<(&'static str, u64)> {
         counters.shown().into_iter().map(|shown| (shown.variable, shown.value)).collect()
@@ -313,5 +314,7 @@ mod tests {
         let settled = settle_failures(&failures, before, 5);
         assert_eq!(settled.kept, [(&failures[0], 1), (&failures[1], 4)]);
         assert_eq!(settled.dropped, 1);
+        let apart = [ObjectFailure { stage: Stage::Quarantine, ..failure("fifth") }];
+        assert_eq!(settle_failures(&apart, before, 5), Settled { kept: vec![(&apart[0], 5)], dropped: 0 });
     }
 }

@@ -103,9 +103,14 @@ pub enum Stage {
     Publish,
     /// In the writer.
     Write,
+    /// Set apart: too many workers died while they worked on it.
+    Quarantine,
 }
 
 impl Stage {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Load, Self::Transform, Self::Publish, Self::Write, Self::Quarantine];
+
     /// As stored and shown.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -114,6 +119,7 @@ impl Stage {
             Self::Transform => "transform",
             Self::Publish => "publish",
             Self::Write => "write",
+            Self::Quarantine => "quarantine",
         }
     }
 }

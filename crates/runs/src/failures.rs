@@ -21,7 +21,22 @@ const PARTITIONS: Stmt = Stmt::new(
     "select distinct partition_no from annals_run_failure where run_id = ? order by partition_no",
 );
 const CLEAR: Stmt = Stmt::new("runs.failures_clear", "delete from annals_failed_object where task = ?");
-pub(crate) const STATEMENTS: &[Stmt] = &[OF_RUN, OF_TASK, PARTITIONS, CLEAR];
+const NEWLY_FAILED: Stmt = Stmt::new(
+    "runs.failures_newly",
+    "select count(*) from annals_run_failure f where f.run_id = ? and not exists
+       (select 1 from annals_failed_object b where b.task = (select task from annals_run where id = f.run_id)
+          and b.object_type = f.object_type and b.object_id = f.object_id)",
+);
+const RETRY: Stmt = Stmt::new(
+    "runs.failures_retry",
+    "update annals_failed_object set attempts = 0, stage = case stage when 'quarantine' then 'load' else stage end
+     where task = ? and object_type = ? and object_id {in}",
+);
+const DROP: Stmt = Stmt::new(
+    "runs.failures_drop",
+    "delete from annals_failed_object where task = ? and object_type = ? and object_id {in}",
+);
+pub(crate) const STATEMENTS: &[Stmt] = &[OF_RUN, OF_TASK, PARTITIONS, CLEAR, NEWLY_FAILED, RETRY, DROP];
 
 /// An object on a task's list of failures.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,13 +157,51 @@ pub async fn replace(tx: &mut Tx, task: &str, failed: &[FailedObject]) -> Result
     Ok(tx.insert("annals_failed_object", batch, OnConflict::Fail).await?)
 }
 
+/// How many objects failed in a run so far that are not on its task's list: those that thresholds count (IIQ-27).
+///
+/// # Errors
+/// From the database.
+pub async fn newly_failed(tx: &mut Tx, run_id: i64) -> Result<u64> {
+    let count = tx.fetch_one(&NEWLY_FAILED, vec![run_id.into()]).await?.required_int(0)?;
+    Ok(u64::try_from(count).unwrap_or_default())
+}
+
+/// Lets objects of a task's list begin anew: they have all their attempts again, out of quarantine too.
+///
+/// # Errors
+/// From the database.
+pub async fn retry(tx: &mut Tx, task: &str, object_type: ObjectType, ids: &[String]) -> Result<u64> {
+    crate::suspects::acquit(tx, task, object_type, ids).await?;
+    on_list(tx, &RETRY, task, object_type, ids).await
+}
+
+/// Takes objects off a task's list: they are read again only once they change.
+///
+/// # Errors
+/// From the database.
+pub async fn drop(tx: &mut Tx, task: &str, object_type: ObjectType, ids: &[String]) -> Result<u64> {
+    crate::suspects::acquit(tx, task, object_type, ids).await?;
+    on_list(tx, &DROP, task, object_type, ids).await
+}
+
+async fn on_list(
+    tx: &mut Tx,
+    stmt: &Stmt,
+    task: &str,
+    object_type: ObjectType,
+    ids: &[String],
+) -> Result<u64> {
+    let params = vec![task.into(), object_type.as_str().into(), ids.to_vec().into()];
+    Ok(tx.execute(stmt, params).await?)
+}
+
 /// Reads object type and id from the first two columns, stage and error from `stage` on.
 fn read(row: &Row, table: &'static str, stage: usize) -> Result<ObjectFailure> {
     let word = row.required_text(stage)?;
     Ok(ObjectFailure {
         object_type: row.required_text(0)?.parse().map_err(|e| Error::unreadable(table, format!("{e}")))?,
         object_id: row.required_text(1)?.to_owned(),
-        stage: [Stage::Load, Stage::Transform, Stage::Publish, Stage::Write]
+        stage: Stage::ALL
             .into_iter()
             .find(|stage| stage.as_str() == word)
             .ok_or_else(|| Error::unreadable(table, format!("stage `{word}`")))?,

@@ -12,6 +12,7 @@ pub mod partitions;
 pub mod run;
 pub mod schedule;
 pub mod state;
+pub mod suspects;
 pub mod tasks;
 mod text;
 pub mod timestamp;
@@ -39,6 +40,7 @@ pub fn statements() -> Vec<annals_sql::Stmt> {
         schedule::STATEMENTS,
         schedule::FIRE_STATEMENTS,
         state::STATEMENTS,
+        suspects::STATEMENTS,
         tasks::STATEMENTS,
         timestamp::STATEMENTS,
         writes::STATEMENTS,

@@ -8,7 +8,7 @@ use crate::{Error, Result};
 
 const CLAIMABLE: Stmt = Stmt::new(
     "runs.partition_claimable",
-    "select p.run_id, p.partition_no, p.lease_epoch from annals_partition p
+    "select p.run_id, p.partition_no, p.lease_epoch, p.state from annals_partition p
      where p.run_id = ? and (p.state = 'pending' or (p.state = 'leased' and p.lease_until < {now_ms}))
      order by p.partition_no limit 1 {skip_locked}",
 );
@@ -87,6 +87,10 @@ pub struct DeletedObject {
     pub id: String,
     /// When it was deleted, epoch milliseconds; when that is not known, when it was missed.
     pub at: i64,
+    /// The source has an object of this id again, which is another life: this one ended at `at`, and its end comes
+    /// before whatever is read now.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub came_back: bool,
 }
 
 /// The objects of a chunk.
@@ -240,6 +244,10 @@ pub async fn claim(tx: &mut Tx, run_id: i64, worker: &str, lease_ms: i64) -> Res
     ];
     if tx.execute(&CLAIM, params).await? != 1 {
         return Ok(None);
+    }
+    if row.required_text(3)? == "leased" {
+        // It was never given back: its owner died, and perhaps of one of its objects.
+        crate::suspects::note_death(tx, run_id, partition).await?;
     }
     let state = crate::state::latest(tx, run_id, partition).await?.unwrap_or_default();
     Ok(Some(Claimed { lease, state }))

@@ -35,7 +35,9 @@ const MESSAGES: Stmt = Stmt::new(
 );
 const MESSAGE_COUNT: Stmt =
     Stmt::new("runs.run_message_count", "select count(*) from annals_run_message where run_id = ?");
-pub(crate) const STATEMENTS: &[Stmt] = &[INSERT, GET, LIST, SET_STATE, END, MESSAGES, MESSAGE_COUNT];
+const OTHER: Stmt =
+    Stmt::new("runs.run_other", "select id from annals_run where state <> 'ended' and id <> ? limit 1");
+pub(crate) const STATEMENTS: &[Stmt] = &[INSERT, GET, LIST, SET_STATE, END, MESSAGES, MESSAGE_COUNT, OTHER];
 
 /// What made a run start (IIQ-01).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -194,6 +196,14 @@ pub async fn advance(tx: &mut Tx, run_id: i64, state: RunState, counters: &Count
         0 => Err(Error::NotFound(format!("run {run_id}, not ended,"))),
         _ => Ok(()),
     }
+}
+
+/// Whether no other run has begun and not ended.
+///
+/// # Errors
+/// From the database.
+pub async fn is_alone(tx: &mut Tx, run_id: i64) -> Result<bool> {
+    Ok(tx.fetch_optional(&OTHER, vec![run_id.into()]).await?.is_none())
 }
 
 /// Ends a run; `false` when another host has ended it already.

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use annals_model::{Counters, ObjectFailure, ObjectType, PartitionLease, RequestState, Stage, TaskStatus};
 use annals_runs::{
     ChunkKind, DeletedObject, Error, FailedObject, NewChunk, NewRun, Objects, RunMessage, RunState, Trigger,
-    WriteCounts, attributes, config_version, failures, partitions, run, state, tasks, timestamp, writes,
+    WriteCounts, attributes, config_version, failures, partitions, run, state, suspects, tasks, timestamp,
+    writes,
 };
 use annals_sql::{Access, Db, Tx};
 use annals_testkit::{Engine, TestDb, database, history_engines};
@@ -29,11 +30,13 @@ impl Control {
                     include_str!("../../../migrations/sqlite/0001_history_tables.sql"),
                     include_str!("../../../migrations/sqlite/0002_control_tables.sql"),
                     include_str!("../../../migrations/sqlite/0006_schedule.sql"),
+                    include_str!("../../../migrations/sqlite/0009_suspects.sql"),
                 ],
                 _ => [
                     include_str!("../../../migrations/postgres/0001_history_tables.sql"),
                     include_str!("../../../migrations/postgres/0002_control_tables.sql"),
                     include_str!("../../../migrations/postgres/0006_schedule.sql"),
+                    include_str!("../../../migrations/postgres/0009_suspects.sql"),
                 ],
             };
             for migration in migrations {
@@ -62,7 +65,7 @@ impl Control {
             objects,
         };
         let ids = Objects::Ids(vec!["a".to_owned(), "b".to_owned()]);
-        let gone = Objects::Deleted(vec![DeletedObject { id: "c".to_owned(), at: 7 }]);
+        let gone = Objects::Deleted(vec![DeletedObject { id: "c".to_owned(), at: 7, came_back: false }]);
         partitions::insert_chunks(&mut tx, run_id, &[chunk(0, ids), chunk(1, gone)]).await.unwrap();
         run::advance(&mut tx, run_id, RunState::Running, &Counters::default()).await.unwrap();
         tx.commit().await.unwrap();
@@ -141,7 +144,10 @@ async fn a_partition_goes_on_from_its_last_saved_state() {
         let left = partitions::chunks(&mut tx, &lease, saved.chunks_done).await.unwrap();
         assert_eq!(left.iter().map(|chunk| (chunk.number, chunk.objects)).collect::<Vec<_>>(), [(1, 1)]);
         let objects = partitions::chunk_objects(&mut tx, &lease, 1).await.unwrap();
-        assert_eq!(objects, Objects::Deleted(vec![DeletedObject { id: "c".to_owned(), at: 7 }]));
+        assert_eq!(
+            objects,
+            Objects::Deleted(vec![DeletedObject { id: "c".to_owned(), at: 7, came_back: false }])
+        );
         tx.commit().await.unwrap();
         control.save(&lease, 2).await.unwrap();
 
@@ -319,5 +325,58 @@ async fn named_timestamps_and_configurations_are_kept() {
         let kept = config_version::snapshot(&mut tx, first).await.unwrap();
         assert_eq!(serde_json::from_str::<serde_json::Value>(&kept).unwrap(), snapshot);
         assert!(matches!(config_version::snapshot(&mut tx, 99).await, Err(Error::NotFound(_))));
+    }
+}
+
+/// An object that kills its workers is found: a first death speaks against all objects that may have been in hand, each
+/// further one against those that were noted as in hand. Deleted objects are not worked on. Nobody is a suspect where a
+/// partition was given back.
+#[tokio::test]
+async fn deaths_speak_against_what_was_in_hand() {
+    for control in Control::everywhere().await {
+        let run_id = control.run().await;
+        let suspects = async || {
+            let mut tx = control.tx().await;
+            let found = suspects::of_run(&mut tx, run_id).await.unwrap();
+            let mut found: Vec<(String, u32)> = found.into_iter().map(|((_, id), n)| (id, n)).collect();
+            found.sort();
+            found
+        };
+        let of = |a, b| vec![("a".to_owned(), a), ("b".to_owned(), b)];
+        let (lease, _) = control.claim(run_id, 600_000).await.unwrap();
+        let mut tx = control.tx().await;
+        partitions::release(&mut tx, &lease, false).await.unwrap();
+        tx.commit().await.unwrap();
+        control.claim(run_id, -1).await.unwrap();
+        assert_eq!(suspects().await, []);
+
+        let (lease, _) = control.claim(run_id, -1).await.unwrap();
+        assert_eq!(suspects().await, of(1, 1), "{}", control.outside.engine());
+        let mut tx = control.tx().await;
+        let (a, b) = (["a".to_owned()], ["b".to_owned()]);
+        suspects::take_in_hand(&mut tx, &lease, ObjectType::Role, &a).await.unwrap();
+        suspects::take_in_hand(&mut tx, &lease, ObjectType::Role, &b).await.unwrap();
+        // In the past again, as that says that its owner is alive.
+        tx.commit().await.unwrap();
+        control.outside.sql("update annals_partition set lease_until = 1;");
+        let (next, _) = control.claim(run_id, 600_000).await.unwrap();
+        assert_eq!(suspects().await, of(1, 2));
+
+        // Whoever was taken over notes nothing any more; what was put down is not in hand.
+        let mut tx = control.tx().await;
+        let late = suspects::take_in_hand(&mut tx, &lease, ObjectType::Role, &a).await;
+        assert!(matches!(late, Err(Error::StaleLease { .. })));
+        tx.rollback().await.unwrap();
+        let mut tx = control.tx().await;
+        suspects::take_in_hand(&mut tx, &next, ObjectType::Role, &a).await.unwrap();
+        suspects::put_down(&mut tx, &next).await.unwrap();
+        suspects::note_death(&mut tx, run_id, 0).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(suspects().await, of(2, 3));
+        let mut tx = control.tx().await;
+        suspects::acquit(&mut tx, "T", ObjectType::Role, &a).await.unwrap();
+        suspects::acquit_all(&mut tx, "U").await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(suspects().await, [("b".to_owned(), 3)]);
     }
 }

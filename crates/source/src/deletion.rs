@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use annals_config::profile::{ColumnPath, Deletions, Format, Profile};
 use annals_model::ObjectType;
-use annals_sql::{Row, Stmt, Value};
+use annals_sql::{Db, Row, Stmt, Value};
 
 use crate::catalogue::Survey;
 use crate::change;
@@ -32,7 +32,7 @@ pub struct Deleted {
 /// The table of deletions.
 #[derive(Debug)]
 pub(crate) struct DeletesPlan {
-    scope: Scope,
+    pub(crate) scope: Scope,
     id: IdColumn,
     object_id: IdColumn,
     object_type: ColumnPlan,
@@ -93,6 +93,27 @@ impl Source {
                 return Ok(page);
             }
         }
+    }
+
+    /// Removes rows from the table of deletions: the one thing that is ever written to a source, on a database that was
+    /// opened for it. How many there were.
+    ///
+    /// # Errors
+    /// [`crate::Error::Database`].
+    pub async fn remove_intercepted(&self, writable: &Db, row_ids: &[String]) -> Result<u64> {
+        const REMOVED_MAX: usize = 1_000;
+        let Some(plan) = &self.deletes else { return Ok(0) };
+        let engine = self.db.engine();
+        let (table, column) = (engine.quote(&plan.id.column.table), engine.quote(&plan.id.column.column));
+        let remove =
+            Stmt::built("source.remove_intercepted", format!("delete from {table} where {column} {{in}}"));
+        let mut removed = 0;
+        for ids in row_ids.chunks(REMOVED_MAX) {
+            let mut tx = writable.begin().await?;
+            removed += tx.execute(&remove, vec![plan.id.list(ids.iter().map(String::as_str))]).await?;
+            tx.commit().await?;
+        }
+        Ok(removed)
     }
 
     async fn deleted_rows(

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use annals_config::filter::Expr;
 use annals_config::profile::Profile;
 use annals_model::{Collection, ImageSchema, ObjectType};
-use annals_sql::Db;
+use annals_sql::{Db, OpenTransactions};
 
 use crate::attribute_xml::Limits;
 use crate::catalogue::{Catalogue, Survey};
@@ -39,6 +39,15 @@ pub struct Source {
     pub(crate) deletes: Option<DeletesPlan>,
     release: Option<String>,
     pub(crate) given_now_ms: Option<i64>,
+}
+
+/// How far a run that begins now will surely have read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Horizon {
+    /// Epoch milliseconds of the source's clock.
+    pub at_ms: i64,
+    /// Why the source does not tell when its open transactions began, and what to do about it.
+    pub blind: Option<String>,
 }
 
 impl Source {
@@ -119,14 +128,22 @@ impl Source {
         }
     }
 
-    /// The instant up to which a run that begins now has surely seen everything, epoch milliseconds: the source's time
-    /// less the overlap, which leaves transactions that are under way time to commit (TRAP-04).
+    /// The instant up to which a run that begins now has surely seen everything (TRAP-04): the source's time, or the
+    /// beginning of its oldest open transaction where it tells that, less the overlap. Where it tells, the overlap has
+    /// to cover no more than what the clocks of the system's hosts differ by; else the longest transaction.
     ///
     /// # Errors
     /// [`Error::Database`].
-    pub async fn horizon_ms(&self, overlap_ms: i64) -> Result<i64> {
-        // The start of the oldest open transaction, where the source can be asked for it, will narrow this further.
-        Ok(self.now_ms().await?.saturating_sub(overlap_ms))
+    pub async fn horizon(&self, overlap_ms: i64) -> Result<Horizon> {
+        let now_ms = self.now_ms().await?;
+        if self.given_now_ms.is_some() {
+            return Ok(Horizon { at_ms: now_ms.saturating_sub(overlap_ms), blind: None });
+        }
+        let (seen_ms, blind) = match self.db.open_transactions().await? {
+            OpenTransactions::BeganFrom(oldest_ms) => (oldest_ms.min(now_ms), None),
+            OpenTransactions::Unknown(remedy) => (now_ms, remedy),
+        };
+        Ok(Horizon { at_ms: seen_ms.saturating_sub(overlap_ms), blind })
     }
 
     /// The collections of an object type by property name, with the members that tell their elements apart and

@@ -436,6 +436,18 @@ impl Tx {
         .map_err(|error| Error::from_sqlx(&stmt.name, error))
     }
 
+    /// Has whole pages that this transaction logs compressed, as those of a new index are: on PostgreSQL, where the
+    /// user may set `wal_compression`. Else it does nothing.
+    ///
+    /// # Errors
+    /// As any statement.
+    pub async fn compress_log(&mut self) -> Result<()> {
+        match self.engine() {
+            Engine::Postgres => self.execute_script("sql.compress_log", COMPRESS_LOG).await,
+            Engine::Sqlite | Engine::MySql => Ok(()),
+        }
+    }
+
     /// Runs several statements without parameters: DDL.
     ///
     /// # Errors
@@ -450,6 +462,22 @@ impl Tx {
         .map_err(|error| Error::from_sqlx(name, error))
     }
 }
+
+/// Which of these a server knows depends on how it was built, and who may set it on its administrator.
+const COMPRESS_LOG: &str = "
+    do $$
+    declare method text;
+    begin
+        foreach method in array array['zstd', 'lz4', 'on'] loop
+            begin
+                perform set_config('wal_compression', method, true);
+                return;
+            exception
+                when insufficient_privilege then return;
+                when invalid_parameter_value then null;
+            end;
+        end loop;
+    end $$";
 
 /// The pool that migrations run on.
 pub(crate) enum Pooled<'d> {

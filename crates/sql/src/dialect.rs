@@ -277,7 +277,7 @@ impl Engine {
         }
     }
 
-    const fn now_ms(self) -> &'static str {
+    pub(crate) const fn now_ms(self) -> &'static str {
         match self {
             Self::Sqlite => "cast(round((julianday('now') - 2440587.5) * 86400000.0) as integer)",
             Self::Postgres => "cast(extract(epoch from clock_timestamp()) * 1000 as bigint)",

@@ -55,12 +55,7 @@ impl<'m> Known<'m> {
         } else {
             annals_history::head_images(tx, &compared).await?
         };
-        let samples = |object_type| {
-            let of_type = messages.iter().filter(|message| message.key.object_type == object_type);
-            of_type.filter_map(sample).collect()
-        };
-        let types = captured_types(messages, &decisions);
-        let encoder = dictionaries.encoder(tx, settings.json_format, types, samples).await?;
+        let encoder = encoder(tx, messages, &decisions, settings, dictionaries).await?;
         Ok(Self { heads, images, decisions, repeated, encoder })
     }
 
@@ -70,13 +65,45 @@ impl<'m> Known<'m> {
         settings: &WriterSettings,
         dictionaries: &Dictionaries,
     ) -> Option<Self> {
-        let heads = HashMap::new();
-        let repeated = plan::repeated(messages);
-        let decisions = plan::decisions(&heads, Default::default(), messages, &repeated);
+        let (repeated, decisions) = decide_as_new(messages);
         let types = captured_types(messages, &decisions);
         let encoder = dictionaries.encoder_at_hand(settings.json_format, &types)?;
-        Some(Self { heads, images: HashMap::new(), decisions, repeated, encoder })
+        Some(Self { heads: HashMap::new(), images: HashMap::new(), decisions, repeated, encoder })
     }
+
+    /// The same, with a dictionary that is looked for, or made.
+    pub(crate) async fn read_of_new(
+        tx: &mut Tx,
+        messages: &'m [Message],
+        settings: &WriterSettings,
+        dictionaries: &Dictionaries,
+    ) -> Result<Self, Error> {
+        let (repeated, decisions) = decide_as_new(messages);
+        let encoder = encoder(tx, messages, &decisions, settings, dictionaries).await?;
+        Ok(Self { heads: HashMap::new(), images: HashMap::new(), decisions, repeated, encoder })
+    }
+}
+
+fn decide_as_new(messages: &[Message]) -> (HashSet<&ObjectKey>, Vec<Decision>) {
+    let repeated = plan::repeated(messages);
+    let decisions = plan::decisions(&HashMap::new(), Default::default(), messages, &repeated);
+    (repeated, decisions)
+}
+
+/// What the messages that become captures are to be stored with.
+async fn encoder(
+    tx: &mut Tx,
+    messages: &[Message],
+    decisions: &[Decision],
+    settings: &WriterSettings,
+    dictionaries: &Dictionaries,
+) -> Result<Encoder, Error> {
+    let samples = |object_type| {
+        let of_type = messages.iter().filter(|message| message.key.object_type == object_type);
+        of_type.filter_map(sample).collect()
+    };
+    let types = captured_types(messages, decisions);
+    Ok(dictionaries.encoder(tx, settings.json_format, types, samples).await?)
 }
 
 /// The types of which there will be captures.

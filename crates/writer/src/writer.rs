@@ -12,6 +12,7 @@ use annals_model::{
 };
 use annals_runs::dead::DeadLetter;
 use annals_sql::Db;
+use tokio::sync::OnceCell;
 
 use crate::transaction::{Counts, Known, produce};
 use crate::{Error, Treatment, letter};
@@ -24,8 +25,9 @@ pub struct WriterSettings {
     /// The most patches between two full captures; 0: every capture is full (IIQ-41). Never more than
     /// [`annals_history::PATCHES_MAX`].
     pub max_allowed_patches: u32,
-    /// Objects are new until one turns out not to be: no heads are looked up before. For a first load, in which nearly
-    /// all are; a delivery that meets a head nevertheless is written a second time.
+    /// The run loads history for the first time ([`annals_history::is_first_load`]): what comes under a partition's first
+    /// lease is taken for new, and no heads are looked up before. A delivery that meets a head nevertheless is written a
+    /// second time.
     pub expects_new: bool,
     /// A full capture older than this many days gets no more patches (IIQ-42); none: it never is too old.
     pub capture_max_age_days: Option<u32>,
@@ -36,6 +38,8 @@ pub struct Writer {
     settings: WriterSettings,
     clock: Arc<dyn Clock>,
     dictionaries: Dictionaries,
+    /// Set once the key of heads is there for certain, where `expects_new` leaves it open.
+    head_key: OnceCell<()>,
     /// By run, partition and epoch; only where there was something to park.
     parked: Mutex<HashMap<(i64, i32, i64), Parked>>,
 }
@@ -59,6 +63,9 @@ struct Parked {
 
 /// Waits before a delivery is tried again, milliseconds.
 const BACKOFF_MS: [u64; 4] = [50, 200, 800, 3_200];
+
+/// Under which nobody can have written a partition before.
+const FIRST_EPOCH: i64 = 1;
 
 /// What an attempt is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -89,7 +96,13 @@ impl Writer {
     /// A writer; `clock` says when history learns of what it writes.
     #[must_use]
     pub fn new(settings: WriterSettings, clock: Arc<dyn Clock>) -> Self {
-        Self { settings, clock, dictionaries: Dictionaries::default(), parked: Mutex::default() }
+        Self {
+            settings,
+            clock,
+            dictionaries: Dictionaries::default(),
+            head_key: OnceCell::new(),
+            parked: Mutex::default(),
+        }
     }
 
     /// Writes a delivery in one transaction, product and progress together. When a message cannot be written, it is
@@ -198,7 +211,9 @@ impl Writer {
     /// Writes, trying again while there is a chance.
     async fn persist(&self, db: &Db, work: Work<'_>) -> Result<Counts, Error> {
         let is_capture = |message: &Message| matches!(message.operation, Operation::Capture(_));
-        let expects_new = self.settings.expects_new && work.messages.iter().all(is_capture);
+        let expects_new = self.settings.expects_new
+            && work.lease.epoch == FIRST_EPOCH
+            && work.messages.iter().all(is_capture);
         let mut purpose = if expects_new { Purpose::KeepNew } else { Purpose::Keep };
         let mut backoff = BACKOFF_MS.into_iter();
         loop {
@@ -210,6 +225,8 @@ impl Writer {
                 }
                 Err(error) => error,
             };
+            // It may have been written all the same, and only the answer got lost.
+            purpose = Purpose::Keep;
             let again = error.treatment() == Treatment::Again;
             if again {
                 let Some(wait_ms) = backoff.next() else { return Err(error) };
@@ -239,11 +256,21 @@ impl Writer {
         };
         // Made beforehand where nothing need be read for it: SQLite has one transaction at a time that may write.
         let product = known.map(|known| produce(work.messages, known, settings, recorded_ms)).transpose()?;
+        if self.settings.expects_new && purpose != Purpose::KeepNew {
+            self.head_key.get_or_try_init(|| make_head_key(db)).await?;
+        }
         let mut tx = db.begin().await?;
         let product = match product {
             Some(product) => product,
             None => {
-                let known = Known::read(&mut tx, work.messages, settings, dictionaries).await?;
+                let known = match purpose {
+                    Purpose::KeepNew => {
+                        Known::read_of_new(&mut tx, work.messages, settings, dictionaries).await?
+                    }
+                    Purpose::Keep | Purpose::Trial => {
+                        Known::read(&mut tx, work.messages, settings, dictionaries).await?
+                    }
+                };
                 produce(work.messages, known, settings, recorded_ms)?
             }
         };
@@ -282,6 +309,12 @@ async fn is_saved(db: &Db, work: Work<'_>) -> Result<bool, Error> {
     let saved = annals_runs::state::is_saved(&mut tx, work.lease, checkpoint).await?;
     tx.rollback().await?;
     Ok(saved)
+}
+
+async fn make_head_key(db: &Db) -> Result<(), Error> {
+    let mut tx = db.begin().await?;
+    annals_history::make_head_key(&mut tx).await?;
+    Ok(tx.commit().await?)
 }
 
 fn key(lease: &PartitionLease) -> (i64, i32, i64) {

@@ -5,6 +5,7 @@ use annals_config::banner::run_banners;
 use annals_history::CompactSaving;
 use annals_model::{Clock as _, JsonFormat, TaskStatus, error_chain};
 use annals_runs::run;
+use annals_source::{Horizon, Source};
 use annals_sql::{Access, Db, Engine};
 use serde_json::json;
 
@@ -241,6 +242,28 @@ async fn source(config: &Config, findings: &mut Findings) {
             }
         }
         Err(error) => findings.error("clocks", Exit::SourceUnreachable, error_chain(&error), ""),
+    }
+    late_commits(config, &source, findings).await;
+}
+
+/// Whether the source tells of its open transactions, so that the overlap need not cover them (TRAP-04).
+async fn late_commits(config: &Config, source: &Source, findings: &mut Findings) {
+    const STEP: &str = "late commits";
+    let overlap_ms = config.service.source.overlap_ms;
+    match source.horizon(overlap_ms).await {
+        Ok(Horizon { blind: Some(blind), .. }) => findings.warn(
+            STEP,
+            format!("only source.overlapSeconds = {} guards them", overlap_ms / 1_000),
+            &format!("As to the source, {blind}"),
+        ),
+        Ok(Horizon { at_ms, blind: None }) => match source.now_ms().await {
+            Ok(now_ms) => findings.ok(
+                STEP,
+                format!("a run that begins now has read everything up to {} s ago", (now_ms - at_ms) / 1_000),
+            ),
+            Err(error) => findings.error(STEP, Exit::SourceUnreachable, error_chain(&error), ""),
+        },
+        Err(error) => findings.error(STEP, Exit::SourceUnreachable, error_chain(&error), ""),
     }
 }
 

@@ -6,19 +6,22 @@ mod check;
 mod daemon;
 mod demo;
 mod doctor;
+mod failures;
 mod init;
 mod migrate;
 mod plan;
+mod reconcile;
 mod repack;
 mod run;
 mod runs;
 mod schedule;
+mod source;
 mod timeline;
 mod transform;
 
 use annals_config::Config;
 
-use crate::cli::{Cli, Command, Global, HistoryCommand, RunsCommand};
+use crate::cli::{Cli, Command, FailuresCommand, Global, HistoryCommand, RunsCommand, SourceCommand};
 use crate::context::load_config;
 use crate::exit::{Exit, Failure};
 
@@ -43,11 +46,26 @@ pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
             }
             RunsCommand::Show { run } => runs::show(&global, &config(&global)?, run).await,
         },
+        Command::Reconcile(arguments) => reconcile::execute(&global, config(&global)?, &arguments).await,
+        Command::Failures { command } => match command {
+            FailuresCommand::List { task, filter } => {
+                failures::list(&global, &config(&global)?, &task, &filter).await
+            }
+            FailuresCommand::Retry(choice) => {
+                failures::decide(&global, &config(&global)?, &choice, failures::Verdict::Retry).await
+            }
+            FailuresCommand::Drop(choice) => {
+                failures::decide(&global, &config(&global)?, &choice, failures::Verdict::Drop).await
+            }
+        },
         Command::Plan(arguments) => plan::execute(&global, &config(&global)?, &arguments).await,
         Command::Transform(arguments) => transform::execute(&config(&global)?, &arguments).await,
         Command::Capture(arguments) => capture::execute(&global, config(&global)?, &arguments).await,
         Command::AsOf(arguments) => as_of::execute(&global, &config(&global)?, &arguments).await,
         Command::Timeline(arguments) => timeline::execute(&global, &config(&global)?, &arguments).await,
+        Command::Source { command: SourceCommand::DeleteTriggers } => {
+            source::delete_triggers(&config(&global)?).await
+        }
         Command::History { command: HistoryCommand::Repack(arguments) } => {
             repack::execute(&global, &config(&global)?, &arguments).await
         }

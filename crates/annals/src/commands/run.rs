@@ -59,14 +59,19 @@ pub(crate) async fn execute_with(
     let run_id = outcome?.run_id;
     let (run, messages) = ended(&history, run_id).await?;
     print_results(global, &run)?;
-    for message in &messages {
-        eprintln!("{}: {}", message.status.as_str(), message.text);
-    }
-    eprintln!("{}", done_line(&run, began.elapsed().as_secs_f64()));
+    say_end(&run, &messages, began);
     Ok(Executed { exit: exit_of(&run, pipeline.stop.asked()) })
 }
 
-async fn ended(history: &Db, run_id: i64) -> Result<(Run, Vec<RunMessage>), Failure> {
+/// Tells people how a run ended.
+pub(crate) fn say_end(run: &Run, messages: &[RunMessage], began: Instant) {
+    for message in messages {
+        eprintln!("{}: {}", message.status.as_str(), message.text);
+    }
+    eprintln!("{}", done_line(run, began.elapsed().as_secs_f64()));
+}
+
+pub(crate) async fn ended(history: &Db, run_id: i64) -> Result<(Run, Vec<RunMessage>), Failure> {
     let mut tx = history.begin_read().await?;
     Ok((runs::get(&mut tx, run_id).await?, runs::messages(&mut tx, run_id).await?))
 }
@@ -101,7 +106,7 @@ pub(crate) fn done_line(run: &Run, seconds: f64) -> String {
     )
 }
 
-fn exit_of(run: &Run, interrupted: bool) -> Exit {
+pub(crate) fn exit_of(run: &Run, interrupted: bool) -> Exit {
     let failed = run.counters.total_extracted_objects_failed + run.counters.total_publishing_fails;
     match run.status {
         _ if interrupted => Exit::Interrupted,
@@ -113,7 +118,7 @@ fn exit_of(run: &Run, interrupted: bool) -> Exit {
 }
 
 /// The first signal asks the workers to stop after the batch in hand, a second one ends the process.
-fn stop_on_signal(stop: &Stop) {
+pub(crate) fn stop_on_signal(stop: &Stop) {
     let stop = stop.clone();
     tokio::spawn(async move {
         if tokio::signal::ctrl_c().await.is_ok() {

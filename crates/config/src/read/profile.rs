@@ -61,6 +61,7 @@ fn intercepted_deletes(value: &Value<'_>, around: Surroundings) -> Option<Interc
     let scope = Scope { aliases: Vec::new(), release: around.release };
     let help = "write deleted: with the column that says when it was deleted";
     let deleted = fields.need("deleted", help).and_then(|value| change_column(&value, &scope));
+    let others = fields.get("others").map(|value| others(&value)).unwrap_or_default();
     fields.finish();
     Some(InterceptedDeletes {
         table: name?,
@@ -68,7 +69,17 @@ fn intercepted_deletes(value: &Value<'_>, around: Surroundings) -> Option<Interc
         object_id: object_id?,
         object_type: object_type?,
         deleted: deleted?,
+        others,
     })
+}
+
+fn others(value: &Value<'_>) -> BTreeMap<String, String> {
+    let entries = value.entries().unwrap_or_default();
+    let pairs = entries.iter().filter_map(|entry| {
+        let text = Value::of(value.file, entry).text()?;
+        Some((entry.key.clone(), text))
+    });
+    pairs.collect()
 }
 
 fn object_types(fields: &mut Fields<'_>, around: Surroundings) -> BTreeMap<ObjectType, TypeProfile> {

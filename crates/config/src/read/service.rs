@@ -10,7 +10,8 @@ use crate::node::Position;
 use crate::read::schedule::time_zone;
 use crate::read::url::{HISTORY_SCHEMES, SOURCE_SCHEMES, database_url, literal_password};
 use crate::service::{
-    CaptureSettings, HistoryDb, HistoryIndexes, Limits, LogSettings, QueueSettings, Service, SourceDb,
+    CaptureSettings, HistoryDb, HistoryIndexes, InterceptedRows, Limits, LogSettings, QueueSettings, Service,
+    SourceDb,
 };
 use crate::value::Value;
 
@@ -63,7 +64,12 @@ fn cores() -> u32 {
 }
 
 fn source(fields: &mut Fields<'_>, dir: &Path, secrets: &mut Vec<Range<usize>>) -> (SourceDb, Position) {
-    let mut source = SourceDb { profile: String::new(), url: String::new(), overlap_ms: 60_000 };
+    let mut source = SourceDb {
+        profile: String::new(),
+        url: String::new(),
+        overlap_ms: 60_000,
+        intercepted_deletes: InterceptedRows::Keep,
+    };
     let mut profile_at = fields.at;
     let help = "write source: with the keys `profile` and `url` below it";
     if let Some(value) = fields.need("source", help)
@@ -79,6 +85,10 @@ fn source(fields: &mut Fields<'_>, dir: &Path, secrets: &mut Vec<Range<usize>>) 
         }
         if let Some(seconds) = fields.get("overlapSeconds").and_then(|value| value.whole_u32(0..=86_400)) {
             source.overlap_ms = i64::from(seconds) * 1_000;
+        }
+        let words = [("keep", InterceptedRows::Keep), ("remove", InterceptedRows::Remove)];
+        if let Some(rows) = fields.get("interceptedDeletes").and_then(|value| value.word(&words)) {
+            source.intercepted_deletes = rows;
         }
         fields.finish();
     }

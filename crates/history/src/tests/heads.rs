@@ -9,7 +9,7 @@ use super::{full, hashes, histories, identity, image, key};
 use annals_sql::{Access, Db};
 use annals_testkit::{database, history_engines};
 
-use crate::{Error, defer_indexes, find_objects, heads, is_empty, kept, living, living_page};
+use crate::{Error, defer_indexes, find_objects, heads, is_empty, is_first_load, kept, living, living_page};
 use crate::{make_deferred_indexes, migrations};
 
 /// A head as the writer would make it after one full capture.
@@ -236,7 +236,7 @@ async fn deferred_indexes_are_made_again() {
         let before = indexes(&history);
         let mut tx = history.db.begin().await.unwrap();
         assert!(is_empty(&mut tx).await.unwrap());
-        let dropped = defer_indexes(&mut tx).await.unwrap();
+        let dropped = defer_indexes(&mut tx, 7).await.unwrap();
         tx.commit().await.unwrap();
         let between = indexes(&history);
         assert_eq!(before.lines().count() - between.lines().count(), dropped);
@@ -244,11 +244,18 @@ async fn deferred_indexes_are_made_again() {
             !between.contains("annals_head_name") && !between.contains("spt_hist_identity_capture_object")
         );
         assert!(between.contains("spt_hist_identity_object"), "entity rows are looked up by each write");
+        assert!(between.contains("spt_hist_identity_req_capture_object"), "requests are, by their items");
+        let keyless = history.outside.engine() == annals_testkit::Engine::Postgres;
+        assert!(!between.contains("annals_head_pkey"));
+        assert!(is_first_load(&history.db, 7).await.unwrap());
+        assert!(!indexes(&history).contains("annals_head_pkey"), "the run itself goes on without");
 
         // Heads and rows are written as ever.
         let some = ImageHashes { full: "F".to_owned(), smart: "S".to_owned() };
         history.write(|writes| writes.head(identity("i1"), head("c1", 10, &some), false)).await;
-        assert_eq!(make_deferred_indexes(&history.db).await.unwrap(), dropped);
+        assert!(!is_first_load(&history.db, 8).await.unwrap());
+        assert_eq!(indexes(&history).contains("annals_head_pkey"), keyless, "another run has made the key");
+        assert_eq!(make_deferred_indexes(&history.db).await.unwrap(), dropped - usize::from(keyless));
         assert_eq!(indexes(&history), before);
         assert_eq!(make_deferred_indexes(&history.db).await.unwrap(), 0);
         assert!(!is_empty(&mut history.read().await).await.unwrap());

@@ -63,6 +63,11 @@ impl Lab {
         open(&self.db, &self.profile).await
     }
 
+    /// Opens it by its profile under another URL, which names another user.
+    pub(crate) async fn open_as(&self, url: &str) -> Source {
+        try_open_url(url, &self.profile).await.unwrap_or_else(|error| panic!("{}: {error}", self.db.engine()))
+    }
+
     /// Opens it by another profile.
     pub(crate) async fn try_open(&self, profile: &str) -> Result<Source, Error> {
         try_open(&self.db, profile).await
@@ -81,7 +86,11 @@ pub(crate) async fn open(db: &TestDb, profile: &str) -> Source {
 }
 
 async fn try_open(db: &TestDb, profile: &str) -> Result<Source, Error> {
-    let db = must(Db::open(db.url(), Access::ReadOnly).await);
+    try_open_url(db.url(), profile).await
+}
+
+async fn try_open_url(url: &str, profile: &str) -> Result<Source, Error> {
+    let db = must(Db::open(url, Access::ReadOnly).await);
     let limits = Limits { bytes_max: BYTES_MAX, nesting_max: 50 };
     let settings = SourceSettings {
         limits,

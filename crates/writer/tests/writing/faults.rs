@@ -238,6 +238,27 @@ async fn what_was_taken_for_new_and_is_not_is_written_as_it_should_be() {
     }
 }
 
+/// Without the key of heads nothing but the first lease's order keeps objects apart: who takes a partition over makes
+/// the key and finds what its predecessor has written.
+#[tokio::test]
+async fn who_takes_over_a_first_load_finds_what_is_there() {
+    for mut world in worlds(&WriterSettings { expects_new: true, ..FULL }).await {
+        let mut tx = world.db.begin().await.unwrap();
+        annals_history::defer_indexes(&mut tx, world.lease.run_id).await.unwrap();
+        tx.commit().await.unwrap();
+        let first = vec![capture("i1", ann("A"), 100, 200), capture("i2", ann("A"), 100, 200)];
+        world.deliver(first.clone(), None).await.unwrap();
+        world.sql("update annals_partition set lease_epoch = 2;");
+        world.lease.epoch = 2;
+        let again = [first, vec![capture("i3", ann("A"), 100, 200)]].concat();
+        world.deliver(again, None).await.unwrap();
+        assert_eq!(world.sql("select sum(full_captures), sum(duplicates) from annals_run_write;"), "3|2");
+        assert_eq!(world.sql("select object_id from annals_head order by object_id;"), "i1\ni2\ni3");
+        let left_away = "select count(*) from annals_deferred_index where name = 'annals_head_pkey';";
+        assert_eq!(world.sql(left_away), "0");
+    }
+}
+
 /// The state that a later delivery of the lease saves would pass over the one that is missing.
 #[tokio::test]
 async fn nothing_is_written_after_a_delivery_that_was_not() {

@@ -1,0 +1,125 @@
+//! What a partition has on its way to the writer.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use annals_model::{
+    Counters, Delivery, Message, ObjectFailure, ObjectKey, ObjectType, PartitionLease, RequestState, Stage,
+};
+use annals_queue::Receipt;
+use annals_runs::suspects::Suspects;
+
+use super::{Extractor, bytes_of, queue_error};
+use crate::Error;
+
+/// What a partition has done, and what is still on its way to the database.
+pub(super) struct Progress {
+    pub(super) state: RequestState,
+    /// Bytes of an image in the last batch, by object type.
+    pub(super) mean_bytes: BTreeMap<ObjectType, usize>,
+    pub(super) receipts: VecDeque<Receipt>,
+    /// What may have killed workers before, of the whole task.
+    pub(super) suspects: Suspects,
+    /// Objects failed in the last chunk.
+    pub(super) has_new_failures: bool,
+}
+
+impl Progress {
+    /// Waits until there is room for one more delivery on its way.
+    async fn room(&mut self, lease: &PartitionLease, waiting_max: usize) -> Result<(), Error> {
+        while self.receipts.len() > waiting_max {
+            self.next_written(lease).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn all_written(&mut self, lease: &PartitionLease) -> Result<(), Error> {
+        while !self.receipts.is_empty() {
+            self.next_written(lease).await?;
+        }
+        Ok(())
+    }
+
+    async fn next_written(&mut self, lease: &PartitionLease) -> Result<(), Error> {
+        match self.receipts.pop_front() {
+            Some(receipt) => receipt.written().await.map_err(|source| queue_error(lease, source)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Messages of a chunk on their way out, cut by count and by bytes.
+pub(super) struct Outbox<'e> {
+    extractor: &'e Extractor,
+    pub(super) lease: &'e PartitionLease,
+    messages: Vec<Message>,
+    bytes: usize,
+    pub(super) failures: Vec<ObjectFailure>,
+}
+
+impl<'e> Outbox<'e> {
+    pub(super) fn new(extractor: &'e Extractor, lease: &'e PartitionLease) -> Self {
+        Self { extractor, lease, messages: Vec::new(), bytes: 0, failures: Vec::new() }
+    }
+
+    /// Puts a message in, sending what is there when it is enough. `false` if the queue does not take the message.
+    pub(super) async fn put(&mut self, message: Message, progress: &mut Progress) -> Result<bool, Error> {
+        if let Err(error) = self.extractor.queue.admit(&message) {
+            let ObjectKey { object_type, object_id, .. } = message.key;
+            progress.state.counters.total_publishing_fails += 1;
+            self.failures.push(ObjectFailure {
+                object_type,
+                object_id,
+                stage: Stage::Publish,
+                error: error.to_string(),
+            });
+            return Ok(false);
+        }
+        self.bytes += bytes_of(&message);
+        self.messages.push(message);
+        let settings = &self.extractor.settings;
+        if self.messages.len() >= settings.batch_objects_max || self.bytes >= settings.batch_bytes_max {
+            self.send(None, progress).await?;
+        }
+        Ok(true)
+    }
+
+    pub(super) fn fail(
+        &mut self,
+        object_type: ObjectType,
+        object_id: String,
+        stage: Stage,
+        error: String,
+        counters: &mut Counters,
+    ) {
+        counters.total_extracted_objects_failed += 1;
+        self.failures.push(ObjectFailure { object_type, object_id, stage, error });
+    }
+
+    /// Ends the chunk: the rest of the messages goes out with the state to save.
+    pub(super) async fn close(mut self, progress: &mut Progress) -> Result<(), Error> {
+        progress.state.chunks_done += 1;
+        let failures = std::mem::take(&mut self.failures);
+        progress.has_new_failures = !failures.is_empty();
+        let checkpoint = RequestState { failures, ..progress.state.clone() };
+        self.send(Some(checkpoint), progress).await
+    }
+
+    /// Sends what is there and waits until all of it is written.
+    pub(super) async fn flush(&mut self, progress: &mut Progress) -> Result<(), Error> {
+        if !self.messages.is_empty() {
+            self.send(None, progress).await?;
+        }
+        progress.all_written(self.lease).await
+    }
+
+    async fn send(&mut self, checkpoint: Option<RequestState>, progress: &mut Progress) -> Result<(), Error> {
+        progress.room(self.lease, self.extractor.settings.waiting_max).await?;
+        self.bytes = 0;
+        let delivery =
+            Delivery { lease: self.lease.clone(), messages: std::mem::take(&mut self.messages), checkpoint };
+        let receipt =
+            self.extractor.queue.publish(delivery).await.map_err(|source| queue_error(self.lease, source))?;
+        progress.receipts.push_back(receipt);
+        Ok(())
+    }
+}
