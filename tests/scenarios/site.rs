@@ -262,6 +262,7 @@ impl Site {
             host: &pipeline.host,
             trigger: Trigger::Adhoc,
             scope: Scope::Task,
+            fire: None,
         };
         begin(dispatch).await.unwrap()
     }

@@ -11,7 +11,7 @@ use annals_config::extract::ExtractedObject;
 use annals_config::service::InterceptedRows;
 use annals_config::task::Task;
 use annals_dispatcher::{
-    Begun, Dispatch, Findings, Finished, Report, Scope, begin, begin_fire, compare, finish, remove_noted,
+    Begun, Dispatch, Findings, Finished, Report, Scope, begin, compare, finish, remove_noted,
 };
 use annals_extract::{ExtractSettings, Extractor, ImagePlan, Stop};
 use annals_model::schedule::{Kind, Waiting};
@@ -74,11 +74,11 @@ impl Pipeline {
         scope: Scope<'_>,
         done: Arc<Done>,
     ) -> anyhow::Result<Outcome> {
-        let begun = begin(self.dispatch(task, trigger, scope)).await?;
-        self.go_on(task, begun, scope, done).await
+        self.begin_and_complete(self.dispatch(task, trigger, scope), done).await
     }
 
-    /// Executes a task for a fire of the schedule ledger; `None` if another host has started it.
+    /// Executes a task for a fire of the schedule ledger; `None` if the fire was started elsewhere, or the task is being
+    /// executed.
     ///
     /// # Errors
     /// Where the run could not even be recorded: then the fire waits still. A run that fails is an outcome.
@@ -89,10 +89,23 @@ impl Pipeline {
         done: Arc<Done>,
     ) -> anyhow::Result<Option<Outcome>> {
         let trigger = if fire.kind == Kind::Asked { Trigger::Adhoc } else { Trigger::Scheduled };
-        match begin_fire(self.dispatch(task, trigger, Scope::Task), fire).await? {
-            Some(begun) => self.go_on(task, begun, Scope::Task, done).await.map(Some),
-            None => Ok(None),
+        let dispatch = Dispatch { fire: Some(fire), ..self.dispatch(task, trigger, Scope::Task) };
+        match self.begin_and_complete(dispatch, done).await {
+            Err(error) if matches!(error.downcast_ref(), Some(annals_dispatcher::Error::FireTaken)) => {
+                Ok(None)
+            }
+            outcome => outcome.map(Some),
         }
+    }
+
+    async fn begin_and_complete(&self, dispatch: Dispatch<'_>, done: Arc<Done>) -> anyhow::Result<Outcome> {
+        let (run_id, objects) = match begin(dispatch).await? {
+            Begun::Ended(run_id) => return Ok(Outcome { run_id, finished: None }),
+            Begun::Running { run_id, objects, .. } => (run_id, objects),
+        };
+        done.total.store(objects, Ordering::Relaxed);
+        let finished = self.complete(dispatch.task, run_id, dispatch.scope, done).await?;
+        Ok(Outcome { run_id, finished: Some(finished) })
     }
 
     fn dispatch<'d>(&'d self, task: &'d Task, trigger: Trigger, scope: Scope<'d>) -> Dispatch<'d> {
@@ -105,24 +118,8 @@ impl Pipeline {
             host: &self.host,
             trigger,
             scope,
+            fire: None,
         }
-    }
-
-    /// Executes a run that was begun.
-    async fn go_on(
-        &self,
-        task: &Task,
-        begun: Begun,
-        scope: Scope<'_>,
-        done: Arc<Done>,
-    ) -> anyhow::Result<Outcome> {
-        let (run_id, objects) = match begun {
-            Begun::Ended(run_id) => return Ok(Outcome { run_id, finished: None }),
-            Begun::Running { run_id, objects, .. } => (run_id, objects),
-        };
-        done.total.store(objects, Ordering::Relaxed);
-        let finished = self.complete(task, run_id, scope, done).await?;
-        Ok(Outcome { run_id, finished: Some(finished) })
     }
 
     /// Compares source and history, of all the task's types or of one, and captures what differs, in a run of its own;

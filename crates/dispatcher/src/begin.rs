@@ -41,6 +41,8 @@ pub struct Dispatch<'d> {
     pub trigger: Trigger,
     /// What it reads.
     pub scope: Scope<'d>,
+    /// The fire of the schedule ledger that it is executed for: its outcome and the run are recorded together (TRAP-11).
+    pub fire: Option<&'d Waiting>,
 }
 
 /// What a run reads.
@@ -85,43 +87,8 @@ impl Begun {
 ///
 /// # Errors
 /// From the source or the history database; a run that was recorded then has ended in error, with the reason among its
-/// messages.
+/// messages. `FireTaken`: nothing is recorded.
 pub async fn begin(dispatch: Dispatch<'_>) -> Result<Begun, Error> {
-    let horizon_ms = horizon_ms(dispatch).await?;
-    let mut tx = dispatch.history.begin().await?;
-    let (run_id, since_ms) = match record(&mut tx, dispatch, horizon_ms).await? {
-        Recorded::Locked { run_id, holder } => {
-            refuse(&mut tx, dispatch.task, run_id, holder).await?;
-            tx.commit().await?;
-            return Ok(Begun::Ended(run_id));
-        }
-        Recorded::Begun { run_id, since_ms } => (run_id, since_ms),
-    };
-    tx.commit().await?;
-    go_on(dispatch, run_id, since_ms).await
-}
-
-/// The same for a fire of the schedule ledger, whose outcome and run are recorded together (TRAP-11). `None`: another
-/// host has started it, or the task is being executed; then nothing is recorded.
-///
-/// # Errors
-/// As [`begin`]; unless the run was recorded the fire waits still.
-pub async fn begin_fire(dispatch: Dispatch<'_>, fire: &Waiting) -> Result<Option<Begun>, Error> {
-    let horizon_ms = horizon_ms(dispatch).await?;
-    let mut tx = dispatch.history.begin().await?;
-    let Recorded::Begun { run_id, since_ms } = record(&mut tx, dispatch, horizon_ms).await? else {
-        tx.rollback().await?;
-        return Ok(None);
-    };
-    if !schedule::started(&mut tx, &dispatch.task.name, fire, run_id, dispatch.host).await? {
-        tx.rollback().await?;
-        return Ok(None);
-    }
-    tx.commit().await?;
-    go_on(dispatch, run_id, since_ms).await.map(Some)
-}
-
-async fn horizon_ms(dispatch: Dispatch<'_>) -> Result<i64, Error> {
     let overlap_ms = dispatch.config.service.source.overlap_ms;
     let horizon = dispatch.source.horizon(overlap_ms).await?;
     if let Some(blind) = &horizon.blind {
@@ -130,11 +97,10 @@ async fn horizon_ms(dispatch: Dispatch<'_>) -> Result<i64, Error> {
             overlap_ms / 1_000
         );
     }
-    Ok(horizon.at_ms)
-}
-
-/// Shares out the objects of a run that was recorded; what goes wrong ends it in error.
-async fn go_on(dispatch: Dispatch<'_>, run_id: i64, since_ms: Option<i64>) -> Result<Begun, Error> {
+    let (run_id, since_ms) = match record(dispatch, horizon.at_ms).await? {
+        Recorded::Locked(run_id) => return Ok(Begun::Ended(run_id)),
+        Recorded::Begun { run_id, since_ms } => (run_id, since_ms),
+    };
     match dispatch_objects(dispatch, run_id, since_ms).await {
         Ok(begun) => Ok(begun),
         Err(error) => {
@@ -151,49 +117,47 @@ async fn go_on(dispatch: Dispatch<'_>, run_id: i64, since_ms: Option<i64>) -> Re
 }
 
 enum Recorded {
-    /// A living run, if it can be named, has the task's lock.
-    Locked {
-        run_id: i64,
-        holder: Option<i64>,
-    },
-    Begun {
-        run_id: i64,
-        since_ms: Option<i64>,
-    },
+    Locked(i64),
+    Begun { run_id: i64, since_ms: Option<i64> },
 }
 
-/// Records the run and takes the task's lock.
-async fn record(tx: &mut Tx, dispatch: Dispatch<'_>, horizon_ms: i64) -> Result<Recorded, Error> {
+/// Records the run and takes the task's lock; without the lock the run ends at once.
+async fn record(dispatch: Dispatch<'_>, horizon_ms: i64) -> Result<Recorded, Error> {
     let task = dispatch.task;
-    tasks::ensure(tx, &task.name, &task.extract_configuration).await?;
-    let since_ms = timestamp::get(tx, &task.name).await?;
+    let mut tx = dispatch.history.begin().await?;
+    tasks::ensure(&mut tx, &task.name, &task.extract_configuration).await?;
+    let since_ms = timestamp::get(&mut tx, &task.name).await?;
     let new = NewRun {
         task: task.name.clone(),
         trigger: dispatch.trigger,
         host: dispatch.host.to_owned(),
-        config_version: config_version::record(tx, &dispatch.config.snapshot).await?,
+        config_version: config_version::record(&mut tx, &dispatch.config.snapshot).await?,
         since_ms,
         horizon_ms,
     };
-    let run_id = run::begin(tx, &new).await?;
-    let holder = tasks::holder(tx, &task.name).await?.map(|holder| holder.run_id);
-    if !tasks::lock(tx, &task.name, run_id, tasks::LOCK_STALE_MS).await? {
-        return Ok(Recorded::Locked { run_id, holder });
+    let run_id = run::begin(&mut tx, &new).await?;
+    let holder = tasks::holder(&mut tx, &task.name).await?;
+    let locked = tasks::lock(&mut tx, &task.name, run_id, tasks::LOCK_STALE_MS).await?;
+    if let Some(fire) = dispatch.fire
+        && !(locked && schedule::started(&mut tx, &task.name, fire, run_id, dispatch.host).await?)
+    {
+        tx.rollback().await?;
+        return Err(Error::FireTaken);
+    }
+    if !locked {
+        let holder = holder.map_or_else(String::new, |holder| format!(" by run {}", holder.run_id));
+        let text = format!("Task `{}` is being executed{holder}; try again when it has ended.", task.name);
+        run::add_messages(&mut tx, run_id, &[RunMessage { status: TaskStatus::Error, text }]).await?;
+        let nothing = serde_json::Value::Null;
+        run::end(&mut tx, run_id, TaskStatus::Error, "LockTimeout", &Counters::default(), &nothing).await?;
+        tx.commit().await?;
+        return Ok(Recorded::Locked(run_id));
     }
     if let Some(dead) = holder {
-        give_up_dead_run(tx, dead).await?;
+        give_up_dead_run(&mut tx, dead.run_id).await?;
     }
+    tx.commit().await?;
     Ok(Recorded::Begun { run_id, since_ms })
-}
-
-/// Ends a run that has not got its task's lock.
-async fn refuse(tx: &mut Tx, task: &Task, run_id: i64, holder: Option<i64>) -> Result<(), Error> {
-    let holder = holder.map_or_else(String::new, |holder| format!(" by run {holder}"));
-    let text = format!("Task `{}` is being executed{holder}; try again when it has ended.", task.name);
-    run::add_messages(tx, run_id, &[RunMessage { status: TaskStatus::Error, text }]).await?;
-    let nothing = serde_json::Value::Null;
-    run::end(tx, run_id, TaskStatus::Error, "LockTimeout", &Counters::default(), &nothing).await?;
-    Ok(())
 }
 
 /// Ends a run whose host vanished; its named timestamp has not moved, so this run reads everything that it would have.

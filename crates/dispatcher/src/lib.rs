@@ -8,7 +8,7 @@ mod finish;
 mod qualify;
 mod reconcile;
 
-pub use begin::{Begun, Dispatch, Scope, begin, begin_fire};
+pub use begin::{Begun, Dispatch, Scope, begin};
 pub use deletions::remove_noted;
 pub use error::Error;
 pub use finish::{Finished, finish};
