@@ -1,8 +1,7 @@
 //! A database and its transactions.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -42,7 +41,6 @@ const CONNECTIONS_MAX: u32 = 8;
 #[derive(Debug, Clone)]
 pub struct Db {
     pools: Pools,
-    file: Option<Arc<Path>>,
     column_types: ColumnTypes,
 }
 
@@ -101,13 +99,28 @@ impl Db {
                 ));
             }
         };
-        Ok(Self { pools, file: file(url)?.map(Arc::from), column_types: ColumnTypes::default() })
+        Ok(Self { pools, column_types: ColumnTypes::default() })
     }
 
-    /// The file that the database is; `None`: a server has it.
+    /// The same database by connections whose transactions the server ends when nothing happens in them for so long,
+    /// milliseconds: a process that stands still, or whose host is gone, must not hold rows that others need. Where the
+    /// engine cannot, it is the database as it is.
     #[must_use]
-    pub fn file(&self) -> Option<&Path> {
-        self.file.as_deref()
+    pub fn with_idle_max(&self, idle_ms: i64) -> Self {
+        let Pools::Postgres(pool) = &self.pools else { return self.clone() };
+        let options = pool.connect_options().as_ref().clone();
+        let options = options.options([("idle_in_transaction_session_timeout", idle_ms)]);
+        let pools = Pools::Postgres(postgres_pool(options, pool.options().get_max_connections()));
+        Self { pools, column_types: self.column_types.clone() }
+    }
+
+    /// A connection beside those of this database, for what must not wait until one of them is free. SQLite has one
+    /// writer, for which all wait in turn: there it is the database as it is.
+    #[must_use]
+    pub fn beside(&self) -> Self {
+        let Pools::Postgres(pool) = &self.pools else { return self.clone() };
+        let pools = Pools::Postgres(postgres_pool(pool.connect_options().as_ref().clone(), 1));
+        Self { pools, column_types: self.column_types.clone() }
     }
 
     /// Which engine it is.
@@ -257,15 +270,18 @@ async fn open_postgres(url: &str, access: Access, connections_max: u32) -> Resul
         .await
         .map_err(|error| Error::from_sqlx("connect to the PostgreSQL database", error))?;
     first.close().await.map_err(|error| Error::from_sqlx("connect to the PostgreSQL database", error))?;
-    let pool = PgPoolOptions::new()
+    Ok(Pools::Postgres(postgres_pool(options, connections_max)))
+}
+
+fn postgres_pool(options: PgConnectOptions, connections_max: u32) -> Pool<Postgres> {
+    PgPoolOptions::new()
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .max_connections(connections_max)
         .after_connect(|_, _| {
             nodelay::send_at_once();
             Box::pin(async { Ok(()) })
         })
-        .connect_lazy_with(options);
-    Ok(Pools::Postgres(pool))
+        .connect_lazy_with(options)
 }
 
 async fn open_mysql(url: &str, access: Access, connections_max: u32) -> Result<Pools> {
@@ -367,6 +383,21 @@ impl Tx {
             TxInner::MySql(tx) => tx.rollback().await,
         }
         .map_err(|error| Error::from_sqlx("rollback", error))
+    }
+
+    /// Lets the transaction wait for what else its owner does, longer than [`Db::with_idle_max`] says, milliseconds at a
+    /// time. Only PostgreSQL ends idle transactions.
+    ///
+    /// # Errors
+    /// As any call.
+    pub async fn allow_idle(&mut self, idle_ms: i64) -> Result<()> {
+        match self.engine() {
+            Engine::Postgres => {
+                let script = format!("set local idle_in_transaction_session_timeout = {idle_ms}");
+                self.execute_script("sql.allow_idle", &script).await
+            }
+            Engine::Sqlite | Engine::MySql => Ok(()),
+        }
     }
 
     /// All rows of a statement.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use annals_config::Config;
 use annals_model::Clock as _;
-use annals_sql::Db;
 
 use crate::cli::{DaemonArgs, Global, Role};
 use crate::commands::run::host_name;
@@ -22,10 +21,10 @@ pub(crate) async fn execute(
     arguments: &DaemonArgs,
 ) -> Result<Exit, Failure> {
     let host = arguments.host.clone().unwrap_or_else(host_name);
+    let file = annals_sql::file(&config.service.history.url)?;
+    let path = seat_path(&config, file.as_deref(), arguments, &host)?;
     if arguments.check {
-        let file = annals_sql::file(&config.service.history.url)?;
-        let (exit, line) =
-            check(&seat_path(&config, file.as_deref(), arguments, &host)?, SystemClock.now_ms());
+        let (exit, line) = check(&path, SystemClock.now_ms());
         say(format_args!("{line}"))?;
         return Ok(exit);
     }
@@ -41,10 +40,9 @@ pub(crate) async fn execute(
         ));
     }
     let history = open_history(&config).await?;
-    let path = seat_path(&config, history.file(), arguments, &host)?;
     let seat = match Seat::take(&path).await {
         Ok(seat) => seat,
-        Err(refused) => return Err(refusal(refused, &path, &history, &host)),
+        Err(refused) => return Err(refusal(refused, &path, file.is_some(), &host)),
     };
     let context = Context::new(Arc::new(config), history, Arc::new(SystemClock), host, roles);
     seat.write(&occupant(&context, Standing::Starting));
@@ -76,7 +74,7 @@ fn seat_path(
     Ok(config.dir.join(format!("daemon-{host}.lock")))
 }
 
-fn refusal(refused: Refused, path: &Path, history: &Db, host: &str) -> Failure {
+fn refusal(refused: Refused, path: &Path, is_file: bool, host: &str) -> Failure {
     let occupant = match refused {
         Refused::Unwritable(error) => {
             let context = format!("writing {}", path.display());
@@ -90,7 +88,7 @@ fn refusal(refused: Refused, path: &Path, history: &Db, host: &str) -> Failure {
     };
     let first =
         occupant.map_or_else(|| format!("a daemon (it holds {})", path.display()), |first| shown(&first));
-    if history.file().is_some() {
+    if is_file {
         return Failure::new(
             Exit::LockHeld,
             anyhow::anyhow!(

@@ -8,7 +8,7 @@ use annals_config::task::Task;
 use annals_model::schedule::Waiting;
 use annals_model::{TaskStatus, error_chain};
 use annals_runs::schedule;
-use annals_sql::{Access, Db};
+use annals_sql::Db;
 use anyhow::Context as _;
 use tokio::task::{Id, JoinError, JoinSet};
 
@@ -21,8 +21,9 @@ use crate::pipeline::{Done, Outcome, Pipeline};
 /// gone without a word (TRAP-09).
 const LOOK_MAX: Duration = Duration::from_secs(60);
 
-/// Connections for looking at the ledger; the runs have theirs.
-const CONNECTIONS: u32 = 2;
+/// A host that stands still in the middle of a look must not keep the others from theirs: the server ends it after so
+/// many milliseconds.
+const IDLE_MAX_MS: i64 = 5_000;
 
 /// A fire that could not be started is tried again after a second, then two, four ... and this at last.
 const AGAIN_MAX: Duration = Duration::from_secs(60);
@@ -33,24 +34,17 @@ const AGAIN_MAX: Duration = Duration::from_secs(60);
 /// Where the ticker cannot be started. A database that is away is waited for.
 pub(super) async fn serve(context: Arc<Context>, stopping: Stopping) -> anyhow::Result<()> {
     let ticker = Ticker::start().await.context("starting the ticker")?;
-    let mut ledger = Ledger { db: context.history.clone(), own: false };
+    let mut ledger = context.history.with_idle_max(IDLE_MAX_MS);
     let mut runs = Runs::default();
     let tasks: Vec<Task> = context.config.tasks.values().cloned().collect();
     loop {
         tokio::select! {
             () = stopping.asked() => break,
             () = ticker.next() => {}
-            Some(ended) = runs.executing.join_next_with_id() => runs.ended(&context, &ledger.db, ended).await,
-        }
-        let opened = tokio::time::timeout(LOOK_MAX, ledger.open(&context)).await;
-        if let Err(trouble) =
-            opened.map_err(|_| no_answer()).and_then(|opened| opened.map_err(|e| error_chain(&e)))
-        {
-            context.health.troubled(trouble);
-            continue;
+            Some(ended) = runs.executing.join_next_with_id() => runs.ended(&context, &ledger, ended).await,
         }
         for task in &tasks {
-            match tokio::time::timeout(LOOK_MAX, look(&ledger.db, task, &context.host)).await {
+            match tokio::time::timeout(LOOK_MAX, look(&ledger, task, &context.host)).await {
                 Ok(Ok(due)) => {
                     context.health.reached(context.clock.now_ms());
                     if let Some(fire) = due {
@@ -60,7 +54,7 @@ pub(super) async fn serve(context: Arc<Context>, stopping: Stopping) -> anyhow::
                 Ok(Err(error)) => context.health.troubled(error_chain(&error)),
                 Err(_) => {
                     context.health.troubled(no_answer());
-                    ledger.own = false;
+                    ledger = context.history.with_idle_max(IDLE_MAX_MS);
                     break;
                 }
             }
@@ -68,28 +62,9 @@ pub(super) async fn serve(context: Arc<Context>, stopping: Stopping) -> anyhow::
     }
     ticker.stop().await;
     while let Some(ended) = runs.executing.join_next_with_id().await {
-        runs.ended(&context, &ledger.db, ended).await;
+        runs.ended(&context, &ledger, ended).await;
     }
     Ok(())
-}
-
-/// The connections that the ledger is looked at on.
-struct Ledger {
-    db: Db,
-    /// They are nobody else's; made anew after a look that got no answer.
-    own: bool,
-}
-
-impl Ledger {
-    /// Makes connections of its own, so that a look waits for no run; a file is shared, for it has one writer.
-    async fn open(&mut self, context: &Context) -> Result<(), annals_sql::Error> {
-        if !self.own && self.db.file().is_none() {
-            let url = &context.config.service.history.url;
-            self.db = Db::open_with(url, Access::ReadWrite, CONNECTIONS).await?;
-        }
-        self.own = true;
-        Ok(())
-    }
 }
 
 fn no_answer() -> String {
