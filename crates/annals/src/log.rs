@@ -1,11 +1,22 @@
 //! The log: messages go to stderr, for data alone stands on stdout.
 
+use std::io::IsTerminal as _;
+
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+
+/// What the crate that ticks for the scheduler tells of itself; added to every filter that does not ask for it.
+const TICKER: &str = "tokio_cron_scheduler";
 
 /// Begins to log what the filter lets through, warnings if it cannot be read; as JSON lines or as text.
 pub fn begin(filter: &str, json: bool) {
-    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("warn"));
-    let log =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let filter = if filter.contains(TICKER) { filter.to_owned() } else { format!("{filter},{TICKER}=warn") };
+    let filter = EnvFilter::try_new(filter)
+        .unwrap_or_else(|_| EnvFilter::default().add_directive(LevelFilter::WARN.into()));
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false);
     if json { log.json().init() } else { log.init() }
 }
