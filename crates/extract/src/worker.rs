@@ -219,7 +219,7 @@ impl Extractor {
         objects: Objects,
         progress: &mut Progress,
     ) -> Result<bool, Error> {
-        let mut outbox = Outbox::new(self, lease);
+        let mut outbox = Outbox::new(self, lease, held);
         match objects {
             Objects::Deleted(deleted) => {
                 let observed_ms = self.source.now_ms().await.map_err(|source| source_error(lease, source))?;
@@ -247,10 +247,10 @@ impl Extractor {
                     });
                 };
                 let parted = Parted::new(&progress.suspects, chunk.object_type, ids);
-                if !self.work_on_ids(chunk, plan, &parted.innocent, &mut outbox, held, progress).await? {
+                if !self.work_on_ids(chunk, plan, &parted.innocent, &mut outbox, progress).await? {
                     return Ok(false);
                 }
-                if !self.work_carefully(history, chunk, plan, parted, &mut outbox, held, progress).await? {
+                if !self.work_carefully(history, chunk, plan, parted, &mut outbox, progress).await? {
                     return Ok(false);
                 }
             }
@@ -267,13 +267,12 @@ impl Extractor {
         plan: &ImagePlan,
         ids: &[String],
         outbox: &mut Outbox<'_>,
-        held: &Held,
         progress: &mut Progress,
     ) -> Result<bool, Error> {
         let selection = Selection::Properties(plan.properties().clone());
         let mut rest = ids;
         while !rest.is_empty() {
-            if self.ends_early(held) {
+            if self.ends_early(outbox.held) {
                 return Ok(false);
             }
             let known = progress.mean_bytes.get(&chunk.object_type).copied();

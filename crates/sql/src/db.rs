@@ -40,12 +40,12 @@ const CONNECTIONS_MAX: u32 = 8;
 /// A database: pools of connections.
 #[derive(Debug, Clone)]
 pub struct Db {
-    pools: Pools,
-    column_types: ColumnTypes,
+    pub(crate) pools: Pools,
+    pub(crate) column_types: ColumnTypes,
 }
 
 #[derive(Debug, Clone)]
-enum Pools {
+pub(crate) enum Pools {
     /// SQLite has one writer: a pool of one, and readers beside it.
     Sqlite {
         write: Option<Pool<Sqlite>>,
@@ -100,27 +100,6 @@ impl Db {
             }
         };
         Ok(Self { pools, column_types: ColumnTypes::default() })
-    }
-
-    /// The same database by connections whose transactions the server ends when nothing happens in them for so long,
-    /// milliseconds: a process that stands still, or whose host is gone, must not hold rows that others need. Where the
-    /// engine cannot, it is the database as it is.
-    #[must_use]
-    pub fn with_idle_max(&self, idle_ms: i64) -> Self {
-        let Pools::Postgres(pool) = &self.pools else { return self.clone() };
-        let options = pool.connect_options().as_ref().clone();
-        let options = options.options([("idle_in_transaction_session_timeout", idle_ms)]);
-        let pools = Pools::Postgres(postgres_pool(options, pool.options().get_max_connections()));
-        Self { pools, column_types: self.column_types.clone() }
-    }
-
-    /// A connection beside those of this database, for what must not wait until one of them is free. SQLite has one
-    /// writer, for which all wait in turn: there it is the database as it is.
-    #[must_use]
-    pub fn beside(&self) -> Self {
-        let Pools::Postgres(pool) = &self.pools else { return self.clone() };
-        let pools = Pools::Postgres(postgres_pool(pool.connect_options().as_ref().clone(), 1));
-        Self { pools, column_types: self.column_types.clone() }
     }
 
     /// Which engine it is.
@@ -273,7 +252,7 @@ async fn open_postgres(url: &str, access: Access, connections_max: u32) -> Resul
     Ok(Pools::Postgres(postgres_pool(options, connections_max)))
 }
 
-fn postgres_pool(options: PgConnectOptions, connections_max: u32) -> Pool<Postgres> {
+pub(crate) fn postgres_pool(options: PgConnectOptions, connections_max: u32) -> Pool<Postgres> {
     PgPoolOptions::new()
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .max_connections(connections_max)
@@ -383,21 +362,6 @@ impl Tx {
             TxInner::MySql(tx) => tx.rollback().await,
         }
         .map_err(|error| Error::from_sqlx("rollback", error))
-    }
-
-    /// Lets the transaction wait for what else its owner does, longer than [`Db::with_idle_max`] says, milliseconds at a
-    /// time. Only PostgreSQL ends idle transactions.
-    ///
-    /// # Errors
-    /// As any call.
-    pub async fn allow_idle(&mut self, idle_ms: i64) -> Result<()> {
-        match self.engine() {
-            Engine::Postgres => {
-                let script = format!("set local idle_in_transaction_session_timeout = {idle_ms}");
-                self.execute_script("sql.allow_idle", &script).await
-            }
-            Engine::Sqlite | Engine::MySql => Ok(()),
-        }
     }
 
     /// All rows of a statement.

@@ -12,6 +12,7 @@ mod delete_log;
 mod dialect;
 mod error;
 mod index;
+mod leased;
 mod migrate;
 mod nodelay;
 mod open_transactions;

@@ -1,8 +1,8 @@
 //! Objects that may have killed a worker before: worked on apart, and noted beforehand as in hand.
 
 use annals_model::{ObjectType, PartitionLease, Stage};
+use annals_runs::Chunk;
 use annals_runs::suspects::{self, Suspects};
-use annals_runs::{Chunk, Held};
 use annals_sql::{Db, Tx};
 
 use super::{Extractor, Outbox, Progress, runs_error};
@@ -70,7 +70,6 @@ impl Extractor {
         plan: &ImagePlan,
         parted: Parted,
         outbox: &mut Outbox<'_>,
-        held: &Held,
         progress: &mut Progress,
     ) -> Result<bool, Error> {
         let lease = outbox.lease;
@@ -91,8 +90,8 @@ impl Extractor {
                 .await
                 .map_err(|source| runs_error(lease, source))?;
             commit(tx, lease).await?;
-            let worked = self.work_on_ids(chunk, plan, &group.ids, outbox, held, progress).await?;
-            if held.lost() {
+            let worked = self.work_on_ids(chunk, plan, &group.ids, outbox, progress).await?;
+            if outbox.held.lost() {
                 // By now the note of what is in hand is the new owner's.
                 return Ok(false);
             }

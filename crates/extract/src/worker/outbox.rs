@@ -6,6 +6,7 @@ use annals_model::{
     Counters, Delivery, Message, ObjectFailure, ObjectKey, ObjectType, PartitionLease, RequestState, Stage,
 };
 use annals_queue::Receipt;
+use annals_runs::Held;
 use annals_runs::suspects::Suspects;
 
 use super::{Extractor, bytes_of, queue_error};
@@ -51,14 +52,16 @@ impl Progress {
 pub(super) struct Outbox<'e> {
     extractor: &'e Extractor,
     pub(super) lease: &'e PartitionLease,
+    /// Whether the lease is still this worker's.
+    pub(super) held: &'e Held,
     messages: Vec<Message>,
     bytes: usize,
     pub(super) failures: Vec<ObjectFailure>,
 }
 
 impl<'e> Outbox<'e> {
-    pub(super) fn new(extractor: &'e Extractor, lease: &'e PartitionLease) -> Self {
-        Self { extractor, lease, messages: Vec::new(), bytes: 0, failures: Vec::new() }
+    pub(super) fn new(extractor: &'e Extractor, lease: &'e PartitionLease, held: &'e Held) -> Self {
+        Self { extractor, lease, held, messages: Vec::new(), bytes: 0, failures: Vec::new() }
     }
 
     /// Puts a message in, sending what is there when it is enough. `false` if the queue does not take the message.
