@@ -6,6 +6,7 @@ mod banners;
 mod captures;
 mod command_line;
 mod compact;
+mod daemon;
 mod dead;
 mod deletions;
 mod doctor;

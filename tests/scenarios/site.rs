@@ -267,6 +267,7 @@ impl Site {
             driver: pipeline.presence.driver(),
             leases: pipeline.presence.leases(),
             again: None,
+            fire: None,
         };
         begin(dispatch).await.unwrap()
     }

@@ -3,9 +3,11 @@
 pub mod cli;
 mod commands;
 pub mod context;
+pub mod daemon;
 pub mod discarded;
 pub mod exit;
 pub mod extracting;
+pub mod log;
 pub mod output;
 pub mod own_name;
 pub mod pipeline;

@@ -2,13 +2,10 @@
 
 use std::process::ExitCode;
 
-use annals::cli::Cli;
+use annals::cli::{Cli, Command};
 use annals::exit::{Exit, Failure};
 use clap::Parser as _;
 use mimalloc::MiMalloc;
-use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Layer as _};
 
 /// Images are many small texts: a third of a run's own time went to glibc's allocator (docs/performance.md).
 #[global_allocator]
@@ -16,7 +13,10 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    log(&cli);
+    // A daemon is told by its configuration what to log.
+    if !matches!(cli.command, Command::Daemon(_)) {
+        annals::log::begin(cli.global.log.as_deref().unwrap_or("warn"), false);
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -32,14 +32,6 @@ fn main() -> ExitCode {
             ExitCode::from(failure.exit as u8)
         }
     }
-}
-
-/// Messages go to stderr: data alone stands on stdout.
-fn log(cli: &Cli) {
-    let filter = cli.global.log.clone().unwrap_or_else(|| "warn".to_owned());
-    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("warn"));
-    let stderr = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
-    tracing_subscriber::registry().with(stderr.with_filter(filter)).with(annals::discarded::layer()).init();
 }
 
 fn report(failure: &Failure) {

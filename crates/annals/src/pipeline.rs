@@ -13,6 +13,7 @@ use annals_dispatcher::{
     finish, remove_noted, reopen,
 };
 use annals_extract::Stop;
+use annals_model::schedule::{Kind, Waiting};
 use annals_model::{Clock, ObjectType};
 use annals_runs::driver::Standing;
 use annals_runs::{Run, RunLease, RunState, Trigger, config_version, driver, hosts, run as runs, timestamp};
@@ -98,7 +99,7 @@ impl Pipeline {
         scope: Scope<'_>,
         done: Arc<Done>,
     ) -> anyhow::Result<Outcome> {
-        self.begin_and_drive(self.dispatch(task, trigger, scope), Orphans::First, done).await
+        self.begin_and_drive(self.dispatch(task, trigger, scope), Orphans::First, Part::Whole, done).await
     }
 
     /// Executes a task, giving up what a run left that nobody drives any more: the new run reads that too, and the two
@@ -108,7 +109,7 @@ impl Pipeline {
     /// As [`Pipeline::execute`].
     pub async fn execute_now(&self, task: &Task, done: Arc<Done>) -> anyhow::Result<Outcome> {
         let dispatch = self.dispatch(task, Trigger::Adhoc, Scope::Task);
-        self.begin_and_drive(dispatch, Orphans::GivenUp, done).await
+        self.begin_and_drive(dispatch, Orphans::GivenUp, Part::Whole, done).await
     }
 
     /// Executes a task again for what a run of it was to read.
@@ -118,13 +119,36 @@ impl Pipeline {
     pub async fn execute_again(&self, task: &Task, run: &Run, done: Arc<Done>) -> anyhow::Result<Outcome> {
         let report = Report::default();
         let dispatch = self.dispatch(task, Trigger::Adhoc, Scope::of(run, &report));
-        self.begin_and_drive(Dispatch { again: Some(run), ..dispatch }, Orphans::First, done).await
+        let dispatch = Dispatch { again: Some(run), ..dispatch };
+        self.begin_and_drive(dispatch, Orphans::First, Part::Whole, done).await
+    }
+
+    /// Executes a task for a fire of the schedule ledger: begins the run and sees it to its end, while hosts with the role
+    /// `extract` work on it. `None` if the fire was started elsewhere, or the task is being executed.
+    ///
+    /// # Errors
+    /// Where the run could not even be recorded: then the fire waits still. A run that fails is an outcome.
+    pub async fn fire(
+        &self,
+        task: &Task,
+        fire: &Waiting,
+        done: Arc<Done>,
+    ) -> anyhow::Result<Option<Outcome>> {
+        let trigger = if fire.kind == Kind::Asked { Trigger::Adhoc } else { Trigger::Scheduled };
+        let dispatch = Dispatch { fire: Some(fire), ..self.dispatch(task, trigger, Scope::Task) };
+        match self.begin_and_drive(dispatch, Orphans::First, Part::EndsOnly, done).await {
+            Err(error) if matches!(error.downcast_ref(), Some(annals_dispatcher::Error::FireTaken)) => {
+                Ok(None)
+            }
+            outcome => outcome.map(Some),
+        }
     }
 
     async fn begin_and_drive(
         &self,
         dispatch: Dispatch<'_>,
         orphans: Orphans,
+        part: Part,
         done: Arc<Done>,
     ) -> anyhow::Result<Outcome> {
         let mut given_up = None;
@@ -134,7 +158,7 @@ impl Pipeline {
                 Begun::Ended(run_id) => return Ok(Outcome { run_id, finished: None }),
                 Begun::Running { lease, objects, held: _held, .. } => {
                     done.total.store(objects, Ordering::Relaxed);
-                    let finished = self.drive(dispatch.task, lease, Part::Whole, done).await?;
+                    let finished = self.drive(dispatch.task, lease, part, done).await?;
                     return Ok(Outcome { run_id: lease.run_id, finished });
                 }
                 Begun::Orphaned(run_id) if orphans == Orphans::GivenUp => {
@@ -144,7 +168,7 @@ impl Pipeline {
                 }
                 Begun::Orphaned(run_id) => {
                     tracing::warn!(run = run_id, "run {run_id} was left by the process that drove it");
-                    let finished = self.take_up(run_id, Part::Whole, Arc::clone(&done)).await?;
+                    let finished = self.take_up(run_id, part, Arc::clone(&done)).await?;
                     if self.stop.asked() {
                         return Ok(Outcome { run_id, finished });
                     }
@@ -166,6 +190,7 @@ impl Pipeline {
             driver: self.presence.driver(),
             leases: self.presence.leases(),
             again: None,
+            fire: None,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Tasks (`tasks/*.yaml`).
 
-use annals_model::TaskArguments;
+use annals_model::{Schedule, TaskArguments};
 
 /// A named, configured job (IIQ-20, IIQ-21).
 #[derive(Debug, Clone, PartialEq)]
@@ -15,13 +15,4 @@ pub struct Task {
     pub extract_configuration: String,
     /// The seven arguments.
     pub arguments: TaskArguments,
-}
-
-/// When a task runs (IIQ-02, IIQ-36).
-#[derive(Debug, Clone, PartialEq)]
-pub struct Schedule {
-    /// Five-field cron line, e.g. `0 0 * * *`.
-    pub cron: String,
-    /// IANA time zone in which the line is meant.
-    pub time_zone: String,
 }

@@ -288,7 +288,7 @@ fn extract_transform_and_task_are_read() {
     assert_eq!(task.extract_configuration, "AccessHistoryExportConfig", "IIQ-21: the default");
     assert_eq!(task.arguments, TaskArguments::default());
     let schedule = task.schedule.as_ref().expect("a schedule");
-    assert_eq!((schedule.cron.as_str(), schedule.time_zone.as_str()), ("0 0 * * *", "Europe/Berlin"));
+    assert_eq!(schedule.cadence.to_string(), "0 0 * * * in Europe/Berlin");
 }
 
 #[test]
@@ -427,7 +427,7 @@ fn the_shipped_configuration_has_no_problem() {
     assert!(!config.service.access_history_enabled);
     let task = &config.tasks["Dispatch Access History"];
     let schedule = task.schedule.as_ref().unwrap();
-    assert_eq!((schedule.cron.as_str(), schedule.time_zone.as_str()), ("0 0 * * *", "UTC"));
+    assert_eq!(schedule.cadence.to_string(), "0 0 * * * in UTC");
     assert_eq!(task.extract_configuration, "AccessHistoryExportConfig");
     assert_eq!(config.extracts["AccessHistoryExportConfig"].objects.len(), ObjectType::ALL.len());
 }

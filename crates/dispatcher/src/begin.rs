@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use annals_config::banner::{self, Banner};
 use annals_config::task::Task;
 use annals_config::{Config, extract::ExtractConfig};
+use annals_model::schedule::Waiting;
 use annals_model::{Counters, ObjectType, TaskStatus, error_chain};
 use annals_runs::{
     Driver, Held, Leases, NewRun, Run, RunLease, RunMessage, RunScope, RunState, Trigger, config_version,
-    driver, run, tasks, timestamp,
+    driver, run, schedule, tasks, timestamp,
 };
 use annals_source::Source;
 use annals_sql::{Db, Tx};
@@ -50,6 +51,8 @@ pub struct Dispatch<'d> {
     pub leases: &'d Leases,
     /// The run that it executes again: what that one was to read is read, and the two are linked.
     pub again: Option<&'d Run>,
+    /// The fire of the schedule ledger that it is executed for: its outcome and the run are recorded together (TRAP-11).
+    pub fire: Option<&'d Waiting>,
 }
 
 /// What a run reads.
@@ -209,7 +212,14 @@ async fn record(dispatch: Dispatch<'_>, horizon_ms: i64) -> Result<Recorded, Err
     };
     let lease = run::begin(&mut tx, &new).await?;
     let run_id = lease.run_id;
-    if !tasks::lock(&mut tx, &task.name, run_id, dispatch.driver.lease_ms).await? {
+    let locked = tasks::lock(&mut tx, &task.name, run_id, dispatch.driver.lease_ms).await?;
+    if let Some(fire) = dispatch.fire
+        && !(locked && schedule::started(&mut tx, &task.name, fire, run_id, dispatch.host).await?)
+    {
+        tx.rollback().await?;
+        return Err(Error::FireTaken);
+    }
+    if !locked {
         let holder = holder.map_or_else(String::new, |holder| format!(" by run {}", holder.run_id));
         let text = format!("Task `{}` is being executed{holder}; try again when it has ended.", task.name);
         run::add_messages(&mut tx, run_id, &[RunMessage { status: TaskStatus::Error, text }]).await?;

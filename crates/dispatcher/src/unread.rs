@@ -19,7 +19,7 @@ pub async fn record_unread(
     task: &Task,
     trigger: Trigger,
     host: &str,
-    why: &(dyn std::error::Error + 'static),
+    why: &(dyn std::error::Error + Send + Sync + 'static),
 ) -> Result<i64, Error> {
     let mut tx = history.begin().await?;
     tasks::ensure(&mut tx, &task.name, &task.extract_configuration).await?;
@@ -32,11 +32,8 @@ pub async fn record_unread(
         since_ms,
         // It has read no further than the one before it.
         horizon_ms: since_ms.unwrap_or_default(),
-        scope: None,
-        follows: None,
-        driver: None,
     };
-    let run_id = run::begin(&mut tx, &new).await?.run_id;
+    let run_id = run::begin(&mut tx, &new).await?;
     let message = RunMessage { status: TaskStatus::Error, text: error_chain(why) };
     run::add_messages(&mut tx, run_id, &[message]).await?;
     let result = if is_refused(why) { "NoInitialToken" } else { "Failure" };

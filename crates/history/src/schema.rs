@@ -31,7 +31,7 @@ annals_certification_capture,13,deleted,smallint,,YES,,N,
 ";
 
 /// Our own tables whose growth is reported with the history tables.
-pub(crate) const OUR_TABLES: [&str; 27] = [
+pub(crate) const OUR_TABLES: [&str; 29] = [
     "annals_head",
     "annals_object_kind",
     "annals_deferred_index",
@@ -58,6 +58,8 @@ pub(crate) const OUR_TABLES: [&str; 27] = [
     "annals_reading",
     "annals_removed_event",
     "annals_sighting",
+    "annals_schedule",
+    "annals_schedule_fire",
     "annals_migration",
 ];
 
@@ -168,6 +170,7 @@ macro_rules! migrations {
             3 "compact format" "0003_compact",
             4 "slim heads" "0004_slim_heads",
             5 "cleaned text" "0005_cleaned_text",
+            6 "schedule" "0006_schedule",
             7 "leases" "0007_leases",
             8 "any order" "0008_any_order",
             9 "suspects" "0009_suspects",

@@ -15,6 +15,7 @@ pub mod parked;
 pub mod partitions;
 pub mod remedy;
 pub mod run;
+pub mod schedule;
 pub mod state;
 pub mod suspects;
 pub mod tasks;
@@ -47,6 +48,8 @@ pub fn statements() -> Vec<annals_sql::Stmt> {
         partitions::STATEMENTS,
         remedy::STATEMENTS,
         run::STATEMENTS,
+        schedule::STATEMENTS,
+        schedule::FIRE_STATEMENTS,
         state::STATEMENTS,
         suspects::STATEMENTS,
         tasks::STATEMENTS,

@@ -4,6 +4,9 @@ use annals_sql::{Stmt, Tx, Value};
 
 use crate::Result;
 
+/// A lock that was not renewed for so long belongs to a run that is dead, milliseconds.
+pub const LOCK_STALE_MS: i64 = 60_000;
+
 const ENSURE: Stmt = Stmt::new(
     "runs.task_ensure",
     "insert into annals_task (name, extract_configuration, created) values (?, ?, {now_ms})

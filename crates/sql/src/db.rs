@@ -1,5 +1,6 @@
 //! A database and its transactions.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -189,6 +190,18 @@ impl Db {
             Pools::MySql(pool) => pool.close().await,
         }
     }
+}
+
+/// The file that the database of a URL is; `None`: a server has it.
+///
+/// # Errors
+/// `Configuration` for a URL that cannot be read.
+pub fn file(url: &str) -> Result<Option<PathBuf>> {
+    if !url.starts_with("sqlite:") {
+        return Ok(None);
+    }
+    let options = SqliteConnectOptions::from_str(url).map_err(url_error)?;
+    Ok(Some(options.get_filename().to_owned()))
 }
 
 fn begin_error(error: sqlx::Error) -> Error {

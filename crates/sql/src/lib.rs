@@ -23,7 +23,7 @@ mod value;
 
 pub use bulk::{Batch, Column, ColumnData, OnConflict};
 pub use catalog::{CatalogColumn, CatalogTable, ColumnKind};
-pub use db::{Access, Db, RowStream, Tx};
+pub use db::{Access, Db, RowStream, Tx, file};
 pub use delete_log::{DeleteLog, LoggedTime};
 pub use dialect::{Engine, Stmt};
 pub use error::{Error, ErrorKind};

@@ -1,11 +1,18 @@
-//! Small packets at once.
+//! Small packets at once, and no wait for ever.
 //!
 //! The driver's sockets wait with a small packet until the packet before is acknowledged, and the server waits 40 ms
 //! with an acknowledgement that it has nothing to send along with: every `COPY` and every long list of parameters
 //! stands still for so long. The driver lets nobody at its sockets (0.9.0; mended in its repository by pull request
 //! 4336, not yet released), so they are found among the descriptors of this process.
+//!
+//! A server that is gone without a word, its host or the way to it, is found out the same way: the system then ends the
+//! connection, and with it the call that waits for an answer (TRAP-09).
 
-/// Sends small packets at once on all TCP sockets that this process has. Where the system does not let us, everything
+/// A server that acknowledges nothing for so long is gone.
+#[cfg(target_os = "linux")]
+const SILENCE_MAX: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// Sends small packets at once, and finds out servers that are gone, on all TCP sockets that this process has. Where the system does not let us, everything
 /// works as before, slower.
 pub(crate) fn send_at_once() {
     #[cfg(target_os = "linux")]
@@ -20,11 +27,14 @@ pub(crate) fn send_at_once() {
 #[cfg(target_os = "linux")]
 mod linux {
     use std::fs;
+    use std::os::fd::OwnedFd;
     use std::{io, mem};
 
     use rustix::io::Errno;
     use rustix::net::sockopt;
     use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
+
+    use super::SILENCE_MAX;
 
     pub(super) fn send_at_once() -> io::Result<()> {
         let this = pidfd_open(getpid(), PidfdFlags::empty())?;
@@ -41,11 +51,23 @@ mod linux {
                 continue;
             };
             // What is no TCP socket refuses. What has become a file since it was looked at stays open.
-            if sockopt::set_tcp_nodelay(&socket, true) == Err(Errno::NOTSOCK) {
-                mem::forget(socket);
+            match sockopt::set_tcp_nodelay(&socket, true) {
+                Ok(()) => end_in_silence(&socket)?,
+                Err(Errno::NOTSOCK) => mem::forget(socket),
+                Err(_) => {}
             }
         }
         Ok(())
+    }
+
+    /// Asks the other end for a sign of life when nothing comes for a third of the time, and ends what gets none.
+    fn end_in_silence(socket: &OwnedFd) -> io::Result<()> {
+        sockopt::set_socket_keepalive(socket, true)?;
+        sockopt::set_tcp_keepidle(socket, SILENCE_MAX / 3)?;
+        sockopt::set_tcp_keepintvl(socket, SILENCE_MAX / 6)?;
+        sockopt::set_tcp_keepcnt(socket, 4)?;
+        let user_timeout_ms = u32::try_from(SILENCE_MAX.as_millis()).unwrap_or(u32::MAX);
+        Ok(sockopt::set_tcp_user_timeout(socket, user_timeout_ms)?)
     }
 }
 
@@ -63,6 +85,22 @@ mod tests {
         assert!(!stream.nodelay().unwrap());
         send_at_once();
         assert!(stream.nodelay().unwrap());
+    }
+
+    /// TRAP-09: 30 s without a sign of life end a connection, whether something was sent or not.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn open_sockets_end_when_the_other_end_is_gone() {
+        use rustix::net::sockopt;
+
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        send_at_once();
+        assert_eq!(sockopt::tcp_user_timeout(&stream), Ok(30_000));
+        assert_eq!(sockopt::socket_keepalive(&stream), Ok(true));
+        let idle = sockopt::tcp_keepidle(&stream).unwrap();
+        let probes = sockopt::tcp_keepintvl(&stream).unwrap() * sockopt::tcp_keepcnt(&stream).unwrap();
+        assert_eq!((idle + probes).as_secs(), 30);
     }
 
     /// A lock that another process would meet (fcntl's belong to a process and a file) outlives a look at the sockets.

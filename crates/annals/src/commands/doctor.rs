@@ -161,8 +161,7 @@ fn tasks(config: &Config, findings: &mut Findings) {
         }
         match &task.schedule {
             Some(schedule) => {
-                findings
-                    .ok("schedule", format!("{}: {} in {}", task.name, schedule.cron, schedule.time_zone));
+                findings.ok("schedule", format!("{}: {}", task.name, schedule.cadence));
             }
             None => findings.warn(
                 "schedule",

@@ -43,7 +43,7 @@ pub(crate) fn execute(arguments: &InitArgs) -> Result<Exit, Failure> {
         eprintln!("Left as they are: {}. Write over them with --force.", kept.join(", "));
     }
     eprintln!(
-        "Next: set source.url, history.url and ANNALS_SECRET_HASH_KEY, set accessHistoryEnabled: true, then `annals check`, `annals migrate`, `annals run`."
+        "Next: set source.url, history.url and ANNALS_SECRET_HASH_KEY, set accessHistoryEnabled: true, then `annals check`, `annals migrate`, `annals run`; `annals daemon` runs every night."
     );
     Ok(Exit::Ok)
 }

@@ -3,6 +3,7 @@
 mod as_of;
 mod capture;
 mod check;
+mod daemon;
 mod dead;
 mod demo;
 mod doctor;
@@ -17,6 +18,7 @@ mod repack;
 mod rerun;
 mod run;
 mod runs;
+mod schedule;
 mod source;
 mod timeline;
 mod transform;
@@ -43,6 +45,8 @@ pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Doctor => doctor::execute(&global).await,
         Command::Migrate(arguments) => migrate::execute(&global, &config(&global)?, &arguments).await,
         Command::Run(arguments) => run::execute(&global, config(&global)?, &arguments).await,
+        Command::Daemon(arguments) => daemon::execute(&global, config(&global)?, &arguments).await,
+        Command::Schedule { command } => schedule::execute(&global, &config(&global)?, command).await,
         Command::Runs { command } => match command {
             RunsCommand::List { task, limit, before } => {
                 runs::list(&global, &config(&global)?, task.as_deref(), limit, before).await

@@ -1,14 +1,24 @@
-//! When a task runs: cron lines and time zones.
+//! When a task runs: cron lines, time zones, and what becomes of fires that nobody was there for.
 
-use croner::errors::CronError;
-use croner::parser::{CronParser, Seconds, Year};
-use jiff::civil::date;
+use annals_model::Schedule;
+use annals_model::schedule::{Cadence, CatchUp, CronError, Overlap};
 use jiff::tz::TimeZone;
 
+use crate::fields::Fields;
 use crate::node::shortened;
 use crate::suggest::nearest;
-use crate::task::Schedule;
 use crate::value::Value;
+
+/// 2026-01-01 00:00 UTC.
+const FIRST_OF_2026_MS: i64 = 1_767_225_600_000;
+
+const CATCH_UP: [(&str, CatchUp); 3] = [
+    (CatchUp::Skip.as_str(), CatchUp::Skip),
+    (CatchUp::One.as_str(), CatchUp::One),
+    (CatchUp::All.as_str(), CatchUp::All),
+];
+const OVERLAP: [(&str, Overlap); 2] =
+    [(Overlap::Skip.as_str(), Overlap::Skip), (Overlap::BufferOne.as_str(), Overlap::BufferOne)];
 
 /// Reads `schedule`.
 pub(crate) fn schedule(value: &Value<'_>, default_zone: &str) -> Option<Schedule> {
@@ -18,18 +28,50 @@ pub(crate) fn schedule(value: &Value<'_>, default_zone: &str) -> Option<Schedule
         return None;
     }
     let mut fields = value.fields("the schedule")?;
-    let cron = fields.need("cron", "write cron: \"0 0 * * *\"").and_then(|value| cron_line(&value));
-    let zone = fields.get("timeZone");
+    let cadence = cadence(&mut fields, default_zone);
+    let catch_up = fields.get("catchUp").and_then(|value| value.word(&CATCH_UP));
+    let window = fields.get("catchUpWindowMinutes").and_then(|value| value.whole_u32(1..=527_040));
+    let overlap = fields.get("overlap").and_then(|value| value.word(&OVERLAP));
+    let jitter = fields.get("jitterSeconds").and_then(|value| value.whole_u32(0..=86_400));
     fields.finish();
-    let time_zone = match zone {
-        Some(value) => time_zone(&value)?,
-        None => default_zone.to_owned(),
+    let mut schedule = Schedule::new(cadence?);
+    schedule.catch_up = catch_up.unwrap_or(schedule.catch_up);
+    schedule.overlap = overlap.unwrap_or(schedule.overlap);
+    schedule.catch_up_window_ms =
+        window.map_or(schedule.catch_up_window_ms, |minutes| i64::from(minutes) * 60_000);
+    schedule.jitter_ms = jitter.map_or(schedule.jitter_ms, |seconds| i64::from(seconds) * 1_000);
+    Some(schedule)
+}
+
+/// `cron` with `timeZone`, or `everySeconds`.
+fn cadence(fields: &mut Fields<'_>, default_zone: &str) -> Option<Cadence> {
+    let zone = fields.get("timeZone");
+    if let Some(every) = fields.get("everySeconds") {
+        let cron = fields.get("cron");
+        for (key, other) in [("cron", cron.as_ref()), ("timeZone", zone.as_ref())] {
+            if let Some(other) = other {
+                other.error(
+                    format!("`{key}` and `everySeconds` are both given"),
+                    format!("remove `{key}`, or `everySeconds`"),
+                );
+            }
+        }
+        let seconds = every.whole_u32(1..=604_800)?;
+        return Some(Cadence::Every { every_ms: i64::from(seconds) * 1_000 });
+    }
+    let line = fields.need("cron", "write cron: \"0 0 * * *\"");
+    let zone = match zone {
+        Some(value) => time_zone(&value),
+        None => Some(default_zone.to_owned()),
     };
-    Some(Schedule { cron: cron?, time_zone })
+    let zone = zone.and_then(|name| TimeZone::get(&name).ok());
+    // The line is looked at whatever the zone, so that both are told of at once.
+    let cadence = cron_line(&line?, zone.clone().unwrap_or(TimeZone::UTC));
+    zone.and(cadence)
 }
 
 /// A cron line of five fields that some day comes true.
-fn cron_line(value: &Value<'_>) -> Option<String> {
+fn cron_line(value: &Value<'_>, zone: TimeZone) -> Option<Cadence> {
     let line = value.name()?;
     let shown = shortened(&line);
     let help =
@@ -39,21 +81,19 @@ fn cron_line(value: &Value<'_>) -> Option<String> {
         value.error(format!("the cron line `{shown}` has {fields} fields, not five"), help);
         return None;
     }
-    let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
-    let cron = match parser.parse(&line) {
-        Ok(cron) => cron,
+    let cadence = match Cadence::cron(&line, zone) {
+        Ok(cadence) => cadence,
         Err(error) => {
             value.error(format!("the cron line `{shown}` cannot be read: {}", cron_reason(&error)), help);
             return None;
         }
     };
     // Any start will do; four years hold every date of the calendar.
-    let start = date(2026, 1, 1).to_zoned(TimeZone::UTC).ok()?;
-    if cron.find_next_occurrence(&start, true).is_err() {
+    if cadence.next(FIRST_OF_2026_MS).is_none() {
         value.error(format!("the cron line `{shown}` never comes true"), "choose a date that exists");
         return None;
     }
-    Some(line)
+    Some(cadence)
 }
 
 /// The reason alone, as it stands at the end of a sentence.
