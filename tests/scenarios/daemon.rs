@@ -225,7 +225,9 @@ async fn what_nobody_was_there_for_is_caught_up() {
         assert!(["skipped", "caught-up"].contains(&outcomes[3]), "{outcomes:?}");
         for row in rows.iter().take(3) {
             let was_missed = row["outcome"] == "missed";
-            assert_eq!(row["lateSeconds"].as_f64().unwrap() > 9_060.0, was_missed, "{row}");
+            // The window is 9,000 s; what is caught up is started after it was decided on.
+            let late = row["lateSeconds"].as_f64().unwrap();
+            assert!(if was_missed { late > 9_000.0 } else { late < 9_120.0 }, "{row}");
             assert_eq!(row["run"].is_null(), was_missed);
         }
     }

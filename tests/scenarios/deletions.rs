@@ -145,7 +145,7 @@ async fn an_object_that_comes_back_has_two_lives() {
                 site.run(START_MS + night * DAY_MS).await.succeeds();
             }
             let told = site.look(&format!(
-                "select event_type, event_date from spt_hist_role_event where role_id = '{id}'
+                "select event_type, event_date from spt_hist_role_event where entity_id = '{id}'
                    and event_type in ('RoleDiscovered', 'RoleDeleted') order by event_date;"
             ));
             assert_eq!(told.len(), 3, "{told:?}");
@@ -153,7 +153,7 @@ async fn an_object_that_comes_back_has_two_lives() {
             assert_eq!(told[1..], [format!("RoleDeleted|{died_ms}"), format!("RoleDiscovered|{born_ms}")]);
             let between = site.as_of(ObjectType::Role, &id, died_ms + HOUR_MS).await.unwrap();
             assert!(between.image.is_none());
-            let name = |at_ms| site.field(ObjectType::Role, &id, at_ms, "displayName");
+            let name = |at_ms| site.field(ObjectType::Role, &id, at_ms, "displayableName");
             assert_ne!(name(died_ms - 1).await, "Second life");
             assert_eq!(name(born_ms).await, "Second life");
             assert_eq!(site.count("select count(*) from annals_dead_letter;"), 0);

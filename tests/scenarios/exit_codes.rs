@@ -97,6 +97,39 @@ async fn a_source_that_cannot_be_reached_gives_exit_code_8() {
     }
 }
 
+/// BRV-14: a run that could not begin is recorded, with its reason: `NoInitialToken` where the source refused the user,
+/// else `Failure`. The named timestamp stays.
+#[tokio::test]
+async fn a_run_without_a_source_is_recorded() {
+    let site = Site::new(annals_testkit::Engine::MariaDb, annals_testkit::Engine::Sqlite, 20).await;
+    site.run(START_MS).await.succeeds();
+    let timestamp = site.timestamp();
+    let (_, at) = site.source.url().split_once('@').unwrap();
+    let server = site.source.url().to_owned();
+    site.edit("annals.yaml", &server, &format!("mysql://nobody-of-this-name:wrong@{at}"));
+    annals(site.path(), &["run"]).exits(8).tells("has the rights that docs/databases.md lists");
+    let shown = annals(site.path(), &["runs", "show", "-o", "json"]).exits(0).json();
+    let run = &shown["run"];
+    assert_eq!((&run["run"], &run["status"], &run["state"]), (&json!(2), &json!("error"), &json!("ended")));
+    assert_eq!(run["result"], "NoInitialToken");
+    assert!(
+        shown["messages"][0]["text"].as_str().unwrap().contains("opening the source database"),
+        "{shown}"
+    );
+
+    site.edit(
+        "annals.yaml",
+        &format!("mysql://nobody-of-this-name:wrong@{at}"),
+        "mysql://nobody@127.0.0.1:1/x",
+    );
+    annals(site.path(), &["run"]).exits(8);
+    let shown = annals(site.path(), &["runs", "show", "-o", "json"]).exits(0).json();
+    assert_eq!((&shown["run"]["run"], &shown["run"]["result"]), (&json!(3), &json!("Failure")));
+    assert_eq!(site.timestamp(), timestamp);
+    site.edit("annals.yaml", "mysql://nobody@127.0.0.1:1/x", &server);
+    annals(site.path(), &["run"]).exits(0);
+}
+
 /// TRAP-18: a column that is gone, or has another name, is named, with the table and what reads it; one that came is no
 /// matter. On every engine.
 #[tokio::test]

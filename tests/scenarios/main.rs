@@ -7,6 +7,7 @@ mod captures;
 mod command_line;
 mod compact;
 mod daemon;
+mod dead;
 mod deletions;
 mod doctor;
 mod exit_codes;

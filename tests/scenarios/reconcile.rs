@@ -32,8 +32,7 @@ fn slip(site: &Site) -> Vec<String> {
     let person = first(
         site,
         "spt_identity where coalesce(workgroup, {false}) = {false}
-           and id not in (select identity_id from spt_identity_workgroups)
-           and id not in (select identity_id from spt_link where identity_id is not null)",
+           and id not in (select identity_id from spt_identity_workgroups)",
     );
     let role = first(site, "spt_bundle");
     let later_ms = START_MS + DAY_MS + HOUR_MS;

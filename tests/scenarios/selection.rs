@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use annals_testkit::Engine;
 use annals_world::Release;
 
+use crate::program::annals;
 use crate::site::{DAY_MS, HOUR_MS, START_MS, Site};
 
 /// How many objects of each type the identity system has, by SQL of our own that knows nothing of the source profile.
@@ -47,6 +49,41 @@ fn census(site: &Site) -> BTreeMap<String, u64> {
     ];
     let count = |from: &str| site.ask_one(&format!("select count(*) from {from};")).parse().unwrap();
     queries.iter().map(|(object_type, from)| ((*object_type).to_owned(), count(from))).collect()
+}
+
+/// The indexes that `annals source indexes` prints serve the search for what changed, of an object itself and of what
+/// qualifies it. On an engine that has none on expressions that is said.
+#[tokio::test]
+async fn indexes_at_the_source_serve_the_search() {
+    for site in Site::everywhere(20).await {
+        let said = annals(site.path(), &["source", "indexes"]);
+        if site.source.engine() == Engine::MariaDb {
+            said.exits(2).tells("error: the source database has no indexes on expressions");
+            continue;
+        }
+        let ddl = said.exits(0).out;
+        site.source.sql(&ddl);
+        // Applied once more, they are there already.
+        site.source.sql(&ddl);
+        site.run(START_MS).await.succeeds();
+        if site.source.engine() == Engine::Postgres {
+            // Tables this small are read whole where that is not forbidden.
+            let forbid = "do $$ begin execute format('alter database %I set enable_seqscan = off', current_database());
+                          end $$;";
+            site.source.sql(forbid);
+        }
+        site.pass_day().await;
+        let ran = site.run(START_MS + DAY_MS).await.succeeds();
+        assert!(ran.counters().total_object_messages > 0);
+        if site.source.engine() == Engine::Postgres {
+            let used = "select relname from pg_stat_user_indexes
+                        where indexrelname like 'annals_changed_%' and idx_scan > 0 order by 1;";
+            let used = site.source.sql(used);
+            for table in ["spt_identity", "spt_link", "spt_identity_entitlement", "spt_bundle"] {
+                assert!(used.lines().any(|line| line == table), "{table} is not in {used}");
+            }
+        }
+    }
 }
 
 /// IIQ-04, IIQ-12: the first run captures every object; the second one, with nothing changed, selects none and writes

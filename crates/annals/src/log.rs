@@ -2,8 +2,12 @@
 
 use std::io::IsTerminal as _;
 
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
+
+use crate::discarded;
 
 /// What the crate that ticks for the scheduler tells of itself; added to every filter that does not ask for it.
 const TICKER: &str = "tokio_cron_scheduler";
@@ -13,10 +17,10 @@ pub fn begin(filter: &str, json: bool) {
     let filter = if filter.contains(TICKER) { filter.to_owned() } else { format!("{filter},{TICKER}=warn") };
     let filter = EnvFilter::try_new(filter)
         .unwrap_or_else(|_| EnvFilter::default().add_directive(LevelFilter::WARN.into()));
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let stderr = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false);
-    if json { log.json().init() } else { log.init() }
+    let stderr = if json { stderr.json().boxed() } else { stderr.boxed() };
+    tracing_subscriber::registry().with(stderr.with_filter(filter)).with(discarded::layer()).init();
 }

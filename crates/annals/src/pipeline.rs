@@ -24,6 +24,8 @@ use annals_writer::{Writer, WriterSettings};
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 
+use crate::discarded;
+
 /// How often the run says that it is alive.
 const RENEW_EVERY: Duration = Duration::from_secs(10);
 
@@ -181,7 +183,8 @@ impl Pipeline {
             Ok(first_load) => first_load,
             Err(error) => return Some(error_chain(&error)),
         };
-        let writer = Arc::new(self.writer(first_load));
+        let writer = Arc::new(writer(&self.config, Arc::clone(&self.clock), first_load));
+        self.redeliver(&writer).await;
         let last_chances = Arc::default();
         let mut writing = JoinSet::new();
         let mut extracting = JoinSet::new();
@@ -214,21 +217,30 @@ impl Pipeline {
                 problem.get_or_insert(format!("a writer was lost: {error}"));
             }
         }
+        if problem.is_none() && !self.stop.asked() {
+            self.redeliver(&writer).await;
+        }
         if problem.is_none() && self.stop.asked() {
             problem = Some("The run was interrupted; what it had done is saved.".to_owned());
         }
         problem
     }
 
-    fn writer(&self, expects_new: bool) -> Writer {
-        let capture = &self.config.service.capture;
-        let settings = WriterSettings {
-            json_format: capture.json_format,
-            max_allowed_patches: capture.max_allowed_patches,
-            expects_new,
-            capture_max_age_days: capture.capture_max_age_days,
-        };
-        Writer::new(settings, Arc::clone(&self.clock))
+    /// Delivers parked messages whose time has come again (IIQ-57). A run does it before it reads anything and once
+    /// more at its end; what could not be delivered waits.
+    pub async fn redeliver(&self, writer: &Writer) {
+        match writer.redeliver(&self.history).await {
+            Ok(done) if done.written + done.dead > 0 => {
+                tracing::info!(
+                    written = done.written,
+                    parked = done.parked,
+                    dead = done.dead,
+                    "parked messages delivered again"
+                );
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!("parked messages were not delivered again: {}", error_chain(&error)),
+        }
     }
 
     fn extractor(&self, task: &Task, queue: Queue, last_chances: Arc<Mutex<()>>) -> Extractor {
@@ -254,6 +266,24 @@ impl Pipeline {
             last_chances,
         }
     }
+}
+
+/// A writer with the settings of a configuration, its log of discarded messages open.
+#[must_use]
+pub fn writer(config: &Config, clock: Arc<dyn Clock>, expects_new: bool) -> Writer {
+    discarded::log_to(config.service.log.discarded_messages.as_deref());
+    let (capture, queue) = (&config.service.capture, &config.service.queue);
+    let settings = WriterSettings {
+        json_format: capture.json_format,
+        max_allowed_patches: capture.max_allowed_patches,
+        expects_new,
+        capture_max_age_days: capture.capture_max_age_days,
+        audit_removed_events: capture.audit_removed_events,
+        redeliveries_max: queue.redeliveries_max,
+        redelivery_delay_ms: i64::from(queue.redelivery_delay_s) * 1_000,
+        discarded_message_event: capture.create_discarded_message_event,
+    };
+    Writer::new(settings, clock)
 }
 
 /// How the images of a task are made, by object type.

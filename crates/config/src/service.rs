@@ -88,6 +88,8 @@ pub struct CaptureSettings {
     pub capture_max_age_days: Option<u32>,
     /// `createDiscardedMessageEvent`, default false.
     pub create_discarded_message_event: bool,
+    /// `auditRemovedEvents`, default true: events that a late capture removes are noted (IIQ-61).
+    pub audit_removed_events: bool,
 }
 
 /// The transport.
@@ -101,6 +103,10 @@ pub struct QueueSettings {
     pub batch_objects_max: usize,
     /// A batch for the writer is cut at so many bytes of documents.
     pub batch_bytes_max: usize,
+    /// `maxRedeliveries`, default 5: how often a message that could not be written is delivered again (IIQ-57).
+    pub redeliveries_max: u32,
+    /// `redeliveryDelaySeconds`, default 60: how long it waits each time.
+    pub redelivery_delay_s: u32,
 }
 
 /// Caps on input; an object past one is a named failure.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use annals_config::banner::run_banners;
 use annals_config::filter::parse;
 use annals_config::profile::{Deletions, Element, Format, PropertyValue, Reads, TimeKind};
-use annals_config::service::HistoryIndexes;
+use annals_config::service::{HistoryIndexes, InterceptedRows};
 use annals_config::transform::{PropertySource, Transformer, ValueKind};
 use annals_config::{Config, Severity, check};
 use annals_model::{JsonFormat, ObjectType, TaskArguments, TaskStatus};
@@ -71,6 +71,7 @@ fn the_service_is_read_with_its_defaults() {
     assert!(service.access_history_enabled);
     assert_eq!(service.source.url, "postgres://reader:open-sesame@db/identityiq");
     assert_eq!(service.source.overlap_ms, 60_000);
+    assert_eq!(service.source.intercepted_deletes, InterceptedRows::Keep, "a source is only read");
     assert_eq!(service.history.url, format!("sqlite://{}", dir.path().join("history.db").display()));
     assert_eq!(service.history.indexes, HistoryIndexes::Needed);
     assert!(service.worker_slots >= 1);
@@ -216,6 +217,22 @@ fn all_objects_of_a_type_are_read_if_the_profile_says_so() {
     );
     let config = load(&[("sources/small.yaml", &text)]);
     assert_eq!(config.profile().object_types[&ObjectType::Role].reads, Reads::All);
+}
+
+/// What becomes of rows about deletions, and what triggers write into columns that must not be empty.
+#[test]
+fn rows_about_deletions_are_removed_where_that_is_asked_for() {
+    let service = edited("annals.yaml", "source:\n", "source:\n  interceptedDeletes: remove\n");
+    let profile = base_text("sources/small.yaml");
+    let line = profile.lines().find(|line| line.starts_with("interceptedDeletes")).expect("there");
+    let with_others = line.replace('}', ", others: {made_by: Annals, note: \"{}\"}}");
+    let profile = profile.replace(line, &with_others).into_bytes();
+    let config = load(&[("annals.yaml", &service), ("sources/small.yaml", &profile)]);
+    assert_eq!(config.service.source.intercepted_deletes, InterceptedRows::Remove);
+    let deletes = config.profile().intercepted_deletes.as_ref().expect("read");
+    let others: Vec<(&str, &str)> =
+        deletes.others.iter().map(|(column, text)| (column.as_str(), text.as_str())).collect();
+    assert_eq!(others, [("made_by", "Annals"), ("note", "{}")]);
 }
 
 /// Where no deletions are intercepted, the sweep finds them.

@@ -18,6 +18,7 @@ use crate::Error;
 use crate::finish::{by_type, end};
 use crate::qualify::share_out;
 use crate::reconcile::Report;
+use crate::unread::record_unread;
 
 /// A first load of fewer objects is done before its indexes are worth leaving away.
 const FIRST_LOAD_MIN: u64 = 1_000;
@@ -90,7 +91,17 @@ impl Begun {
 /// messages. `FireTaken`: nothing is recorded.
 pub async fn begin(dispatch: Dispatch<'_>) -> Result<Begun, Error> {
     let overlap_ms = dispatch.config.service.source.overlap_ms;
-    let horizon = dispatch.source.horizon(overlap_ms).await?;
+    let horizon = match dispatch.source.horizon(overlap_ms).await {
+        Ok(horizon) => horizon,
+        Err(error) => {
+            let Dispatch { history, config, task, trigger, host, fire, .. } = dispatch;
+            // A fire waits for the source, and says so itself.
+            if fire.is_none() {
+                record_unread(history, config, task, trigger, host, &error).await?;
+            }
+            return Err(error.into());
+        }
+    };
     if let Some(blind) = &horizon.blind {
         tracing::warn!(
             "the source's open transactions are unknown, so that only source.overlapSeconds = {} guards late commits: {blind}",

@@ -83,6 +83,9 @@ pub struct Extractor {
     pub last_chances: Arc<Mutex<()>>,
 }
 
+/// Under which nobody has worked on a partition before.
+const FIRST_EPOCH: i64 = 1;
+
 /// How the work on a partition ended.
 enum Ended {
     /// All of it is done.
@@ -167,8 +170,11 @@ impl Extractor {
             suspects,
             has_new_failures: false,
         };
-        for chunk in chunks {
+        let mut outbox = Outbox::new(self, &lease);
+        let mut chunks = chunks.into_iter().peekable();
+        while let Some(chunk) = chunks.next() {
             if self.stop.asked() {
+                outbox.save(&mut progress).await?;
                 progress.all_written(&lease).await?;
                 return Ok(Ended::Asked);
             }
@@ -180,26 +186,42 @@ impl Extractor {
                 let mut tx = read(history, &lease).await?;
                 let newly_failed = failures::newly_failed(&mut tx, lease.run_id).await.map_err(failed)?;
                 if thresholds_breached(newly_failed, qualified, &self.arguments) {
+                    outbox.save(&mut progress).await?;
                     progress.all_written(&lease).await?;
                     return Ok(Ended::Breached);
                 }
                 partitions::chunk_objects(&mut tx, &lease, chunk.number).await.map_err(failed)?
             };
-            self.work_on_chunk(history, &lease, chunk, objects, &mut progress).await?;
+            self.work_on_chunk(history, chunk, objects, &mut outbox, &mut progress).await?;
+            outbox.unsaved += chunk.objects;
+            if !self.may_wait(&outbox, &progress, chunks.peek()) {
+                outbox.save(&mut progress).await?;
+            }
         }
         progress.all_written(&lease).await?;
         Ok(Ended::Done)
     }
 
+    /// Whether a chunk that is done may go out together with the next one: on most nights a chunk is a few objects of a
+    /// type, and a transaction costs as much as a hundred of them. Never more than `lossLimit` objects wait to be saved,
+    /// and none where something has failed or a worker has died, for then it matters which chunk it was.
+    fn may_wait(&self, outbox: &Outbox<'_>, progress: &Progress, next: Option<&Chunk>) -> bool {
+        let most = u64::from(self.arguments.loss_limit).min(self.settings.batch_objects_max as u64);
+        outbox.lease.epoch == FIRST_EPOCH
+            && progress.suspects.is_empty()
+            && !progress.has_new_failures
+            && next.is_some_and(|next| outbox.unsaved + next.objects <= most)
+    }
+
     async fn work_on_chunk(
         &self,
         history: &Db,
-        lease: &PartitionLease,
         chunk: Chunk,
         objects: Objects,
+        outbox: &mut Outbox<'_>,
         progress: &mut Progress,
     ) -> Result<(), Error> {
-        let mut outbox = Outbox::new(self, lease);
+        let lease = outbox.lease;
         match objects {
             Objects::Deleted(deleted) => {
                 let observed_ms = self.source.now_ms().await.map_err(|source| source_error(lease, source))?;
@@ -227,12 +249,14 @@ impl Extractor {
                     });
                 };
                 let parted = Parted::new(&progress.suspects, chunk.object_type, ids);
-                self.work_on_ids(chunk, plan, &parted.innocent, &mut outbox, progress).await?;
-                self.work_carefully(history, chunk, plan, parted, &mut outbox, progress).await?;
+                self.work_on_ids(chunk, plan, &parted.innocent, outbox, progress).await?;
+                self.work_carefully(history, chunk, plan, parted, outbox, progress).await?;
             }
         }
         debug_assert!(chunk.kind != ChunkKind::Deleted || outbox.failures.is_empty());
-        outbox.close(progress).await
+        progress.state.chunks_done += 1;
+        progress.has_new_failures = !outbox.failures.is_empty();
+        Ok(())
     }
 
     async fn work_on_ids(

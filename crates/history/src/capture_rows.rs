@@ -44,6 +44,8 @@ pub(crate) struct Captures {
     newest: HashMap<String, usize>,
     /// Objects whose captures in the table are no longer the newest.
     outdated: BTreeSet<String>,
+    /// They are captures of one object, and later ones may stand in the table.
+    pub(crate) between: bool,
 }
 
 impl Captures {
@@ -58,6 +60,7 @@ impl Captures {
             incomplete: Vec::new(),
             newest: HashMap::new(),
             outdated: BTreeSet::new(),
+            between: false,
         }
     }
 
@@ -94,7 +97,11 @@ impl Captures {
 
     /// Writes captures and child rows; how many child rows.
     pub(crate) async fn write(mut self, tx: &mut Tx) -> Result<usize, Error> {
-        self.inherit(tx).await?;
+        if self.between {
+            self.inherit_before(tx).await?;
+        } else {
+            self.inherit(tx).await?;
+        }
         self.refer_to_requests(tx).await?;
         if !self.outdated.is_empty() {
             let objects: Vec<String> = self.outdated.into_iter().collect();
@@ -129,6 +136,35 @@ impl Captures {
         for row in 0..self.rows.len() {
             let capture = request_of(&self.rows, row).and_then(|request| captures.get(&request));
             self.rows.text_at(row, REQUEST_CAPTURE, capture.map(String::as_str));
+        }
+        Ok(())
+    }
+
+    /// The same where the newest capture need not be the one before.
+    async fn inherit_before(&mut self, tx: &mut Tx) -> Result<(), Error> {
+        for row in std::mem::take(&mut self.incomplete) {
+            let id = self.rows.text_of(row, self.layout.mapping.object_id).unwrap_or_default();
+            let at = self.rows.int_of(row, "effective_date");
+            let params = vec![Param::from(id), Param::Int(at)];
+            let stored = tx.fetch_optional(&self.layout.inherit_before, params).await?;
+            let stored = stored.as_ref();
+            let since = match stored {
+                Some(stored) => stored.int(self.layout.inherited.len() + 1)?,
+                None => None,
+            };
+            // Rows stand in the order of their dates.
+            let beside =
+                row.checked_sub(1).filter(|before| self.rows.int_of(*before, "effective_date") > since);
+            for (index, column) in self.layout.inherited.iter().enumerate() {
+                let before = match (beside, stored) {
+                    (Some(beside), _) => self.rows.text_of(beside, column).map(str::to_owned),
+                    (None, Some(stored)) => stored.text(index + 1)?.map(str::to_owned),
+                    (None, None) => None,
+                };
+                if self.rows.text_of(row, column).is_none() {
+                    self.rows.text_at(row, column, Some(before.as_deref().unwrap_or_default()));
+                }
+            }
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use annals_model::text::searchable;
 use annals_model::{Head, ObjectKey, ObjectType};
 use annals_sql::{Batch, Column, ColumnData, Engine, ErrorKind, OnConflict, Row, Stmt, Tx, Value};
 
-use crate::{Error, HeadImage, RebuildError};
+use crate::{Error, HeadImage, RebuildError, sighting};
 
 pub(crate) const TABLE: &str = "annals_head";
 
@@ -33,7 +33,8 @@ pub(crate) fn heads_stmt(engine: Engine) -> Result<Stmt, annals_sql::Error> {
         "history.heads",
         format!(
             "select h.object_id, h.name, h.capture_id, h.effective_date, h.extended_to_date, h.observed_date,
-                h.full_hash, h.smart_hash, h.patches_since_full, h.full_capture_id, h.full_observed_date, h.deleted
+                h.full_hash, h.smart_hash, h.patches_since_full, h.full_capture_id, h.full_observed_date, h.deleted,
+                h.seen
              from {each}"
         ),
     ))
@@ -82,6 +83,7 @@ fn read(row: &Row) -> Result<Head, annals_sql::Error> {
         capture_id,
         full_observed_ms: row.int(10)?.unwrap_or(observed_ms),
         deleted: row.required_int(11)? != 0,
+        seen: row.bytes(12)?.map(sighting::unpack).unwrap_or_default(),
     })
 }
 
@@ -197,6 +199,7 @@ fn batch(heads: &BTreeMap<ObjectKey, Head>, kinds: &BTreeMap<(&str, ObjectType),
         bytes("full_capture_id", &|head| {
             (head.full_capture_id != head.capture_id).then(|| pack(&head.full_capture_id, ID_BYTES))
         }),
+        bytes("seen", &|head| (!head.seen.is_empty()).then(|| sighting::pack(&head.seen))),
         texts("name", &|_, head| searchable(&head.name).into_owned()),
     ])
 }

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use annals_model::ObjectType;
 use annals_sql::Stmt;
 
-use crate::columns::{CaptureTable, capture_table};
+use crate::columns::{CaptureTable, ChildTable, capture_table};
 use crate::schema::{self, TableDef};
 
 /// The most patches that may lie between a capture and the last full one: `maxAllowedPatches` must not be greater.
@@ -23,6 +23,8 @@ pub(crate) struct Layout {
     pub(crate) inherited: Vec<&'static str>,
     /// The newest values of those, for a list of object ids.
     pub(crate) inherit: Stmt,
+    /// Those that an object had before an instant, and since when.
+    pub(crate) inherit_before: Stmt,
     /// For a list of capture ids each with all captures that it is a patch of, up to the full one.
     pub(crate) chains: Stmt,
     /// The capture that was in force at an instant, as known at another.
@@ -36,6 +38,12 @@ pub(crate) struct Layout {
     pub(crate) list: Stmt,
     /// Documents of all captures behind an id.
     pub(crate) page: Stmt,
+    /// An object's captures, in the order of their effective dates.
+    pub(crate) sequence: Stmt,
+    /// Deletes a list of captures.
+    pub(crate) drop: Stmt,
+    /// Deletes their child rows, a statement a table.
+    pub(crate) drop_children: Vec<Stmt>,
 }
 
 static LAYOUTS: LazyLock<Vec<(ObjectType, Layout)>> = LazyLock::new(|| {
@@ -54,9 +62,18 @@ pub(crate) fn statements() -> Vec<&'static Stmt> {
     LAYOUTS
         .iter()
         .flat_map(|(_, layout)| {
-            [&layout.inherit, &layout.chains, &layout.at, &layout.kept, &layout.list, &layout.page]
-                .into_iter()
-                .chain(&layout.owners)
+            let all = [
+                &layout.inherit,
+                &layout.inherit_before,
+                &layout.chains,
+                &layout.at,
+                &layout.kept,
+                &layout.list,
+                &layout.page,
+                &layout.sequence,
+                &layout.drop,
+            ];
+            all.into_iter().chain(&layout.owners).chain(&layout.drop_children)
         })
         .collect()
 }
@@ -86,6 +103,13 @@ fn build(object_type: ObjectType) -> Layout {
                 "select {selected} from (select {selected}, row_number() over (partition by {object_id}
                     order by effective_date desc, created desc, id desc) as age
                  from {name} where {object_id} {{in}}) newest where age = 1"
+            ),
+        ),
+        inherit_before: stmt(
+            "inherit_before",
+            format!(
+                "select {selected}, effective_date from {name} where {object_id} = ? and effective_date < ?
+                 order by effective_date desc, created desc, id desc limit 1"
             ),
         ),
         chains: stmt(
@@ -131,7 +155,30 @@ fn build(object_type: ObjectType) -> Layout {
             ),
         ),
         page: stmt("page", format!("select id, json, json_format from {name} where id > ? order by id limit ?")),
+        sequence: stmt("sequence", sequence(mapping, name)),
+        drop: stmt("drop", format!("delete from {name} where id {{in}}")),
+        drop_children: drop_children(mapping),
     }
+}
+
+fn drop_children(mapping: &CaptureTable) -> Vec<Stmt> {
+    let drop = |child: &ChildTable| {
+        let text = format!("delete from {} where {} {{in}}", child.table, child.parent);
+        Stmt::built(format!("history.drop {}", child.table), text)
+    };
+    mapping.children.iter().map(drop).collect()
+}
+
+fn sequence(mapping: &CaptureTable, name: &str) -> String {
+    let object_id = mapping.object_id;
+    let (owner_id, owner_name) =
+        if mapping.identity { ("identity_id", "identity_name") } else { ("null", "null") };
+    format!(
+        "select id, created, effective_date, extended_to_date, patch_doc_parent, full_hash, smart_hash,
+            {}, cast({owner_id} as varchar(255)), cast({owner_name} as varchar(255))
+         from {name} where {object_id} = ? order by effective_date, created, id",
+        mapping.object_name.unwrap_or("cast(null as varchar(255))")
+    )
 }
 
 /// Columns that every capture fills by itself.

@@ -31,7 +31,9 @@ mod rows;
 mod sample;
 mod saving;
 mod schema;
+mod sequence;
 mod settle;
+mod sighting;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -56,6 +58,7 @@ pub use rebuild::{HeadImage, apply_patch};
 pub use repack::{Repack, Repacked, Training};
 pub use saving::{CompactSaving, compact_saving};
 pub use schema::{create_reference_indexes, migrations, open};
+pub use sequence::{Audit, KeptCapture, KeptDocument, drop_captures, kept_document, remove_events, sequence};
 pub use settle::settle_request_items;
 pub use timeline::{EventRow, TimelineRange, timeline};
 pub use write::{FlushSummary, NewCapture, NewDocument, Writes};
@@ -80,6 +83,8 @@ fn statements() -> Vec<annals_sql::Stmt> {
         dictionary::NEWEST,
         dictionary::ADD,
     ];
+    statements.extend(sequence::statements());
+    statements.extend([sighting::OF_CAPTURES, sighting::READ, sighting::DROP]);
     statements.extend(layout::statements().into_iter().cloned());
     statements.extend(timeline::statements().into_iter().cloned());
     statements.extend(growth::statements().into_iter().cloned());

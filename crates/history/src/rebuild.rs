@@ -194,13 +194,17 @@ impl Document {
         image.map_err(|error| self.blame(Fault::Json(error)))
     }
 
+    /// Name of the transform configuration that made it.
+    pub(crate) fn transform(&self) -> &str {
+        self.value.get("transformationConfigName").and_then(Value::as_str).unwrap_or_default()
+    }
+
     /// The image that must be in it, and which transform made it.
     pub(crate) fn into_head_image(mut self) -> Result<HeadImage, RebuildError> {
+        let transform = self.transform().to_owned();
         let image = self.value.get_mut("eventImage").map(Value::take);
-        let transform =
-            self.value.get("transformationConfigName").and_then(Value::as_str).unwrap_or_default();
         match image.map(Image::deserialize) {
-            Some(Ok(image)) => Ok(HeadImage { image, transform: transform.to_owned() }),
+            Some(Ok(image)) => Ok(HeadImage { image, transform }),
             Some(Err(error)) => Err(self.blame(Fault::Json(error))),
             None => Err(self.blame(Fault::NoImage)),
         }

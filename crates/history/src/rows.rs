@@ -128,6 +128,14 @@ impl Rows {
         }
     }
 
+    /// A number of a row as it stands.
+    pub(crate) fn int_of(&self, row: usize, column: &str) -> Option<i64> {
+        match &self.columns[self.table.position(column)?] {
+            ColumnData::Int(values) => *values.get(row)?,
+            _ => None,
+        }
+    }
+
     /// All rows, ready to be inserted.
     pub(crate) fn into_batch(self) -> Batch {
         let columns = self

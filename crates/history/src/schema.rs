@@ -31,7 +31,7 @@ annals_certification_capture,13,deleted,smallint,,YES,,N,
 ";
 
 /// Our own tables whose growth is reported with the history tables.
-pub(crate) const OUR_TABLES: [&str; 23] = [
+pub(crate) const OUR_TABLES: [&str; 28] = [
     "annals_head",
     "annals_object_kind",
     "annals_deferred_index",
@@ -54,6 +54,11 @@ pub(crate) const OUR_TABLES: [&str; 23] = [
     "annals_dead_letter",
     "annals_schedule",
     "annals_schedule_fire",
+    "annals_dead_letter_act",
+    "annals_parked_message",
+    "annals_reading",
+    "annals_removed_event",
+    "annals_sighting",
     "annals_migration",
 ];
 
@@ -165,6 +170,7 @@ macro_rules! migrations {
             4 "slim heads" "0004_slim_heads",
             5 "cleaned text" "0005_cleaned_text",
             6 "schedule" "0006_schedule",
+            8 "any order" "0008_any_order",
             9 "suspects" "0009_suspects",
             10 "first load" "0010_first_load",
         )

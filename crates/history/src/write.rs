@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use annals_model::{
-    EventTable, Head, Image, ImageHashes, JsonFormat, NewEvent, ObjectKey, ObjectType, Reference,
+    EventTable, Head, Image, ImageHashes, JsonFormat, NewEvent, ObjectKey, ObjectType, Reference, Sighting,
     TransformType,
 };
 use annals_sql::{Batch, Column, ColumnData, OnConflict, Tx};
@@ -16,6 +16,7 @@ use crate::entity::Entities;
 use crate::head::Heads;
 use crate::layout::layout;
 use crate::rows::Rows;
+use crate::sighting::Sightings;
 use crate::{Error, event, fields};
 
 /// A capture to be written.
@@ -92,10 +93,12 @@ pub struct Writes {
     captures: BTreeMap<ObjectType, Captures>,
     entities: Entities,
     events: BTreeMap<EventTable, Rows>,
-    extended: BTreeMap<ObjectType, BTreeMap<String, i64>>,
+    extended: BTreeMap<ObjectType, BTreeMap<String, Option<i64>>>,
+    sightings: Sightings,
     heads: Heads,
     /// Captures with text that columns have cleaned.
     cleaned: Vec<(ObjectType, String)>,
+    between: bool,
 }
 
 impl Writes {
@@ -115,8 +118,16 @@ impl Writes {
             events: BTreeMap::new(),
             extended: BTreeMap::new(),
             heads: Heads::default(),
+            sightings: Sightings::default(),
             cleaned: Vec::new(),
+            between: false,
         }
+    }
+
+    /// The captures will be those of one object, put in their places between others of it.
+    #[must_use]
+    pub fn between(self) -> Self {
+        Self { between: true, ..self }
     }
 
     /// Nothing to write.
@@ -162,6 +173,7 @@ impl Writes {
             .captures
             .entry(capture.key.object_type)
             .or_insert_with(|| Captures::new(layout(capture.key.object_type)));
+        captures.between = self.between;
         let mapping = captures.layout.mapping;
         let rows = &mut captures.rows;
         let row = rows.push();
@@ -203,9 +215,19 @@ impl Writes {
         self.heads.set(key, head, known);
     }
 
-    /// Notes that a capture's state was still seen at a later instant.
-    pub fn extend(&mut self, object_type: ObjectType, capture_id: String, extended_to_ms: i64) {
+    /// Notes that a capture's state was still seen at a later instant; none: only once.
+    pub fn extend(&mut self, object_type: ObjectType, capture_id: String, extended_to_ms: Option<i64>) {
         self.extended.entry(object_type).or_default().insert(capture_id, extended_to_ms);
+    }
+
+    /// Notes when a new capture was read. Captures in the order of their ids.
+    pub fn read(&mut self, capture_id: &str, observed_ms: i64) {
+        self.sightings.read(capture_id, observed_ms);
+    }
+
+    /// Keeps when the state of a capture that is not, or no longer, the newest was seen; empty where its dates tell.
+    pub fn seen(&mut self, capture_id: &str, seen: &[Sighting]) {
+        self.sightings.seen(capture_id, seen);
     }
 
     /// Notes that a capture's columns, child rows and events lack text that its document has.
@@ -241,13 +263,14 @@ impl Writes {
         }
         for (object_type, extended) in self.extended {
             summary.extended += extended.len();
-            let (ids, instants) = extended.into_iter().map(|(id, at)| (Some(id), Some(at))).unzip();
+            let (ids, instants) = extended.into_iter().map(|(id, at)| (Some(id), at)).unzip();
             let columns = vec![
                 Column { name: "id", data: ColumnData::Text(ids) },
                 Column { name: "extended_to_date", data: ColumnData::Int(instants) },
             ];
             tx.update(layout(object_type).table.name, "id", Batch::new(columns)).await?;
         }
+        self.sightings.write(tx).await?;
         Ok(summary)
     }
 }

@@ -84,4 +84,41 @@ pub struct Head {
     pub deleted: bool,
     /// The object's name when it was last captured.
     pub name: String,
+    /// When that state was seen, in order, its own capture first; at most [`SIGHTINGS_MAX`]. Empty where the dates
+    /// above tell it: seen once, and dated by the source.
+    pub seen: Vec<Sighting>,
+}
+
+impl Head {
+    /// When its state was seen.
+    #[must_use]
+    pub fn sightings(&self) -> Vec<Sighting> {
+        if self.seen.is_empty() {
+            vec![Sighting { occurred_ms: self.effective_ms, observed_ms: self.observed_ms }]
+        } else {
+            self.seen.clone()
+        }
+    }
+}
+
+/// A state was there: what is kept of each message that found it, so that one that comes late can part it in two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sighting {
+    /// When the source says that the state came about, epoch milliseconds.
+    pub occurred_ms: i64,
+    /// The source's time when it was read.
+    pub observed_ms: i64,
+}
+
+/// The most sightings of one state that are kept: the first and the last ones.
+pub const SIGHTINGS_MAX: usize = 8;
+
+impl Sighting {
+    /// Adds the newest sighting of a state.
+    pub fn note(self, seen: &mut Vec<Sighting>) {
+        if seen.len() == SIGHTINGS_MAX {
+            seen.remove(1);
+        }
+        seen.push(self);
+    }
 }

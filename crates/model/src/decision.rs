@@ -1,6 +1,6 @@
 //! What becomes of a message: the writer's decision, from an object's head and the message alone.
 
-use crate::{Head, ImageHashes, Message, Operation, TransformType};
+use crate::{Head, ImageHashes, Message, Operation, Sighting, TransformType};
 
 /// What a message says, as far as the decision needs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub enum Decision {
         /// When it went.
         effective_ms: i64,
     },
-    /// Another state than the head's, read before the head's was.
+    /// Read before the head's state was last read, and not known to history: it belongs somewhere before.
     Late,
 }
 
@@ -90,7 +90,7 @@ pub fn decide(head: Option<&Head>, facts: Facts<'_>) -> Verdict {
     if let Some(same) = same_state(head, facts) {
         return Verdict::Settled(same);
     }
-    let effective_ms = effective(head, facts);
+    let effective_ms = effective_after(head.effective_ms, facts.occurred_ms, facts.observed_ms);
     let newer = match facts.hashes {
         Some(_) if head.deleted => Decision::Recreate { effective_ms },
         Some(_) => Decision::Change { effective_ms },
@@ -112,6 +112,9 @@ fn same_state(head: &Head, facts: Facts<'_>) -> Option<Decision> {
         None if head.deleted => (true, true),
         _ => return None,
     };
+    if (same_full || same_smart) && is_before(head, facts) {
+        return Some(Decision::Late);
+    }
     if same_full && facts.occurred_ms <= head.extended_to_ms {
         Some(Decision::Duplicate)
     } else if same_full || same_smart {
@@ -121,14 +124,20 @@ fn same_state(head: &Head, facts: Facts<'_>) -> Option<Decision> {
     }
 }
 
-/// When a state began that follows the head's. Where the source's own time says that nothing changed since the head's
-/// state began, something vanished without a trace: the change is dated to when it was seen.
-fn effective(head: &Head, facts: Facts<'_>) -> i64 {
-    if facts.occurred_ms > head.effective_ms {
-        facts.occurred_ms
-    } else {
-        facts.observed_ms.max(head.effective_ms.saturating_add(1))
-    }
+/// Whether the head's own state was seen at an instant that says something new: before it was known to have begun, or
+/// between two sightings, where another state may have to part them.
+fn is_before(head: &Head, facts: Facts<'_>) -> bool {
+    let Facts { occurred_ms, observed_ms, .. } = facts;
+    observed_ms < head.observed_ms
+        && occurred_ms != head.effective_ms
+        && occurred_ms < head.extended_to_ms
+        && !head.sightings().contains(&Sighting { occurred_ms, observed_ms })
+}
+
+/// When a state began that follows another. Where the source's own time says that nothing changed since the other one
+/// began, something vanished without a trace: the change is dated to when it was seen.
+pub(crate) fn effective_after(before_ms: i64, occurred_ms: i64, observed_ms: i64) -> i64 {
+    if occurred_ms > before_ms { occurred_ms } else { observed_ms.max(before_ms.saturating_add(1)) }
 }
 
 /// When a capture may be a patch.
@@ -183,6 +192,7 @@ mod tests {
             full_observed_ms: 100,
             deleted: false,
             name: "ann".to_owned(),
+            seen: Vec::new(),
         }
     }
 
@@ -226,6 +236,22 @@ mod tests {
         assert_eq!(capture(Some(&head()), A_TOUCHED, 300, 400), unchanged(300));
         assert_eq!(capture(Some(&head()), A_TOUCHED, 100, 400), unchanged(150));
         assert_eq!(capture(Some(&head()), A_TOUCHED, 100, 120), unchanged(150));
+    }
+
+    /// The same state, read earlier: it began before it was known to, or was seen between two sightings. What was seen
+    /// already says nothing new.
+    #[test]
+    fn an_earlier_sighting_of_the_heads_state_is_late() {
+        let seen =
+            [(100, 110), (150, 200)].map(|(occurred_ms, observed_ms)| Sighting { occurred_ms, observed_ms });
+        let head = Head { seen: seen.into(), ..head() };
+        for (occurred_ms, observed_ms) in [(90, 95), (120, 130)] {
+            assert_eq!(capture(Some(&head), A, occurred_ms, observed_ms), Verdict::Settled(Decision::Late));
+        }
+        for (occurred_ms, observed_ms) in [(100, 110), (150, 200)] {
+            let again = capture(Some(&head), A, occurred_ms, observed_ms);
+            assert_eq!(again, Verdict::Settled(Decision::Duplicate));
+        }
     }
 
     #[test]

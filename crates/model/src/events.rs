@@ -57,6 +57,35 @@ pub const CHANGE_CAPTURE: &str = "CHANGE_CAPTURE";
 /// Source type of the event of a deletion.
 pub const DELETE_CAPTURE: &str = "DELETE_CAPTURE";
 
+/// Source type of the event of a message that was given up.
+pub const DISCARDED_MESSAGE: &str = "DISCARDED_MESSAGE";
+
+/// The event that a message about an object was given up (IIQ-60): on the object's own timeline, or on that of the
+/// identity to whom it belongs; none where there is no such timeline. The capture of the subject is not looked at.
+#[must_use]
+pub fn discarded_event(subject: &Subject<'_>, letter_id: &str, reason: &str, id: String) -> Option<NewEvent> {
+    let mut id = Some(id);
+    let mut new_id = || id.take().unwrap_or_default();
+    let mut events =
+        Events { subject: *subject, source_type: DISCARDED_MESSAGE, new_id: &mut new_id, list: Vec::new() };
+    let table = match subject.key.object_type {
+        ObjectType::Identity => Some((EventTable::Identity, "Identity")),
+        ObjectType::ManagedAttribute => Some((EventTable::Mattr, "ManagedAttribute")),
+        ObjectType::Role => Some((EventTable::Role, "Role")),
+        ObjectType::Workgroup => Some((EventTable::Workgroup, "Workgroup")),
+        _ => None,
+    };
+    let event = match table {
+        Some((table, category)) => events.own(table, category, "DiscardedMessage"),
+        None => events.of_identity("Message", "DiscardedMessage")?,
+    };
+    event.capture_id = None;
+    event.prev_capture_id = None;
+    event.detail = Some(serde_json::json!({"deadLetter": letter_id, "reason": reason}));
+    event.qry = Searchable { item_id: Some(subject.key.object_id.clone()), ..Searchable::default() }.into();
+    events.list.pop()
+}
+
 /// The events of a capture. `new_id` gives each its id, 32 hex digits.
 #[must_use]
 pub fn derive_events(

@@ -14,16 +14,20 @@ mod partition;
 mod results;
 mod run;
 pub mod schedule;
+mod sequence;
 mod task;
 pub mod text;
 
-pub use capture::{Head, JsonFormat, TransformType};
+pub use capture::{Head, JsonFormat, SIGHTINGS_MAX, Sighting, TransformType};
 pub use clock::Clock;
 pub use decision::{Decision, Facts, PatchPolicy, Verdict, decide};
 pub use diff::{ATTRIBUTES, Difference, ElementChanges, PropertyChange, diff};
 pub use error_chain::error_chain;
 pub use event::{AccountColumns, EventTable, NewEvent};
-pub use events::{CHANGE_CAPTURE, DELETE_CAPTURE, INITIAL_CAPTURE, Subject, Transition, derive_events};
+pub use events::{
+    CHANGE_CAPTURE, DELETE_CAPTURE, DISCARDED_MESSAGE, INITIAL_CAPTURE, Subject, Transition, derive_events,
+    discarded_event,
+};
 pub use image::{Collection, Image, ImageHashes, ImageSchema, canonical_bytes, hash_bytes};
 pub use message::{CapturedImage, Delivery, Message, Operation, PartitionLease};
 pub use object::{ObjectKey, ObjectType, Reference, UnknownObjectType};
@@ -31,4 +35,5 @@ pub use partition::{Deal, Dealer, partition_count};
 pub use results::{Settled, ShownResult, settle_failures, thresholds_breached};
 pub use run::{Counters, ObjectFailure, RequestState, Stage, TaskStatus};
 pub use schedule::Schedule;
+pub use sequence::{Origin, Placed, Stretch, place};
 pub use task::TaskArguments;

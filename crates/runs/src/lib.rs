@@ -8,6 +8,7 @@ pub mod config_version;
 pub mod dead;
 mod error;
 pub mod failures;
+pub mod parked;
 pub mod partitions;
 pub mod run;
 pub mod schedule;
@@ -35,6 +36,7 @@ pub fn statements() -> Vec<annals_sql::Stmt> {
         config_version::STATEMENTS,
         dead::STATEMENTS,
         failures::STATEMENTS,
+        parked::STATEMENTS,
         partitions::STATEMENTS,
         run::STATEMENTS,
         schedule::STATEMENTS,

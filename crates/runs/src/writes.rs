@@ -31,7 +31,7 @@ pub struct WriteCounts {
     pub unchanged: u64,
     /// Tombstones.
     pub deleted: u64,
-    /// Out of sequence.
+    /// Out of sequence: a capture between others, or before them; counted as a full, patch or deleted one too.
     pub late: u64,
     /// Given up.
     pub dead: u64,
@@ -40,6 +40,18 @@ pub struct WriteCounts {
 }
 
 impl WriteCounts {
+    /// Adds others.
+    pub fn add(&mut self, more: Self) {
+        self.full_captures += more.full_captures;
+        self.patch_captures += more.patch_captures;
+        self.duplicates += more.duplicates;
+        self.unchanged += more.unchanged;
+        self.deleted += more.deleted;
+        self.late += more.late;
+        self.dead += more.dead;
+        self.events += more.events;
+    }
+
     fn fields(self) -> [(&'static str, u64); 8] {
         [
             ("full_captures", self.full_captures),

@@ -30,12 +30,14 @@ impl Control {
                     include_str!("../../../migrations/sqlite/0001_history_tables.sql"),
                     include_str!("../../../migrations/sqlite/0002_control_tables.sql"),
                     include_str!("../../../migrations/sqlite/0006_schedule.sql"),
+                    include_str!("../../../migrations/sqlite/0008_any_order.sql"),
                     include_str!("../../../migrations/sqlite/0009_suspects.sql"),
                 ],
                 _ => [
                     include_str!("../../../migrations/postgres/0001_history_tables.sql"),
                     include_str!("../../../migrations/postgres/0002_control_tables.sql"),
                     include_str!("../../../migrations/postgres/0006_schedule.sql"),
+                    include_str!("../../../migrations/postgres/0008_any_order.sql"),
                     include_str!("../../../migrations/postgres/0009_suspects.sql"),
                 ],
             };

@@ -8,6 +8,7 @@
 pub mod attribute_xml;
 mod catalogue;
 mod change;
+mod change_index;
 mod column;
 mod condition;
 mod decode;

@@ -10,6 +10,9 @@ use crate::catalogue::{Catalogue, Lack, NO_COLUMN};
 use crate::condition::{self, Operand};
 use crate::fragment::Fragment;
 
+/// How columns of the base table begin.
+pub(crate) const BASE_ALIAS: &str = "t0.";
+
 /// A column of a statement.
 #[derive(Debug, Clone)]
 pub(crate) struct ColumnRef {

@@ -1,6 +1,5 @@
 //! A database and its transactions.
 
-use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -40,12 +39,12 @@ const CONNECTIONS_MAX: u32 = 8;
 /// A database: pools of connections.
 #[derive(Debug, Clone)]
 pub struct Db {
-    pools: Pools,
-    column_types: ColumnTypes,
+    pub(crate) pools: Pools,
+    pub(crate) column_types: ColumnTypes,
 }
 
 #[derive(Debug, Clone)]
-enum Pools {
+pub(crate) enum Pools {
     /// SQLite has one writer: a pool of one, and readers beside it.
     Sqlite {
         write: Option<Pool<Sqlite>>,
@@ -102,27 +101,6 @@ impl Db {
         Ok(Self { pools, column_types: ColumnTypes::default() })
     }
 
-    /// The same database by connections whose transactions the server ends when nothing happens in them for so long,
-    /// milliseconds: a process that stands still, or whose host is gone, must not hold rows that others need. Where the
-    /// engine cannot, it is the database as it is.
-    #[must_use]
-    pub fn with_idle_max(&self, idle_ms: i64) -> Self {
-        let Pools::Postgres(pool) = &self.pools else { return self.clone() };
-        let options = pool.connect_options().as_ref().clone();
-        let options = options.options([("idle_in_transaction_session_timeout", idle_ms)]);
-        let pools = Pools::Postgres(postgres_pool(options, pool.options().get_max_connections()));
-        Self { pools, column_types: self.column_types.clone() }
-    }
-
-    /// A connection beside those of this database, for what must not wait until one of them is free. SQLite has one
-    /// writer, for which all wait in turn: there it is the database as it is.
-    #[must_use]
-    pub fn beside(&self) -> Self {
-        let Pools::Postgres(pool) = &self.pools else { return self.clone() };
-        let pools = Pools::Postgres(postgres_pool(pool.connect_options().as_ref().clone(), 1));
-        Self { pools, column_types: self.column_types.clone() }
-    }
-
     /// Which engine it is.
     #[must_use]
     pub fn engine(&self) -> Engine {
@@ -159,13 +137,25 @@ impl Db {
     /// # Errors
     /// `Unreachable` when no connection can be had in time.
     pub async fn begin_read(&self) -> Result<Tx> {
+        self.begin_read_with("begin isolation level repeatable read read only").await
+    }
+
+    /// The same for statements that come again and again with other lists: each is planned once, where PostgreSQL would
+    /// plan it anew five times on each connection before it keeps a plan.
+    ///
+    /// # Errors
+    /// As [`Db::begin_read`].
+    pub async fn begin_bulk_read(&self) -> Result<Tx> {
+        self.begin_read_with(
+            "begin isolation level repeatable read read only; set local plan_cache_mode = force_generic_plan",
+        )
+        .await
+    }
+
+    async fn begin_read_with(&self, postgres: &'static str) -> Result<Tx> {
         let inner = match &self.pools {
             Pools::Sqlite { read, .. } => TxInner::Sqlite(read.begin().await.map_err(begin_error)?),
-            Pools::Postgres(pool) => TxInner::Postgres(
-                pool.begin_with("begin isolation level repeatable read read only")
-                    .await
-                    .map_err(begin_error)?,
-            ),
+            Pools::Postgres(pool) => TxInner::Postgres(pool.begin_with(postgres).await.map_err(begin_error)?),
             Pools::MySql(pool) => TxInner::MySql(
                 pool.begin_with("start transaction with consistent snapshot, read only")
                     .await
@@ -201,23 +191,11 @@ impl Db {
     }
 }
 
-/// The file that the database of a URL is; `None`: a server has it.
-///
-/// # Errors
-/// `Configuration` for a URL that cannot be read.
-pub fn file(url: &str) -> Result<Option<PathBuf>> {
-    if !url.starts_with("sqlite:") {
-        return Ok(None);
-    }
-    let options = SqliteConnectOptions::from_str(url).map_err(url_error)?;
-    Ok(Some(options.get_filename().to_owned()))
-}
-
 fn begin_error(error: sqlx::Error) -> Error {
     Error::from_sqlx("begin", error)
 }
 
-fn url_error(error: sqlx::Error) -> Error {
+pub(crate) fn url_error(error: sqlx::Error) -> Error {
     Error::from_sqlx("reading the database URL", error)
 }
 
@@ -273,7 +251,7 @@ async fn open_postgres(url: &str, access: Access, connections_max: u32) -> Resul
     Ok(Pools::Postgres(postgres_pool(options, connections_max)))
 }
 
-fn postgres_pool(options: PgConnectOptions, connections_max: u32) -> Pool<Postgres> {
+pub(crate) fn postgres_pool(options: PgConnectOptions, connections_max: u32) -> Pool<Postgres> {
     PgPoolOptions::new()
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .max_connections(connections_max)
@@ -383,21 +361,6 @@ impl Tx {
             TxInner::MySql(tx) => tx.rollback().await,
         }
         .map_err(|error| Error::from_sqlx("rollback", error))
-    }
-
-    /// Lets the transaction wait for what else its owner does, longer than [`Db::with_idle_max`] says, milliseconds at a
-    /// time. Only PostgreSQL ends idle transactions.
-    ///
-    /// # Errors
-    /// As any call.
-    pub async fn allow_idle(&mut self, idle_ms: i64) -> Result<()> {
-        match self.engine() {
-            Engine::Postgres => {
-                let script = format!("set local idle_in_transaction_session_timeout = {idle_ms}");
-                self.execute_script("sql.allow_idle", &script).await
-            }
-            Engine::Sqlite | Engine::MySql => Ok(()),
-        }
     }
 
     /// All rows of a statement.

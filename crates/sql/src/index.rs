@@ -43,6 +43,21 @@ const SQLITE: Stmt = Stmt::new(
      where type = 'index' and sql is not null and tbl_name {in} order by tbl_name, name",
 );
 
+impl Engine {
+    /// Makes an index on an expression while others go on to write, if there is none of this name; none on
+    /// MySQL/MariaDB, where MariaDB has no such indexes.
+    #[must_use]
+    pub fn expression_index(self, name: &str, table: &str, expression: &str) -> Option<String> {
+        let while_others_write = match self {
+            Self::Postgres => "concurrently ",
+            Self::Sqlite => "",
+            Self::MySql => return None,
+        };
+        let (name, table) = (self.quote(name), self.quote(table));
+        Some(format!("create index {while_others_write}if not exists {name} on {table} (({expression}));\n"))
+    }
+}
+
 impl Tx {
     /// The indexes of these tables. On SQLite those alone that have a name of ours: it cannot drop the others.
     ///

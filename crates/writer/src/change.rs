@@ -1,7 +1,7 @@
 //! Patch or full: the document of a changed object's capture.
 
 use annals_history::HeadImage;
-use annals_model::{CapturedImage, Image};
+use annals_model::Image;
 use json_patch::jsonptr::{Pointer, PointerBuf};
 use json_patch::{PatchOperation, ReplaceOperation};
 use serde_json::{Map, Value};
@@ -11,17 +11,18 @@ const IMAGE: &Pointer = Pointer::from_static("/eventImage");
 /// Where a document names the transform that made the image.
 const TRANSFORM: &str = "transformationConfigName";
 
-/// The operations that make the document of an image out of the document before, as minified JSON; none if they are not
-/// smaller than the document, or if applying them does not give the image back to the byte.
+/// The operations that make the document of an image, given by its canonical bytes, out of the document before, as
+/// minified JSON; none if they are not smaller than the document, or if applying them does not give the image back to the
+/// byte.
 pub(crate) fn patch(
     operations: Vec<PatchOperation>,
     old: HeadImage,
-    captured: &CapturedImage,
+    bytes: &[u8],
     transform: &str,
     document_bytes: usize,
 ) -> Option<Vec<u8>> {
     let other_transform = old.transform != transform;
-    let patched = gives_back(&operations, old.image, captured);
+    let patched = gives_back(&operations, old.image, bytes);
     let mut operations: Vec<PatchOperation> = operations.into_iter().map(in_document).collect();
     if other_transform {
         operations.push(PatchOperation::Replace(ReplaceOperation {
@@ -33,13 +34,12 @@ pub(crate) fn patch(
     (patched && json.len() < document_bytes).then_some(json)
 }
 
-fn gives_back(operations: &[PatchOperation], old: Image, captured: &CapturedImage) -> bool {
+fn gives_back(operations: &[PatchOperation], old: Image, bytes: &[u8]) -> bool {
     let mut image = Value::Object(Map::from_iter([
         ("imageFields".to_owned(), Value::Object(old.image_fields)),
         ("imageType".to_owned(), Value::String(old.image_type)),
     ]));
-    json_patch::patch_unsafe(&mut image, operations).is_ok()
-        && annals_model::canonical_bytes(&image) == captured.bytes
+    json_patch::patch_unsafe(&mut image, operations).is_ok() && annals_model::canonical_bytes(&image) == bytes
 }
 
 fn in_document(operation: PatchOperation) -> PatchOperation {

@@ -14,9 +14,16 @@ pub enum Error {
     /// The transaction could not be begun or ended.
     #[error("transaction on the history database")]
     Transaction(#[from] annals_sql::Error),
+    /// The captures of an object do not end with what is remembered as its newest: a late message finds no place among
+    /// them.
+    #[error("the captures of {0} do not end with its newest one, so that a late message finds no place")]
+    Sequence(annals_model::ObjectKey),
     /// A message that was given up could not be kept.
     #[error("the dead letter of {0} cannot be composed")]
     Letter(annals_model::ObjectKey, #[source] serde_json::Error),
+    /// A letter does not hold a message.
+    #[error("the letter {0} cannot be read: {1}")]
+    Unreadable(String, String),
 }
 
 /// What to do about a failed delivery.
@@ -33,6 +40,18 @@ pub enum Treatment {
 }
 
 impl Error {
+    /// Whether the message itself is at fault: no later attempt will write it (IIQ-59).
+    #[must_use]
+    pub fn is_of_message(&self) -> bool {
+        match self {
+            Self::Transaction(error)
+            | Self::History(annals_history::Error::Sql(error))
+            | Self::Runs(annals_runs::Error::Sql(error)) => error.kind() == ErrorKind::Data,
+            Self::Unreadable(..) => true,
+            _ => self.treatment() == Treatment::PartMessages,
+        }
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn treatment(&self) -> Treatment {
@@ -40,9 +59,13 @@ impl Error {
             Self::Transaction(error)
             | Self::History(annals_history::Error::Sql(error))
             | Self::Runs(annals_runs::Error::Sql(error)) => error,
-            Self::History(annals_history::Error::TooLarge { .. } | annals_history::Error::NotJson { .. }) => {
-                return Treatment::PartMessages;
-            }
+            // Only a late message needs a capture that cannot be read back: others follow it with a full one.
+            Self::History(
+                annals_history::Error::TooLarge { .. }
+                | annals_history::Error::NotJson { .. }
+                | annals_history::Error::Rebuild(_),
+            )
+            | Self::Sequence(_) => return Treatment::PartMessages,
             // What is there now is seen when it is tried again.
             Self::History(annals_history::Error::Overtaken(_)) => return Treatment::Again,
             _ => return Treatment::GiveUp,

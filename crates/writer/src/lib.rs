@@ -7,11 +7,15 @@
 mod change;
 mod error;
 mod ids;
+mod late;
 mod letter;
 mod plan;
+mod redelivery;
 mod serve;
 mod transaction;
 mod writer;
 
 pub use error::{Error, Treatment};
+pub use letter::letter_json;
+pub use redelivery::{DISCARDED, Redelivered};
 pub use writer::{WriteSummary, Writer, WriterSettings};

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use annals_history::KeptState;
-use annals_model::{Decision, Facts, Head, Message, ObjectKey, Operation, Verdict, decide};
+use annals_model::{Decision, Facts, Head, Message, ObjectKey, Operation, Sighting, Verdict, decide};
 
 /// Hash of a tombstone: it has no image.
 const NO_HASH: &str = "";
@@ -57,8 +57,11 @@ pub(crate) fn decisions(
     let mut decisions = Vec::with_capacity(messages.len());
     for message in messages {
         let head = moved.get(&message.key).or_else(|| heads.get(&message.key));
-        let is_kept = !kept.is_empty() && states_of(message).iter().any(|state| kept.contains(state));
-        let decision = decide(head, Facts::from(message)).settle(is_kept);
+        let verdict = decide(head, Facts::from(message));
+        // Of a late message only what was dated by the source is surely this one: where it belongs, the rest is seen.
+        let sure = if verdict == Verdict::UnlessKept(Decision::Late) { 1 } else { 2 };
+        let is_kept = !kept.is_empty() && states_of(message)[..sure].iter().any(|state| kept.contains(state));
+        let decision = verdict.settle(is_kept);
         if repeated.contains(&message.key)
             && let Some(head) = follow(head, message, decision, String::new)
         {
@@ -66,6 +69,19 @@ pub(crate) fn decisions(
             moved.insert(&message.key, head);
         }
         decisions.push(decision);
+    }
+    // What comes behind a late message of the same object is decided when that has found its place.
+    let late: HashSet<&ObjectKey> = messages
+        .iter()
+        .zip(&decisions)
+        .filter_map(|(message, decision)| (*decision == Decision::Late).then_some(&message.key))
+        .collect();
+    if !late.is_empty() {
+        for (message, decision) in messages.iter().zip(&mut decisions) {
+            if late.contains(&message.key) {
+                *decision = Decision::Late;
+            }
+        }
     }
     decisions
 }
@@ -77,12 +93,15 @@ pub(crate) fn follow(
     decision: Decision,
     capture_id: impl FnOnce() -> String,
 ) -> Option<Head> {
+    let sighting = Sighting { occurred_ms: message.occurred_ms, observed_ms: message.observed_ms };
     let effective_ms = match decision {
         Decision::Duplicate | Decision::Late => return None,
         Decision::Unchanged { extended_to_ms } => {
             let head = head.filter(|head| head.extended_to_ms < extended_to_ms)?.clone();
             let observed_ms = head.observed_ms.max(message.observed_ms);
-            return Some(Head { extended_to_ms, observed_ms, ..head });
+            let mut seen = head.sightings();
+            sighting.note(&mut seen);
+            return Some(Head { extended_to_ms, observed_ms, seen, ..head });
         }
         Decision::First => message.occurred_ms,
         Decision::Recreate { effective_ms }
@@ -106,6 +125,7 @@ pub(crate) fn follow(
         full_observed_ms: message.observed_ms,
         deleted: matches!(message.operation, Operation::Delete),
         name: name(head, message).to_owned(),
+        seen: if effective_ms == message.occurred_ms { Vec::new() } else { vec![sighting] },
     })
 }
 

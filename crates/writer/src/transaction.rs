@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use annals_history::{
-    Dictionaries, Encoder, HeadImage, NewCapture, NewDocument, PATCHES_MAX, RebuildError, Writes,
-    full_document,
+    Dictionaries, Encoder, HeadImage, NewCapture, NewDocument, RebuildError, Writes, full_document,
 };
 use annals_model::text::is_cleaned;
 use annals_model::{
@@ -12,17 +11,17 @@ use annals_model::{
     PartitionLease, PatchPolicy, Subject, TransformType, Transition, derive_events, diff,
 };
 use annals_runs::WriteCounts;
-use annals_runs::dead::DeadLetter;
 use annals_sql::Tx;
 
 use crate::ids::Ids;
-use crate::{Error, WriterSettings, change, letter, plan};
+use crate::{Error, WriterSettings, change, plan};
 
 /// Numbers of messages by what came of them, by object type.
 pub(crate) type Counts = BTreeMap<ObjectType, WriteCounts>;
 
 /// What has to be known of history before messages can be made into rows.
 pub(crate) struct Known<'m> {
+    messages: &'m [Message],
     heads: HashMap<ObjectKey, Head>,
     images: HashMap<ObjectKey, Result<HeadImage, RebuildError>>,
     decisions: Vec<Decision>,
@@ -56,38 +55,64 @@ impl<'m> Known<'m> {
             annals_history::head_images(tx, &compared).await?
         };
         let encoder = encoder(tx, messages, &decisions, settings, dictionaries).await?;
-        Ok(Self { heads, images, decisions, repeated, encoder })
+        Ok(Self { messages, heads, images, decisions, repeated, encoder })
     }
 
     /// What there is to know where all objects are taken for new; nothing where a dictionary must be looked for first.
     pub(crate) fn of_new(
         messages: &'m [Message],
+        new: &NewObjects<'m>,
         settings: &WriterSettings,
         dictionaries: &Dictionaries,
     ) -> Option<Self> {
-        let (repeated, decisions) = decide_as_new(messages);
-        let types = captured_types(messages, &decisions);
+        let types = captured_types(messages, &new.decisions);
         let encoder = dictionaries.encoder_at_hand(settings.json_format, &types)?;
-        Some(Self { heads: HashMap::new(), images: HashMap::new(), decisions, repeated, encoder })
+        Some(Self::all_new(messages, new, encoder))
+    }
+
+    /// The messages that must find their place one by one, in their order.
+    pub(crate) fn late(&self) -> Vec<&'m Message> {
+        let late = self.messages.iter().zip(&self.decisions);
+        late.filter(|(_, decision)| **decision == Decision::Late).map(|(message, _)| message).collect()
+    }
+
+    /// The object's head and what stores its documents, for a single message.
+    pub(crate) fn into_head(mut self, key: &ObjectKey) -> Option<(Head, Encoder)> {
+        Some((self.heads.remove(key)?, self.encoder))
     }
 
     /// The same, with a dictionary that is looked for, or made.
     pub(crate) async fn read_of_new(
         tx: &mut Tx,
         messages: &'m [Message],
+        new: &NewObjects<'m>,
         settings: &WriterSettings,
         dictionaries: &Dictionaries,
     ) -> Result<Self, Error> {
-        let (repeated, decisions) = decide_as_new(messages);
-        let encoder = encoder(tx, messages, &decisions, settings, dictionaries).await?;
-        Ok(Self { heads: HashMap::new(), images: HashMap::new(), decisions, repeated, encoder })
+        let encoder = encoder(tx, messages, &new.decisions, settings, dictionaries).await?;
+        Ok(Self::all_new(messages, new, encoder))
+    }
+
+    fn all_new(messages: &'m [Message], new: &NewObjects<'m>, encoder: Encoder) -> Self {
+        let NewObjects { repeated, decisions } = new.clone();
+        Self { messages, heads: HashMap::new(), images: HashMap::new(), decisions, repeated, encoder }
     }
 }
 
-fn decide_as_new(messages: &[Message]) -> (HashSet<&ObjectKey>, Vec<Decision>) {
-    let repeated = plan::repeated(messages);
-    let decisions = plan::decisions(&HashMap::new(), Default::default(), messages, &repeated);
-    (repeated, decisions)
+/// What is decided on messages whose objects are all taken for new.
+#[derive(Clone)]
+pub(crate) struct NewObjects<'m> {
+    repeated: HashSet<&'m ObjectKey>,
+    decisions: Vec<Decision>,
+}
+
+impl<'m> NewObjects<'m> {
+    /// None where one of the messages is late among the others: what is there must be looked up then.
+    pub(crate) fn of(messages: &'m [Message]) -> Option<Self> {
+        let repeated = plan::repeated(messages);
+        let decisions = plan::decisions(&HashMap::new(), Default::default(), messages, &repeated);
+        (!decisions.contains(&Decision::Late)).then_some(Self { repeated, decisions })
+    }
 }
 
 /// What the messages that become captures are to be stored with.
@@ -108,21 +133,19 @@ async fn encoder(
 
 /// The types of which there will be captures.
 fn captured_types(messages: &[Message], decisions: &[Decision]) -> BTreeSet<ObjectType> {
-    let is_captured = |decision: &Decision| {
-        !matches!(decision, Decision::Duplicate | Decision::Unchanged { .. } | Decision::Late)
-    };
+    let is_captured =
+        |decision: &Decision| !matches!(decision, Decision::Duplicate | Decision::Unchanged { .. });
     let captured = messages.iter().zip(decisions).filter(|(_, decision)| is_captured(decision));
     captured.map(|(message, _)| message.key.object_type).collect()
 }
 
-/// Makes messages into rows, in their order.
+/// Makes messages into rows, in their order; late ones are passed over.
 pub(crate) fn produce<'m>(
-    messages: &'m [Message],
     known: Known<'m>,
     settings: &WriterSettings,
     recorded_ms: i64,
 ) -> Result<Product<'m>, Error> {
-    let Known { heads, images, decisions, repeated, encoder } = known;
+    let Known { messages, heads, images, decisions, repeated, encoder } = known;
     let mut product = Product::new(settings, encoder, recorded_ms, heads, images, repeated);
     for (message, decision) in messages.iter().zip(decisions) {
         product.take(message, decision)?;
@@ -159,7 +182,6 @@ pub(crate) struct Product<'m> {
     writes: Writes,
     counts: Counts,
     attributes: BTreeMap<(ObjectType, String), u64>,
-    letters: Vec<DeadLetter>,
 }
 
 impl<'m> Product<'m> {
@@ -176,10 +198,7 @@ impl<'m> Product<'m> {
             .map(|(key, image)| (key, image.map_or_else(Base::Unreadable, Base::Stored)))
             .collect();
         Self {
-            policy: PatchPolicy {
-                max_allowed_patches: settings.max_allowed_patches.min(PATCHES_MAX),
-                capture_max_age_days: settings.capture_max_age_days,
-            },
+            policy: settings.policy(),
             recorded_ms,
             ids: Ids::at(recorded_ms),
             repeated,
@@ -188,7 +207,6 @@ impl<'m> Product<'m> {
             writes: Writes::with(encoder),
             counts: Counts::new(),
             attributes: BTreeMap::new(),
-            letters: Vec::new(),
         }
     }
 
@@ -200,14 +218,7 @@ impl<'m> Product<'m> {
                 self.count(object_type).unchanged += 1;
                 self.extend(message, decision);
             }
-            (Decision::Late, _) => {
-                self.count(object_type).late += 1;
-                let capture =
-                    self.heads.get(&message.key).map(|head| head.capture_id.as_str()).unwrap_or_default();
-                let reason =
-                    format!("out of sequence: read before the state of the newest capture {capture}");
-                self.letters.push(letter::of(message, reason)?);
-            }
+            (Decision::Late, _) => {}
             (_, Operation::Capture(captured)) => self.capture(message, captured, decision)?,
             (_, Operation::Delete) => self.delete(message, decision)?,
         }
@@ -217,7 +228,7 @@ impl<'m> Product<'m> {
     fn extend(&mut self, message: &Message, decision: Decision) {
         let head = self.heads.get(&message.key);
         if let Some(head) = plan::follow(head, message, decision, String::new) {
-            self.writes.extend(message.key.object_type, head.capture_id.clone(), head.extended_to_ms);
+            self.writes.extend(message.key.object_type, head.capture_id.clone(), Some(head.extended_to_ms));
             self.set_head(&message.key, head, true);
         }
     }
@@ -230,7 +241,7 @@ impl<'m> Product<'m> {
         };
         self.count(message.key.object_type).deleted += 1;
         self.tell(message, before.as_ref(), &head, Transition::Deleted);
-        self.add(message, head, NewDocument::Tombstone, None, before.is_some())
+        self.add(message, head, NewDocument::Tombstone, None, before.as_ref())
     }
 
     fn capture(
@@ -279,7 +290,7 @@ impl<'m> Product<'m> {
         if self.repeated.contains(&message.key) {
             self.bases.insert(message.key.clone(), Base::Given(&captured.image, &message.transform));
         }
-        self.add(message, head, document, Some(captured), before.is_some())
+        self.add(message, head, document, Some(captured), before.as_ref())
     }
 
     /// The events and statistics of a difference, and the document that records it; the head is told if that is a patch.
@@ -305,7 +316,7 @@ impl<'m> Product<'m> {
         else {
             return NewDocument::Full(full);
         };
-        match change::patch(operations, old, captured, &message.transform, full.len()) {
+        match change::patch(operations, old, &captured.bytes, &message.transform, full.len()) {
             Some(operations) => {
                 head.patches_since_full = before.patches_since_full + 1;
                 head.full_capture_id.clone_from(&before.full_capture_id);
@@ -334,15 +345,20 @@ impl<'m> Product<'m> {
         }
     }
 
-    /// Adds a capture and makes it the head; `known`: the object has one already.
+    /// Adds a capture and makes it the head, in the place of the one before.
     fn add(
         &mut self,
         message: &Message,
         head: Head,
         document: NewDocument,
         captured: Option<&CapturedImage>,
-        known: bool,
+        before: Option<&Head>,
     ) -> Result<(), Error> {
+        if let Some(before) = before {
+            self.writes.seen(&before.capture_id, &before.seen);
+        }
+        self.writes.read(&head.capture_id, message.observed_ms);
+        let known = before.is_some();
         self.writes.capture(NewCapture {
             id: head.capture_id.clone(),
             key: message.key.clone(),
@@ -377,15 +393,25 @@ impl<'m> Product<'m> {
     }
 
     /// Writes it; nothing lasts until the transaction is committed.
-    pub(crate) async fn flush(self, tx: &mut Tx, lease: &PartitionLease) -> Result<Counts, Error> {
+    pub(crate) async fn flush(self, tx: &mut Tx, lease: Option<&PartitionLease>) -> Result<Counts, Error> {
         if !self.writes.is_empty() {
             self.writes.flush(tx).await?;
         }
-        for letter in self.letters {
-            annals_runs::dead::keep(tx, lease, letter).await?;
-        }
-        annals_runs::writes::add(tx, lease, &self.counts).await?;
-        annals_runs::attributes::add(tx, lease.run_id, &self.attributes).await?;
+        count(tx, lease, &self.counts, &self.attributes).await?;
         Ok(self.counts)
     }
+}
+
+/// Adds to what a run has written; what comes from outside a run is counted in none.
+pub(crate) async fn count(
+    tx: &mut Tx,
+    lease: Option<&PartitionLease>,
+    counts: &Counts,
+    attributes: &BTreeMap<(ObjectType, String), u64>,
+) -> Result<(), Error> {
+    if let Some(lease) = lease {
+        annals_runs::writes::add(tx, lease, counts).await?;
+        annals_runs::attributes::add(tx, lease.run_id, attributes).await?;
+    }
+    Ok(())
 }

@@ -5,17 +5,18 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use annals_history::Dictionaries;
+use annals_history::{Dictionaries, PATCHES_MAX};
 use annals_model::{
-    Clock, Delivery, JsonFormat, Message, ObjectFailure, Operation, PartitionLease, RequestState, Stage,
-    error_chain,
+    Clock, Delivery, JsonFormat, Message, ObjectFailure, Operation, PartitionLease, PatchPolicy,
+    RequestState, Stage, error_chain,
 };
 use annals_runs::dead::DeadLetter;
-use annals_sql::Db;
+use annals_sql::{Db, Tx};
 use tokio::sync::OnceCell;
 
-use crate::transaction::{Counts, Known, produce};
-use crate::{Error, Treatment, letter};
+use crate::redelivery::log_discarded;
+use crate::transaction::{Counts, Known, NewObjects, produce};
+use crate::{Error, Treatment, late, letter};
 
 /// How captures are written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,14 +32,31 @@ pub struct WriterSettings {
     pub expects_new: bool,
     /// A full capture older than this many days gets no more patches (IIQ-42); none: it never is too old.
     pub capture_max_age_days: Option<u32>,
+    /// Events that a late capture removes are noted in `annals_removed_event` (IIQ-61).
+    pub audit_removed_events: bool,
+    /// How often a message that could not be written is delivered again (IIQ-57); 0: it is given up at once.
+    pub redeliveries_max: u32,
+    /// How long it waits each time, milliseconds.
+    pub redelivery_delay_ms: i64,
+    /// A message that is given up is an event on its object's timeline (IIQ-60).
+    pub discarded_message_event: bool,
+}
+
+impl WriterSettings {
+    pub(crate) fn policy(&self) -> PatchPolicy {
+        PatchPolicy {
+            max_allowed_patches: self.max_allowed_patches.min(PATCHES_MAX),
+            capture_max_age_days: self.capture_max_age_days,
+        }
+    }
 }
 
 /// Writes deliveries into history. One serves any number of partitions; a partition's deliveries come one after another.
 pub struct Writer {
-    settings: WriterSettings,
-    clock: Arc<dyn Clock>,
-    dictionaries: Dictionaries,
-    /// Set once the key of heads is there for certain, where `expects_new` leaves it open.
+    pub(crate) settings: WriterSettings,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) dictionaries: Dictionaries,
+    /// Set once the key of heads is there for certain.
     head_key: OnceCell<()>,
     /// By run, partition and epoch; only where there was something to park.
     parked: Mutex<HashMap<(i64, i32, i64), Parked>>,
@@ -49,7 +67,7 @@ pub struct Writer {
 pub struct WriteSummary {
     /// Numbers of messages by what came of them, by object type.
     pub counts: Counts,
-    /// Objects whose message could not be written; it is a dead letter now.
+    /// Objects whose message could not be written; it waits to be delivered again, or is a dead letter.
     pub failures: Vec<ObjectFailure>,
 }
 
@@ -83,7 +101,15 @@ struct Work<'d> {
     lease: &'d PartitionLease,
     messages: &'d [Message],
     checkpoint: Option<&'d RequestState>,
-    parked: &'d [(ObjectFailure, DeadLetter)],
+    parked: &'d [Unwritten],
+}
+
+/// A message that could not be written.
+struct Unwritten {
+    failure: ObjectFailure,
+    letter: DeadLetter,
+    /// Set where it is given up; else it is delivered again.
+    given_up: Option<Message>,
 }
 
 impl std::fmt::Debug for Writer {
@@ -105,8 +131,9 @@ impl Writer {
         }
     }
 
-    /// Writes a delivery in one transaction, product and progress together. When a message cannot be written, it is
-    /// parked as a dead letter, its object counts as failed, and everything else is written without it.
+    /// Writes a delivery in one transaction, product and progress together. A message that cannot be written is parked,
+    /// to be delivered again, or given up as a dead letter where that is no use (IIQ-57, IIQ-59); its object counts as
+    /// failed, and everything else is written without it.
     ///
     /// # Errors
     /// When nothing of it was written: the lease was taken over, or the database refuses or cannot be reached after
@@ -128,7 +155,7 @@ impl Writer {
         self.park(db, &lease, messages, checkpoint, bad).await
     }
 
-    /// Writes a delivery without its bad messages, which become dead letters in the same transaction.
+    /// Writes a delivery without its bad messages, which are parked or given up in the same transaction.
     async fn park(
         &self,
         db: &Db,
@@ -163,7 +190,9 @@ impl Writer {
                 stage: Stage::Write,
                 error: reason.clone(),
             };
-            parked.push((failure, letter::of(&message, reason)?));
+            let letter = letter::of(&message, reason)?;
+            let given_up = self.settings.redeliveries_max == 0 || error.is_of_message();
+            parked.push(Unwritten { failure, letter, given_up: given_up.then_some(message) });
         }
         let checkpoint = checkpoint.map(|state| correct(state, more));
         let rest = Work { lease, messages: &good, checkpoint: checkpoint.as_ref(), parked: &parked };
@@ -173,7 +202,10 @@ impl Writer {
         before.captures += more.captures;
         before.deletions += more.deletions;
         drop(all);
-        Ok(WriteSummary { counts, failures: parked.into_iter().map(|(failure, _)| failure).collect() })
+        for unwritten in parked.iter().filter(|unwritten| unwritten.given_up.is_some()) {
+            log_discarded(&unwritten.letter);
+        }
+        Ok(WriteSummary { counts, failures: parked.into_iter().map(|unwritten| unwritten.failure).collect() })
     }
 
     /// The state to save, without what this lease's earlier deliveries had to park.
@@ -250,42 +282,45 @@ impl Writer {
     async fn attempt(&self, db: &Db, work: Work<'_>, purpose: Purpose) -> Result<Counts, Error> {
         let recorded_ms = self.clock.now_ms();
         let (settings, dictionaries) = (&self.settings, &self.dictionaries);
-        let known = match purpose {
-            Purpose::KeepNew => Known::of_new(work.messages, settings, dictionaries),
+        let new = match purpose {
+            Purpose::KeepNew => NewObjects::of(work.messages),
             Purpose::Keep | Purpose::Trial => None,
         };
+        let known = new.as_ref().and_then(|new| Known::of_new(work.messages, new, settings, dictionaries));
         // Made beforehand where nothing need be read for it: SQLite has one transaction at a time that may write.
-        let product = known.map(|known| produce(work.messages, known, settings, recorded_ms)).transpose()?;
-        if self.settings.expects_new && purpose != Purpose::KeepNew {
-            self.head_key.get_or_try_init(|| make_head_key(db)).await?;
+        let product = known.map(|known| produce(known, settings, recorded_ms)).transpose()?;
+        if new.is_none() {
+            self.have_head_key(db).await?;
         }
         let mut tx = db.begin().await?;
-        let product = match product {
-            Some(product) => product,
+        let (product, late) = match product {
+            Some(product) => (product, Vec::new()),
             None => {
-                let known = match purpose {
-                    Purpose::KeepNew => {
-                        Known::read_of_new(&mut tx, work.messages, settings, dictionaries).await?
+                let known = match &new {
+                    Some(new) => {
+                        Known::read_of_new(&mut tx, work.messages, new, settings, dictionaries).await?
                     }
-                    Purpose::Keep | Purpose::Trial => {
-                        Known::read(&mut tx, work.messages, settings, dictionaries).await?
-                    }
+                    None => Known::read(&mut tx, work.messages, settings, dictionaries).await?,
                 };
-                produce(work.messages, known, settings, recorded_ms)?
+                let late = known.late();
+                (produce(known, settings, recorded_ms)?, late)
             }
         };
-        let mut counts = product.flush(&mut tx, work.lease).await?;
+        let mut counts = product.flush(&mut tx, Some(work.lease)).await?;
+        for message in late {
+            late::settle(
+                &mut tx,
+                message,
+                settings,
+                dictionaries,
+                recorded_ms,
+                Some(work.lease),
+                &mut counts,
+            )
+            .await?;
+        }
         if !work.parked.is_empty() {
-            let mut dead = Counts::new();
-            for (failure, letter) in work.parked {
-                dead.entry(failure.object_type).or_default().dead += 1;
-                counts.entry(failure.object_type).or_default().dead += 1;
-                annals_runs::dead::keep(&mut tx, work.lease, letter.clone()).await?;
-            }
-            annals_runs::writes::add(&mut tx, work.lease, &dead).await?;
-            let failures: Vec<ObjectFailure> =
-                work.parked.iter().map(|(failure, _)| failure.clone()).collect();
-            annals_runs::failures::record(&mut tx, work.lease, &failures).await?;
+            self.put_away(&mut tx, work, recorded_ms, &mut counts).await?;
         }
         if purpose == Purpose::Trial {
             tx.rollback().await?;
@@ -299,6 +334,31 @@ impl Writer {
         tx.commit().await?;
         Ok(counts)
     }
+
+    /// Keeps the messages that could not be written, and that their objects have failed.
+    async fn put_away(
+        &self,
+        tx: &mut Tx,
+        work: Work<'_>,
+        recorded_ms: i64,
+        counts: &mut Counts,
+    ) -> Result<(), Error> {
+        let mut dead = Counts::new();
+        let from = annals_runs::dead::from(work.lease);
+        for Unwritten { failure, letter, given_up } in work.parked {
+            if let Some(message) = given_up {
+                dead.entry(failure.object_type).or_default().dead += 1;
+                counts.entry(failure.object_type).or_default().dead += 1;
+                self.give_up(tx, from, letter, message, recorded_ms).await?;
+            } else {
+                annals_runs::parked::park(tx, from, letter, self.settings.redelivery_delay_ms).await?;
+            }
+        }
+        annals_runs::writes::add(tx, work.lease, &dead).await?;
+        let failures: Vec<ObjectFailure> =
+            work.parked.iter().map(|unwritten| unwritten.failure.clone()).collect();
+        Ok(annals_runs::failures::record(tx, work.lease, &failures).await?)
+    }
 }
 
 /// Whether the state that the work saves was saved under the very lease: then the whole work was, and only the answer
@@ -309,6 +369,14 @@ async fn is_saved(db: &Db, work: Work<'_>) -> Result<bool, Error> {
     let saved = annals_runs::state::is_saved(&mut tx, work.lease, checkpoint).await?;
     tx.rollback().await?;
     Ok(saved)
+}
+
+impl Writer {
+    /// Sees that the key of heads is there: without it an object's head could be there twice.
+    pub(crate) async fn have_head_key(&self, db: &Db) -> Result<(), Error> {
+        self.head_key.get_or_try_init(|| make_head_key(db)).await?;
+        Ok(())
+    }
 }
 
 async fn make_head_key(db: &Db) -> Result<(), Error> {

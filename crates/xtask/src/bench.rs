@@ -75,6 +75,9 @@ pub(crate) struct Options {
     /// each format.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with_all = ["history", "runs"])]
     nights: Option<u32>,
+    /// Give the identity system the indexes of `annals source indexes`.
+    #[arg(long)]
+    source_indexes: bool,
     /// Write all figures to this file as well, as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,

@@ -4,6 +4,7 @@ mod as_of;
 mod capture;
 mod check;
 mod daemon;
+mod dead;
 mod demo;
 mod doctor;
 mod failures;
@@ -21,7 +22,9 @@ mod transform;
 
 use annals_config::Config;
 
-use crate::cli::{Cli, Command, FailuresCommand, Global, HistoryCommand, RunsCommand, SourceCommand};
+use crate::cli::{
+    Cli, Command, DeadCommand, FailuresCommand, Global, HistoryCommand, RunsCommand, SourceCommand,
+};
 use crate::context::load_config;
 use crate::exit::{Exit, Failure};
 
@@ -63,9 +66,25 @@ pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Capture(arguments) => capture::execute(&global, config(&global)?, &arguments).await,
         Command::AsOf(arguments) => as_of::execute(&global, &config(&global)?, &arguments).await,
         Command::Timeline(arguments) => timeline::execute(&global, &config(&global)?, &arguments).await,
+        Command::Dead { command } => {
+            let config = config(&global)?;
+            match command {
+                DeadCommand::List { filter, parked, limit } => {
+                    dead::list(&global, &config, filter, parked, limit).await
+                }
+                DeadCommand::Show { letter } => dead::show(&global, &config, &letter).await,
+                DeadCommand::Redrive { letters, reason } => {
+                    dead::redrive(&global, &config, &letters, &reason).await
+                }
+                DeadCommand::Discard { letters, reason } => {
+                    dead::discard(&global, &config, &letters, &reason).await
+                }
+            }
+        }
         Command::Source { command: SourceCommand::DeleteTriggers } => {
             source::delete_triggers(&config(&global)?).await
         }
+        Command::Source { command: SourceCommand::Indexes } => source::indexes(&config(&global)?).await,
         Command::History { command: HistoryCommand::Repack(arguments) } => {
             repack::execute(&global, &config(&global)?, &arguments).await
         }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use annals_config::Config;
 use annals_config::task::Task;
-use annals_dispatcher::Scope;
+use annals_dispatcher::{Scope, record_unread};
 use annals_extract::Stop;
 use annals_model::TaskStatus;
 use annals_runs::{Run, RunMessage, Trigger, run as runs};
@@ -29,8 +29,28 @@ pub(crate) struct Executed {
 pub(crate) async fn execute(global: &Global, config: Config, arguments: &RunArgs) -> Result<Exit, Failure> {
     let config = Arc::new(config);
     let task = find_task(&config, arguments.task.task.as_deref())?;
-    let source = Arc::new(open_source(&config).await?);
+    let source = Arc::new(source_or_record(&config, task).await?);
     Ok(execute_with(global, &config, source, task, Scope::Task).await?.exit)
+}
+
+/// Opens the identity system for a run; where that fails, the run is recorded as one that could not begin.
+///
+/// # Errors
+/// As [`open_source`]; what went wrong with the record is only logged.
+pub(crate) async fn source_or_record(config: &Config, task: &Task) -> Result<Source, Failure> {
+    let failure = match open_source(config).await {
+        Ok(source) => return Ok(source),
+        Err(failure) => failure,
+    };
+    let recorded = async {
+        let history = open_history(config).await.map_err(|failure| failure.error)?;
+        record_unread(&history, config, task, Trigger::Adhoc, &host_name(), failure.error.as_ref()).await?;
+        anyhow::Ok(())
+    };
+    if let Err(error) = recorded.await {
+        tracing::warn!("the run is not recorded: {error:#}");
+    }
+    Err(failure)
 }
 
 /// Executes a run, shows its progress and prints its results.

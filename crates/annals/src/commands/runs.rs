@@ -136,7 +136,7 @@ impl Details {
     }
 
     fn totals(&self) -> Listing {
-        const COUNTS: [(&str, &str); 10] = [
+        const COUNTS: [(&str, &str); 11] = [
             ("qualified by change", "qualifiedByChange"),
             ("by re-attempt", "qualifiedByReattempt"),
             ("deletions", "deletions"),
@@ -146,6 +146,7 @@ impl Details {
             ("duplicates", "duplicates"),
             ("deleted", "deleted"),
             ("events", "events"),
+            ("out of sequence", "late"),
             ("dead", "dead"),
         ];
         let mut columns = vec!["object type"];

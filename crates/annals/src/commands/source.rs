@@ -18,3 +18,16 @@ pub(crate) async fn delete_triggers(config: &Config) -> Result<Exit, Failure> {
     say(format_args!("{}", ddl.trim_end()))?;
     Ok(Exit::Ok)
 }
+
+/// Prints indexes for the search for what changed; applying them is the system's owner's.
+pub(crate) async fn indexes(config: &Config) -> Result<Exit, Failure> {
+    let source = open_source(config).await?;
+    let ddl = source.change_indexes().ok_or_else(|| {
+        Failure::usage(
+            "the source database has no indexes on expressions",
+            "Only PostgreSQL and SQLite are served; elsewhere each search reads the tables that it looks into.",
+        )
+    })?;
+    say(format_args!("{}", ddl.trim_end()))?;
+    Ok(Exit::Ok)
+}

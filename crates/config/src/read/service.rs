@@ -153,6 +153,7 @@ fn capture(fields: &mut Fields<'_>) -> CaptureSettings {
         max_allowed_patches: 0,
         capture_max_age_days: None,
         create_discarded_message_event: false,
+        audit_removed_events: true,
     };
     let Some(mut fields) = fields.get("capture").and_then(|value| value.fields("`capture`")) else {
         return capture;
@@ -167,6 +168,7 @@ fn capture(fields: &mut Fields<'_>) -> CaptureSettings {
     let age = fields.either("captureMaxAgeInDays", "captureMaxAge");
     capture.capture_max_age_days = age.and_then(|value| value.whole_u32(1..=36_500));
     capture.create_discarded_message_event = fields.flag("createDiscardedMessageEvent", false);
+    capture.audit_removed_events = fields.flag("auditRemovedEvents", true);
     fields.finish();
     capture
 }
@@ -177,6 +179,8 @@ fn queue(fields: &mut Fields<'_>) -> QueueSettings {
         message_bytes_max: 64 << 20,
         batch_objects_max: 500,
         batch_bytes_max: 1 << 20,
+        redeliveries_max: 5,
+        redelivery_delay_s: 60,
     };
     let Some(mut fields) = fields.get("queue").and_then(|value| value.fields("`queue`")) else {
         return queue;
@@ -188,6 +192,12 @@ fn queue(fields: &mut Fields<'_>) -> QueueSettings {
     set(&mut fields, "messageBytesMax", bytes.clone(), &mut queue.message_bytes_max);
     set(&mut fields, "batchObjectsMax", 1..=100_000, &mut queue.batch_objects_max);
     set(&mut fields, "batchBytesMax", bytes, &mut queue.batch_bytes_max);
+    if let Some(times) = fields.get("maxRedeliveries").and_then(|value| value.whole_u32(0..=1_000)) {
+        queue.redeliveries_max = times;
+    }
+    if let Some(delay) = fields.get("redeliveryDelaySeconds").and_then(|value| value.whole_u32(0..=86_400)) {
+        queue.redelivery_delay_s = delay;
+    }
     fields.finish();
     queue
 }

@@ -47,18 +47,20 @@ impl Progress {
     }
 }
 
-/// Messages of a chunk on their way out, cut by count and by bytes.
+/// Messages on their way out, cut by count and by bytes.
 pub(super) struct Outbox<'e> {
     extractor: &'e Extractor,
     pub(super) lease: &'e PartitionLease,
     messages: Vec<Message>,
     bytes: usize,
     pub(super) failures: Vec<ObjectFailure>,
+    /// Objects of chunks that are done, whose state is not on its way yet.
+    pub(super) unsaved: u64,
 }
 
 impl<'e> Outbox<'e> {
     pub(super) fn new(extractor: &'e Extractor, lease: &'e PartitionLease) -> Self {
-        Self { extractor, lease, messages: Vec::new(), bytes: 0, failures: Vec::new() }
+        Self { extractor, lease, messages: Vec::new(), bytes: 0, failures: Vec::new(), unsaved: 0 }
     }
 
     /// Puts a message in, sending what is there when it is enough. `false` if the queue does not take the message.
@@ -95,11 +97,12 @@ impl<'e> Outbox<'e> {
         self.failures.push(ObjectFailure { object_type, object_id, stage, error });
     }
 
-    /// Ends the chunk: the rest of the messages goes out with the state to save.
-    pub(super) async fn close(mut self, progress: &mut Progress) -> Result<(), Error> {
-        progress.state.chunks_done += 1;
+    /// Sends the rest of the chunks that are done, with the state to save.
+    pub(super) async fn save(&mut self, progress: &mut Progress) -> Result<(), Error> {
+        if std::mem::take(&mut self.unsaved) == 0 {
+            return Ok(());
+        }
         let failures = std::mem::take(&mut self.failures);
-        progress.has_new_failures = !failures.is_empty();
         let checkpoint = RequestState { failures, ..progress.state.clone() };
         self.send(Some(checkpoint), progress).await
     }

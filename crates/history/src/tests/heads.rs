@@ -26,6 +26,7 @@ pub(super) fn head(capture_id: &str, effective_ms: i64, hashes: &ImageHashes) ->
         full_observed_ms: effective_ms,
         deleted: false,
         name: "Name".to_owned(),
+        seen: Vec::new(),
     }
 }
 
@@ -196,6 +197,7 @@ async fn heads_of_earlier_versions_are_kept() {
             full_observed_ms: 12,
             deleted: false,
             name: "Ann".to_owned(),
+            seen: Vec::new(),
         };
         let patched = Head {
             extended_to_ms: 20,

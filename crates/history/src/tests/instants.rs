@@ -132,9 +132,9 @@ async fn a_state_seen_again_is_extended() {
         let unchanged = history.sql(before);
         let summary = history
             .write(|writes| {
-                writes.extend(ObjectType::Identity, "a".to_owned(), 70);
-                writes.extend(ObjectType::Identity, "b".to_owned(), 80);
-                writes.extend(ObjectType::Identity, "gone".to_owned(), 90);
+                writes.extend(ObjectType::Identity, "a".to_owned(), Some(70));
+                writes.extend(ObjectType::Identity, "b".to_owned(), Some(80));
+                writes.extend(ObjectType::Identity, "gone".to_owned(), Some(90));
             })
             .await;
         assert_eq!(summary.extended, 3);

@@ -27,7 +27,7 @@ pub(super) struct Reading<'s> {
 
 impl<'s> Reading<'s> {
     pub(super) async fn begin(source: &'s Source, plan: &'s TypePlan) -> Result<Self> {
-        Ok(Self { source, plan, tx: source.db.begin_read().await?, queries: 0 })
+        Ok(Self { source, plan, tx: source.db.begin_bulk_read().await?, queries: 0 })
     }
 
     /// Ends the transaction; how many queries it had.

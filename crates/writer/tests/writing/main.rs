@@ -2,9 +2,11 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up has failed")]
 
+mod any_order;
 mod events;
 mod faults;
 mod life;
 mod patches;
 mod read_back;
+mod redelivery;
 mod world;

@@ -14,6 +14,10 @@ fn patching(max_allowed_patches: u32) -> WriterSettings {
         max_allowed_patches,
         expects_new: false,
         capture_max_age_days: Some(30),
+        audit_removed_events: true,
+        redeliveries_max: 0,
+        redelivery_delay_ms: 0,
+        discarded_message_event: false,
     }
 }
 

@@ -28,6 +28,10 @@ pub(crate) const FULL: WriterSettings = WriterSettings {
     max_allowed_patches: 0,
     expects_new: false,
     capture_max_age_days: Some(30),
+    audit_removed_events: true,
+    redeliveries_max: 0,
+    redelivery_delay_ms: 0,
+    discarded_message_event: false,
 };
 
 /// The clock of a new world, epoch milliseconds.
@@ -133,6 +137,59 @@ impl World {
         state.image.map(|image| Value::Object(image.image_fields))
     }
 
+    /// What history says of all objects, in a canonical order, without ids and times of recording: for each capture the
+    /// one that it is a patch of, and for each event the captures before and after it, are named by their dates.
+    pub(crate) fn canonical(&self) -> Vec<String> {
+        let capture = |table: &str, object: &str, columns: &str| {
+            let date = |id: &str| format!("(select k.effective_date from {table} k where k.id = {id})");
+            format!(
+                "select '{table}', c.{object}, c.effective_date, c.extended_to_date, c.transform_type,
+                    c.full_hash, c.smart_hash, c.json_format, length(c.json), {}{columns} from {table} c
+                 order by c.{object}, c.effective_date;",
+                date("c.patch_doc_parent")
+            )
+        };
+        let identity = "spt_hist_identity_capture";
+        let child = |table: &str, column: &str| {
+            format!(
+                "select '{table}', c.identity_id, c.effective_date, r.idx, r.{column} from {table} r
+                 left join {identity} c on c.id = r.capture_id order by c.identity_id, c.effective_date, r.idx;"
+            )
+        };
+        let statements = [
+            capture(identity, "identity_id", ", c.identity_name, c.latest, c.display_name, c.inactive"),
+            capture("spt_hist_account_capture", "account_id", ", c.identity_id, c.identity_name, c.deleted"),
+            capture("spt_hist_mattr_capture", "mattr_id", ", c.mattr_hash, c.display_name"),
+            child("spt_hist_assigned_roles", "role_id"),
+            "select 'identity', identity_id, name, display_name, significant_modified, deleted
+             from spt_hist_identity order by identity_id;"
+                .to_owned(),
+            "select 'mattr', mattr_id, display_name, mattr_hash, significant_modified, deleted
+             from spt_hist_mattr order by mattr_id;"
+                .to_owned(),
+            events(
+                "spt_hist_identity_event",
+                "entity_name",
+                "coalesce(e.account_id, e.entity_id)",
+                "identity_id",
+            ),
+            events("spt_hist_mattr_event", "display_name", "e.entity_id", "mattr_id"),
+            "select 'head', h.object_id, h.name, h.effective_date, h.extended_to_date, h.observed_date,
+                h.full_observed_date, h.patches_since_full, h.deleted, hex_of_full, hex_of_smart,
+                h.full_capture_id is null
+             from (select annals_head.*, HEX(full_hash) as hex_of_full, HEX(smart_hash) as hex_of_smart
+                   from annals_head) h order by h.kind, h.object_id;"
+                .to_owned(),
+        ];
+        let mut script = statements.concat();
+        if self.db.engine() != annals_sql::Engine::Sqlite {
+            for hash in ["full_hash", "smart_hash"] {
+                script = script.replace(&format!("HEX({hash})"), &format!("encode({hash}, 'hex')"));
+            }
+        }
+        self.sql(&script).lines().map(str::to_owned).collect()
+    }
+
     /// All rows of all tables of history, heads and dead letters included, counters and request states not.
     pub(crate) async fn everything(&self) -> Vec<String> {
         let tables = self.outside.sql(match self.db.engine() {
@@ -158,6 +215,25 @@ impl World {
         assert!(!everything.is_empty());
         everything
     }
+}
+
+/// Events without ids and times of recording, the captures before and after named by their dates.
+fn events(table: &str, name: &str, object: &str, capture_object: &str) -> String {
+    let captures = if capture_object == "identity_id" {
+        "select id, effective_date from spt_hist_identity_capture
+         union all select id, effective_date from spt_hist_account_capture"
+    } else {
+        "select id, effective_date from spt_hist_mattr_capture"
+    };
+    format!(
+        "with captures as ({captures})
+         select '{table}', {object}, e.event_date, e.entity_id, e.{name}, e.event_type, e.event_source_type,
+            e.property_name, e.old_value, e.new_value, e.qry_property1,
+            (select effective_date from captures where captures.id = e.prev_capture_id),
+            e.prev_capture_id is null,
+            (select effective_date from captures where captures.id = e.capture_id)
+         from {table} e order by 2, 3, 4, e.event_type, e.property_name, e.old_value, e.new_value, e.qry_property1;"
+    )
 }
 
 fn shown(row: &annals_sql::Row) -> String {
@@ -209,7 +285,21 @@ pub(crate) fn capture_of(
 
 /// A message that an object is gone.
 pub(crate) fn deletion(object_id: &str, occurred_ms: i64, observed_ms: i64) -> Message {
-    message(identity(object_id), object_id.to_owned(), occurred_ms, observed_ms, Operation::Delete)
+    deletion_of(ObjectType::Identity, object_id, occurred_ms, observed_ms)
+}
+
+/// It knows nothing but the object's id.
+pub(crate) fn deletion_of(
+    object_type: ObjectType,
+    object_id: &str,
+    occurred_ms: i64,
+    observed_ms: i64,
+) -> Message {
+    let key = key(object_type, object_id);
+    Message {
+        identity: None,
+        ..message(key, object_id.to_owned(), occurred_ms, observed_ms, Operation::Delete)
+    }
 }
 
 fn message(

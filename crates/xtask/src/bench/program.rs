@@ -86,6 +86,11 @@ impl Program {
         self.silent(&["run", "--output", "json"])
     }
 
+    /// Statements that make indexes for the search for what changed, one a line.
+    pub(crate) fn source_indexes(&self) -> Result<String> {
+        printed(&mut self.command(&["source", "indexes"]))
+    }
+
     /// What the newest run has done.
     pub(crate) fn newest_run(&self) -> Result<Done> {
         let text = printed(&mut self.command(&["runs", "show", "--output", "json"]))?;

@@ -64,6 +64,13 @@ impl Bench<'_> {
         let (source_url, history_url) = (self.server.url(SOURCE), history.url(&self.server));
         let program =
             Program::configure(&self.annals, self.config_folder(), &source_url, &history_url, capture)?;
+        if self.options.source_indexes {
+            // One by one, as those must be that are made while others write.
+            for statement in program.source_indexes()?.lines().filter(|line| line.ends_with(';')) {
+                self.server.sql(SOURCE, statement)?;
+            }
+            self.server.sql(SOURCE, "analyze")?;
+        }
         Ok(Site { program, history, source_url })
     }
 
