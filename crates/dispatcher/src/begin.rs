@@ -128,8 +128,11 @@ pub async fn begin(dispatch: Dispatch<'_>) -> Result<Begun, Error> {
     let horizon = match dispatch.source.horizon(overlap_ms).await {
         Ok(horizon) => horizon,
         Err(error) => {
-            let Dispatch { history, config, task, trigger, host, .. } = dispatch;
-            record_unread(history, config, task, trigger, host, &error).await?;
+            let Dispatch { history, config, task, trigger, host, fire, .. } = dispatch;
+            // A fire waits for the source, and says so itself.
+            if fire.is_none() {
+                record_unread(history, config, task, trigger, host, &error).await?;
+            }
             return Err(error.into());
         }
     };

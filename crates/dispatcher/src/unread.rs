@@ -32,8 +32,11 @@ pub async fn record_unread(
         since_ms,
         // It has read no further than the one before it.
         horizon_ms: since_ms.unwrap_or_default(),
+        scope: None,
+        follows: None,
+        driver: None,
     };
-    let run_id = run::begin(&mut tx, &new).await?;
+    let run_id = run::begin(&mut tx, &new).await?.run_id;
     let message = RunMessage { status: TaskStatus::Error, text: error_chain(why) };
     run::add_messages(&mut tx, run_id, &[message]).await?;
     let result = if is_refused(why) { "NoInitialToken" } else { "Failure" };

@@ -1,6 +1,5 @@
 //! A database and its transactions.
 
-use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -192,23 +191,11 @@ impl Db {
     }
 }
 
-/// The file that the database of a URL is; `None`: a server has it.
-///
-/// # Errors
-/// `Configuration` for a URL that cannot be read.
-pub fn file(url: &str) -> Result<Option<PathBuf>> {
-    if !url.starts_with("sqlite:") {
-        return Ok(None);
-    }
-    let options = SqliteConnectOptions::from_str(url).map_err(url_error)?;
-    Ok(Some(options.get_filename().to_owned()))
-}
-
 fn begin_error(error: sqlx::Error) -> Error {
     Error::from_sqlx("begin", error)
 }
 
-fn url_error(error: sqlx::Error) -> Error {
+pub(crate) fn url_error(error: sqlx::Error) -> Error {
     Error::from_sqlx("reading the database URL", error)
 }
 
