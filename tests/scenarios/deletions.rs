@@ -127,8 +127,6 @@ async fn rows_that_cannot_be_removed_are_a_warning() {
 async fn an_object_that_comes_back_has_two_lives() {
     for run_between in [true, false] {
         for site in Site::on_each_history(20).await {
-            // One after the other: the end of the first life is dealt out first.
-            site.edit("annals.yaml", "workerSlots: 2", "workerSlots: 1");
             site.run(START_MS).await.succeeds();
             let id = site.ask_one("select id from spt_bundle order by id desc limit 1;");
             let (died_ms, born_ms) = (START_MS + HOUR_MS, START_MS + DAY_MS + HOUR_MS);

@@ -39,9 +39,10 @@ pub enum Error {
         /// Where it breaks.
         source: serde_json::Error,
     },
-    /// Another transaction has added the head of an object that this one took for new: tried again, it sees it.
-    #[error("another transaction has captured one of these objects for the first time meanwhile")]
-    Overtaken(#[source] annals_sql::Error),
+    /// Another transaction has added the head of an object that this one took for new, or moved one that this one had
+    /// read: tried again, it sees it.
+    #[error("another transaction has written one of these objects meanwhile")]
+    Overtaken(#[source] Option<annals_sql::Error>),
     /// A compressor gave up on a document.
     #[error("the document of {key} cannot be compressed: {reason}")]
     NotCompressed {

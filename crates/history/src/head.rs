@@ -21,6 +21,31 @@ pub(crate) const KIND: Stmt =
 
 const KINDS: &str = "annals_object_kind";
 
+/// What tells that a head is not the one any more that was read: a new capture has another id, one that was seen again
+/// other sightings, and one that a late message has moved another date or place among patches.
+const TELLING: [&str; 5] = ["capture_id", "effective_date", "observed_date", "patches_since_full", "seen"];
+
+pub(crate) const LOCK: Stmt = Stmt::new(
+    "history.lock_head",
+    "update annals_head set deleted = deleted
+     where kind = (select id from annals_object_kind where source = ? and object_type = ?) and object_id = ?",
+);
+
+/// Holds an object's head until the transaction ends, so that what several do to its captures they do one by one. What
+/// is read of the object from then on is what stands there.
+///
+/// # Errors
+/// As any call.
+pub async fn lock_head(tx: &mut Tx, key: &ObjectKey) -> Result<(), Error> {
+    let params = vec![
+        Value::from(&*key.source),
+        Value::from(key.object_type.as_str()),
+        Value::from(&*searchable(&key.object_id)),
+    ];
+    tx.execute(&LOCK, params).await?;
+    Ok(())
+}
+
 /// The heads of a list of objects of one source and type, in the order of [`read`].
 pub(crate) fn heads_stmt(engine: Engine) -> Result<Stmt, annals_sql::Error> {
     let each = engine.each_listed(
@@ -117,17 +142,20 @@ fn unpack(bytes: &[u8], width: usize, case: Case) -> String {
 pub(crate) struct Heads {
     /// Of objects without one so far.
     added: BTreeMap<ObjectKey, Head>,
-    /// Of the others.
-    moved: BTreeMap<ObjectKey, Head>,
+    /// Of the others: the head as it was read, and what takes its place.
+    moved: BTreeMap<ObjectKey, (Head, Head)>,
 }
 
 impl Heads {
-    /// Sets a head; `known`: the object has one already.
-    pub(crate) fn set(&mut self, key: ObjectKey, head: Head, known: bool) {
-        if known && !self.added.contains_key(&key) {
-            self.moved.insert(key, head);
-        } else {
-            self.added.insert(key, head);
+    /// Sets a head in the place of the one `before`, if the object has one already.
+    pub(crate) fn set(&mut self, key: ObjectKey, head: Head, before: Option<Head>) {
+        match before {
+            Some(before) if !self.added.contains_key(&key) => match self.moved.entry(key) {
+                // It has moved in this transaction already; what was read is what it was at first.
+                Entry::Occupied(mut moved) => moved.get_mut().1 = head,
+                Entry::Vacant(moved) => drop(moved.insert((before, head))),
+            },
+            _ => drop(self.added.insert(key, head)),
         }
     }
 
@@ -138,21 +166,25 @@ impl Heads {
     /// Writes them.
     ///
     /// # Errors
-    /// [`Error::Overtaken`] where another transaction has added the head of the same object meanwhile; else as any call.
+    /// [`Error::Overtaken`] where another transaction has added or moved the head of the same object meanwhile; else as
+    /// any call.
     pub(crate) async fn write(self, tx: &mut Tx) -> Result<(), Error> {
         let mut kinds = BTreeMap::new();
-        for (key, _) in self.added.iter().chain(&self.moved) {
+        for key in self.added.keys().chain(self.moved.keys()) {
             if let Entry::Vacant(unknown) = kinds.entry((&*key.source, key.object_type)) {
                 unknown.insert(kind(tx, key).await?);
             }
         }
-        let (added, moved) = (batch(&self.added, &kinds), batch(&self.moved, &kinds));
+        let added = batch(self.added.iter(), &kinds);
+        let moved = batch(self.moved.iter().map(|(key, (_, head))| (key, head)), &kinds);
+        let mut read = batch(self.moved.iter().map(|(key, (before, _))| (key, before)), &kinds);
+        read.columns.retain(|column| TELLING.contains(&column.name));
         tx.insert(TABLE, added, OnConflict::Fail).await.map_err(|error| match error.kind() {
-            ErrorKind::Constraint => Error::Overtaken(error),
+            ErrorKind::Constraint => Error::Overtaken(Some(error)),
             _ => Error::Sql(error),
         })?;
-        tx.insert(TABLE, moved, OnConflict::Replace { key: &["kind", "object_id"] }).await?;
-        Ok(())
+        let swapped = tx.swap(TABLE, &["kind", "object_id"], moved, read).await?;
+        if swapped == self.moved.len() as u64 { Ok(()) } else { Err(Error::Overtaken(None)) }
     }
 }
 
@@ -168,7 +200,11 @@ async fn kind(tx: &mut Tx, key: &ObjectKey) -> Result<i64, Error> {
     Ok(tx.fetch_one(&KIND, params()).await?.required_int(0)?)
 }
 
-fn batch(heads: &BTreeMap<ObjectKey, Head>, kinds: &BTreeMap<(&str, ObjectType), i64>) -> Batch {
+fn batch<'h>(
+    heads: impl Iterator<Item = (&'h ObjectKey, &'h Head)>,
+    kinds: &BTreeMap<(&str, ObjectType), i64>,
+) -> Batch {
+    let heads: Vec<(&ObjectKey, &Head)> = heads.collect();
     let numbers = |name, value: &dyn Fn(&ObjectKey, &Head) -> Option<i64>| Column {
         name,
         data: ColumnData::Int(heads.iter().map(|(key, head)| value(key, head)).collect()),
@@ -179,7 +215,7 @@ fn batch(heads: &BTreeMap<ObjectKey, Head>, kinds: &BTreeMap<(&str, ObjectType),
     };
     let bytes = |name, value: &dyn Fn(&Head) -> Option<Vec<u8>>| Column {
         name,
-        data: ColumnData::Bytes(heads.values().map(value).collect()),
+        data: ColumnData::Bytes(heads.iter().map(|(_, head)| value(head)).collect()),
     };
     let unless = |same: i64, value: i64| (value != same).then_some(value);
     Batch::new(vec![

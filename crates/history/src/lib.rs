@@ -50,7 +50,7 @@ pub use document::{DOCUMENT_BYTES_MAX, IMAGE_DEPTH_MAX, event_id, full_document}
 pub use encoding::{Encoder, inflate};
 pub use error::{Error, Fault, RebuildError};
 pub use growth::{DayGrowth, TableGrowth, growth};
-pub use head::{head_images, heads};
+pub use head::{head_images, heads, lock_head};
 pub use layout::PATCHES_MAX;
 pub use living::{living, living_page, owners};
 pub use page::{Page, PageRequest, Position};
@@ -74,6 +74,7 @@ fn statements() -> Vec<annals_sql::Stmt> {
         deferred::OF_TABLE,
         deferred::TAKE,
         head::KIND,
+        head::LOCK,
         head::NEWEST,
         living::LIVING,
         living::LIVING_PAGE,

@@ -210,9 +210,9 @@ impl Writes {
         event::push(rows, event);
     }
 
-    /// Sets an object's head; `known`: it has one already.
-    pub fn head(&mut self, key: ObjectKey, head: Head, known: bool) {
-        self.heads.set(key, head, known);
+    /// Sets an object's head, in the place of the one `before` that was read, if it has one already.
+    pub fn head(&mut self, key: ObjectKey, head: Head, before: Option<Head>) {
+        self.heads.set(key, head, before);
     }
 
     /// Notes that a capture's state was still seen at a later instant; none: only once.

@@ -38,7 +38,7 @@ pub enum ColumnData {
 }
 
 impl ColumnData {
-    fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         match self {
             Self::Int(values) => values.len(),
             Self::Text(values) => values.len(),
@@ -113,9 +113,9 @@ pub enum OnConflict<'c> {
 }
 
 /// SQLite's and MySQL's limits on parameters in one statement, with room to spare.
-const PARAMETERS_MAX: usize = 30_000;
+pub(crate) const PARAMETERS_MAX: usize = 30_000;
 /// More rows in one statement bring nothing and cost time in the engine's parser.
-const ROWS_PER_STATEMENT_MAX: usize = 500;
+pub(crate) const ROWS_PER_STATEMENT_MAX: usize = 500;
 
 impl Batch {
     /// A batch with these columns and no rows.
@@ -180,7 +180,7 @@ impl Tx {
             Engine::Postgres => {
                 let source = format!("unnest({})", postgres_arrays(&batch));
                 let text = update_text(engine, table, key, &batch, &source);
-                self.execute_arrays(&name, text, batch).await
+                self.execute_arrays(&name, text, batch).await.map(drop)
             }
             Engine::Sqlite => {
                 let width = batch.columns.len();
@@ -212,11 +212,11 @@ impl Tx {
             postgres_arrays(&batch),
             conflict_clause(engine, table, &batch, conflict)
         );
-        self.execute_arrays(&format!("insert into {table}"), text, batch).await
+        self.execute_arrays(&format!("insert into {table}"), text, batch).await.map(drop)
     }
 
-    /// Runs a statement of PostgreSQL whose parameters are the columns as arrays.
-    async fn execute_arrays(&mut self, name: &str, text: String, batch: Batch) -> Result<()> {
+    /// Runs a statement of PostgreSQL whose parameters are the columns as arrays; the number of rows it touched.
+    pub(crate) async fn execute_arrays(&mut self, name: &str, text: String, batch: Batch) -> Result<u64> {
         let mut arguments = PgArguments::default();
         for column in batch.columns {
             match column.data {
@@ -233,7 +233,7 @@ impl Tx {
         sqlx::query_with::<Postgres, _>(AssertSqlSafe(text).into_sql_str(), arguments)
             .execute(&mut **tx)
             .await
-            .map(drop)
+            .map(|done| done.rows_affected())
             .map_err(|error| Error::from_sqlx(name, error))
     }
 
@@ -258,7 +258,7 @@ impl Tx {
 }
 
 /// The values of some rows, row by row, moved out of the batch.
-fn take_rows(batch: &mut Batch, start: usize, count: usize) -> Vec<Value> {
+pub(crate) fn take_rows(batch: &mut Batch, start: usize, count: usize) -> Vec<Value> {
     let width = batch.columns.len();
     (start..start + count)
         .flat_map(|row| (0..width).map(move |column| (row, column)))
@@ -267,7 +267,7 @@ fn take_rows(batch: &mut Batch, start: usize, count: usize) -> Vec<Value> {
 }
 
 /// One array parameter a column.
-fn postgres_arrays(batch: &Batch) -> String {
+pub(crate) fn postgres_arrays(batch: &Batch) -> String {
     let arrays: Vec<String> = batch
         .columns
         .iter()
@@ -295,12 +295,17 @@ fn update_text(engine: Engine, table: &str, key: &str, batch: &Batch, source: &s
     )
 }
 
-fn insert_head(engine: Engine, table: &str, batch: &Batch) -> String {
+pub(crate) fn insert_head(engine: Engine, table: &str, batch: &Batch) -> String {
     let columns: Vec<String> = batch.columns.iter().map(|column| engine.quote(column.name)).collect();
     format!("insert into {} ({})", engine.quote(table), columns.join(", "))
 }
 
-fn conflict_clause(engine: Engine, table: &str, batch: &Batch, conflict: OnConflict<'_>) -> String {
+pub(crate) fn conflict_clause(
+    engine: Engine,
+    table: &str,
+    batch: &Batch,
+    conflict: OnConflict<'_>,
+) -> String {
     let none: &[&str] = &[];
     let (key, keep, add) = match conflict {
         OnConflict::Fail => return String::new(),

@@ -20,6 +20,7 @@ mod open_transactions;
 mod row;
 mod sample;
 mod size;
+mod swap;
 mod value;
 
 pub use bulk::{Batch, Column, ColumnData, OnConflict};

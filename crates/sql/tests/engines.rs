@@ -125,6 +125,54 @@ async fn bulk_writes_insert_ignore_replace_and_add() {
     }
 }
 
+/// A row is replaced only if it still is as it was read; null is a value like any other there. Whoever is at it is waited
+/// for.
+#[tokio::test]
+async fn rows_are_replaced_only_as_they_were_read() {
+    for engine in history_engines() {
+        let (_guard, db) = open(engine).await;
+        script(&db, "create table t (id bigint not null primary key, name varchar(50))").await;
+        let ids: Vec<i64> = (1..=1_203).collect();
+        let mut tx = db.begin().await.expect("begins");
+        tx.insert("t", rows(&ids, &vec![None; ids.len()]), OnConflict::Fail).await.expect("inserts");
+        let names =
+            |names: &[Option<&str>]| Batch::new(rows(&vec![0; names.len()], names).columns.split_off(1));
+        // More rows than one statement takes.
+        let all = rows(&ids, &vec![Some("a"); ids.len()]);
+        let swapped = tx.swap("t", &["id"], all, names(&vec![None; ids.len()])).await.expect("replaces");
+        assert_eq!(swapped, 1_203, "{engine:?}");
+        // One as it was read, one of which something else was read, one that is not there.
+        let some = rows(&[1, 2, 9_999], &[Some("b"), None, Some("b")]);
+        let read = names(&[Some("a"), None, Some("a")]);
+        assert_eq!(tx.swap("t", &["id"], some, read).await.expect("replaces"), 1, "{engine:?}");
+        tx.commit().await.expect("commits");
+
+        let mut first = db.begin().await.expect("begins");
+        let swap = async |tx: &mut annals_sql::Tx, name: &str| {
+            tx.swap("t", &["id"], rows(&[1], &[Some(name)]), names(&[Some("b")])).await.expect("replaces")
+        };
+        assert_eq!(swap(&mut first, "first").await, 1, "{engine:?}");
+        let second = async {
+            let mut second = db.begin().await.expect("begins");
+            let swapped = swap(&mut second, "second").await;
+            second.commit().await.expect("commits");
+            swapped
+        };
+        let commit = async { first.commit().await.expect("commits") };
+        let (swapped, ()) = tokio::join!(second, commit);
+        assert_eq!(swapped, 0, "{engine:?}");
+
+        let mut tx = db.begin_read().await.expect("begins");
+        let found = tx
+            .fetch_all(&stmt("select id, name from t where id in (1, 2, 9999) order by id"), vec![])
+            .await
+            .expect("reads");
+        let found: Vec<_> =
+            found.iter().map(|r| (r.required_int(0).expect("id"), r.text(1).expect("name"))).collect();
+        assert_eq!(found, [(1, Some("first")), (2, Some("a"))], "{engine:?}");
+    }
+}
+
 /// Enough rows for the fastest way that an engine has; every kind of column, and what must not be taken for a mark.
 #[tokio::test]
 async fn many_rows_come_back_as_they_went() {

@@ -8,7 +8,7 @@ use std::slice;
 
 use annals_history::{
     Audit, Dictionaries, HeadImage, KeptDocument, NewCapture, NewDocument, Writes, drop_captures,
-    full_document, remove_events,
+    full_document, lock_head, remove_events,
 };
 use annals_model::text::is_cleaned;
 use annals_model::{
@@ -33,6 +33,8 @@ pub(crate) async fn settle(
     lease: Option<&PartitionLease>,
     counts: &mut Counts,
 ) -> Result<(), Error> {
+    // Another late message may be put among the same captures, and leave the head as it is.
+    lock_head(tx, &message.key).await?;
     let known = Known::read(tx, slice::from_ref(message), settings, dictionaries).await?;
     let object_type = message.key.object_type;
     if known.late().is_empty() {
@@ -161,7 +163,7 @@ impl<'m> Late<'m> {
         let gone = ids(&mut anew.iter().filter(is_gone));
         drop_captures(tx, self.message.key.object_type, ids(&mut anew.iter()), gone).await?;
         if let Some(before) = before {
-            self.writes.head(self.message.key.clone(), before.head, true);
+            self.writes.head(self.message.key.clone(), before.head, Some(self.sequence.head));
         }
         self.writes.flush(tx).await?;
         let is_new = placed.iter().any(|one| one.origin == Origin::Late);

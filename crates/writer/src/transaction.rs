@@ -226,10 +226,12 @@ impl<'m> Product<'m> {
     }
 
     fn extend(&mut self, message: &Message, decision: Decision) {
-        let head = self.heads.get(&message.key);
-        if let Some(head) = plan::follow(head, message, decision, String::new) {
+        let before = self.heads.remove(&message.key);
+        if let Some(head) = plan::follow(before.as_ref(), message, decision, String::new) {
             self.writes.extend(message.key.object_type, head.capture_id.clone(), Some(head.extended_to_ms));
-            self.set_head(&message.key, head, true);
+            self.set_head(&message.key, head, before);
+        } else {
+            self.heads.extend(before.map(|before| (message.key.clone(), before)));
         }
     }
 
@@ -241,7 +243,7 @@ impl<'m> Product<'m> {
         };
         self.count(message.key.object_type).deleted += 1;
         self.tell(message, before.as_ref(), &head, Transition::Deleted);
-        self.add(message, head, NewDocument::Tombstone, None, before.as_ref())
+        self.add(message, head, NewDocument::Tombstone, None, before)
     }
 
     fn capture(
@@ -290,7 +292,7 @@ impl<'m> Product<'m> {
         if self.repeated.contains(&message.key) {
             self.bases.insert(message.key.clone(), Base::Given(&captured.image, &message.transform));
         }
-        self.add(message, head, document, Some(captured), before.as_ref())
+        self.add(message, head, document, Some(captured), before)
     }
 
     /// The events and statistics of a difference, and the document that records it; the head is told if that is a patch.
@@ -352,13 +354,12 @@ impl<'m> Product<'m> {
         head: Head,
         document: NewDocument,
         captured: Option<&CapturedImage>,
-        before: Option<&Head>,
+        before: Option<Head>,
     ) -> Result<(), Error> {
-        if let Some(before) = before {
+        if let Some(before) = &before {
             self.writes.seen(&before.capture_id, &before.seen);
         }
         self.writes.read(&head.capture_id, message.observed_ms);
-        let known = before.is_some();
         self.writes.capture(NewCapture {
             id: head.capture_id.clone(),
             key: message.key.clone(),
@@ -372,20 +373,20 @@ impl<'m> Product<'m> {
             hashes: captured.filter(|captured| captured.include_hash).map(|captured| captured.hashes.clone()),
             image: captured.map(|captured| &captured.image),
             latest: true,
-            known,
+            known: before.is_some(),
         })?;
         if captured.is_some_and(|captured| is_cleaned(&captured.bytes)) {
             self.writes.cleaned(message.key.object_type, head.capture_id.clone());
         }
-        self.set_head(&message.key, head, known);
+        self.set_head(&message.key, head, before);
         Ok(())
     }
 
-    fn set_head(&mut self, key: &ObjectKey, head: Head, known: bool) {
+    fn set_head(&mut self, key: &ObjectKey, head: Head, before: Option<Head>) {
         if self.repeated.contains(key) {
             self.heads.insert(key.clone(), head.clone());
         }
-        self.writes.head(key.clone(), head, known);
+        self.writes.head(key.clone(), head, before);
     }
 
     fn count(&mut self, object_type: ObjectType) -> &mut WriteCounts {

@@ -234,13 +234,13 @@ async fn an_item_refers_to_its_requests_capture() {
         history
             .write(|writes| {
                 writes.capture(request(0)).unwrap();
-                writes.head(requests[0].clone(), head(0), false);
+                writes.head(requests[0].clone(), head(0), None);
             })
             .await;
         history
             .write(|writes| {
                 writes.capture(request(1)).unwrap();
-                writes.head(requests[1].clone(), head(1), false);
+                writes.head(requests[1].clone(), head(1), None);
                 for n in 0..3 {
                     writes.capture(item(n)).unwrap();
                 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use annals_model::{Head, ImageHashes, ObjectKey, ObjectType};
+use annals_model::{Head, ImageHashes, ObjectKey, ObjectType, Sighting};
 use serde_json::json;
 
 use super::{full, hashes, histories, identity, image, key};
@@ -50,11 +50,11 @@ async fn a_head_is_read_as_it_was_written_last() {
         history
             .write(|writes| {
                 for key in &keys[..3] {
-                    writes.head(key.clone(), first.clone(), false);
+                    writes.head(key.clone(), first.clone(), None);
                 }
             })
             .await;
-        history.write(|writes| writes.head(keys[0].clone(), second.clone(), true)).await;
+        history.write(|writes| writes.head(keys[0].clone(), second.clone(), Some(first.clone()))).await;
         let mut tx = history.read().await;
         let read = heads(&mut tx, &keys).await.unwrap();
         assert_eq!(read.len(), 3);
@@ -100,11 +100,11 @@ async fn objects_are_found_by_id_and_name() {
         let named = |name: &str, deleted| Head { name: name.to_owned(), deleted, ..head("c", 1, &some) };
         history
             .write(|writes| {
-                writes.head(identity("1"), named("Anna", false), false);
-                writes.head(identity("2"), named("anna", true), false);
-                writes.head(identity("3"), named("ANNA", false), false);
-                writes.head(identity("Anna"), named("somebody", false), false);
-                writes.head(key(ObjectType::Role, "9"), named("anna", false), false);
+                writes.head(identity("1"), named("Anna", false), None);
+                writes.head(identity("2"), named("anna", true), None);
+                writes.head(identity("3"), named("ANNA", false), None);
+                writes.head(identity("Anna"), named("somebody", false), None);
+                writes.head(key(ObjectType::Role, "9"), named("anna", false), None);
             })
             .await;
         let mut tx = history.read().await;
@@ -133,11 +133,11 @@ async fn living_objects_are_listed_by_page() {
         history
             .write(|writes| {
                 for id in ["a", "b", "d"] {
-                    writes.head(identity(id), head("c", 1, &some), false);
+                    writes.head(identity(id), head("c", 1, &some), None);
                 }
-                writes.head(identity("c"), gone, false);
-                writes.head(elsewhere, head("c", 1, &some), false);
-                writes.head(key(ObjectType::Role, "a"), head("c", 1, &some), false);
+                writes.head(identity("c"), gone, None);
+                writes.head(elsewhere, head("c", 1, &some), None);
+                writes.head(key(ObjectType::Role, "a"), head("c", 1, &some), None);
             })
             .await;
         let mut tx = history.read().await;
@@ -157,11 +157,52 @@ async fn living_objects_are_listed_by_page() {
 async fn a_head_that_is_there_already_is_not_added() {
     for history in histories().await {
         let some = ImageHashes { full: "F".to_owned(), smart: "S".to_owned() };
-        history.write(|writes| writes.head(identity("i1"), head("c1", 10, &some), false)).await;
+        history.write(|writes| writes.head(identity("i1"), head("c1", 10, &some), None)).await;
         let mut writes = crate::Writes::new(annals_model::JsonFormat::Zipped);
-        writes.head(identity("i1"), head("c2", 20, &some), false);
+        writes.head(identity("i1"), head("c2", 20, &some), None);
         let mut tx = history.db.begin().await.unwrap();
         assert!(matches!(writes.flush(&mut tx).await, Err(Error::Overtaken(_))));
+    }
+}
+
+/// A head takes the place of the one that was read and of no other: be it that a capture came meanwhile, that the same
+/// one was seen again, or that a late message has moved it. A transaction may move a head several times.
+#[tokio::test]
+async fn a_head_that_has_moved_meanwhile_is_not_replaced() {
+    let some = ImageHashes { full: "F".to_owned(), smart: "S".to_owned() };
+    let first = head("c1", 10, &some);
+    let sighting = |at_ms| Sighting { occurred_ms: at_ms, observed_ms: at_ms };
+    let seen_again = Head { extended_to_ms: 15, seen: vec![sighting(10), sighting(15)], ..first.clone() };
+    let rebased = Head { patches_since_full: 2, full_capture_id: "c0".to_owned(), ..first.clone() };
+    let dated_back = Head { effective_ms: 9, ..first.clone() };
+    for history in histories().await {
+        for (n, moved) in [head("c2", 20, &some), seen_again.clone(), rebased.clone(), dated_back.clone()]
+            .into_iter()
+            .enumerate()
+        {
+            let (object, other) = (identity(&format!("i{n}")), identity(&format!("other{n}")));
+            let keys = [object.clone(), other.clone()];
+            history
+                .write(|writes| keys.iter().for_each(|key| writes.head(key.clone(), first.clone(), None)))
+                .await;
+            let read = heads(&mut history.read().await, &keys).await.unwrap();
+            let between = head("c3", 30, &some);
+            history
+                .write(|writes| {
+                    writes.head(object.clone(), between.clone(), Some(read[&object].clone()));
+                    writes.head(object.clone(), moved.clone(), Some(between));
+                })
+                .await;
+            let mut writes = crate::Writes::new(annals_model::JsonFormat::Zipped);
+            for key in &keys {
+                writes.head(key.clone(), head("c4", 40, &some), Some(read[key].clone()));
+            }
+            let mut tx = history.db.begin().await.unwrap();
+            assert!(matches!(writes.flush(&mut tx).await, Err(Error::Overtaken(None))), "{moved:?}");
+            tx.rollback().await.unwrap();
+            let now = heads(&mut history.read().await, &keys).await.unwrap();
+            assert_eq!((&now[&object], &now[&other]), (&moved, &first));
+        }
     }
 }
 
@@ -220,6 +261,19 @@ async fn heads_of_earlier_versions_are_kept() {
         let mut tx = db.begin_read().await.unwrap();
         let read = heads(&mut tx, &keys).await.unwrap();
         assert_eq!([&read[&keys[0]], &read[&keys[1]], &read[&keys[2]]], [&plain, &patched, &gone]);
+        tx.rollback().await.unwrap();
+        let mut writes = crate::Writes::new(annals_model::JsonFormat::Zipped);
+        for key in &keys {
+            writes.head(
+                key.clone(),
+                Head { name: "New".to_owned(), ..plain.clone() },
+                Some(read[key].clone()),
+            );
+        }
+        let mut tx = db.begin().await.unwrap();
+        writes.flush(&mut tx).await.unwrap();
+        let read = heads(&mut tx, &keys).await.unwrap();
+        assert!(read.values().all(|head| head.name == "New"), "{read:?}");
     }
 }
 
@@ -254,7 +308,7 @@ async fn deferred_indexes_are_made_again() {
 
         // Heads and rows are written as ever.
         let some = ImageHashes { full: "F".to_owned(), smart: "S".to_owned() };
-        history.write(|writes| writes.head(identity("i1"), head("c1", 10, &some), false)).await;
+        history.write(|writes| writes.head(identity("i1"), head("c1", 10, &some), None)).await;
         assert!(!is_first_load(&history.db, 8).await.unwrap());
         assert_eq!(indexes(&history).contains("annals_head_pkey"), keyless, "another run has made the key");
         assert_eq!(make_deferred_indexes(&history.db).await.unwrap(), dropped - usize::from(keyless));

@@ -14,7 +14,8 @@ use crate::Error;
 /// The captures of an object, and the late message.
 pub(super) struct Sequence<'m> {
     message: &'m Message,
-    head: Head,
+    /// The newest of them, as it was read.
+    pub(super) head: Head,
     /// In their order.
     pub(super) kept: Vec<KeptCapture>,
     /// Of the kept ones; of a tombstone empty.
