@@ -106,8 +106,8 @@ async fn each_role_does_its_own_work_alone() {
     annals(servers.config(), &["schedule", "trigger", "Dispatch Access History"]).exits(0);
 
     servers.configure("annals_reader");
-    let name = "select name from annals_head where object_type = 'identity' order by name limit 1";
-    let name = servers.sql("annals", None, name).unwrap();
+    let name = "select name from spt_identity where not workgroup order by name limit 1";
+    let name = servers.sql("identityiq", None, name).unwrap();
     annals(servers.config(), &["as-of", "identity", name.trim()]).exits(0);
     annals(servers.config(), &["timeline", "identity", name.trim()]).exits(0);
     annals(servers.config(), &["runs", "show"]).exits(0);
@@ -127,7 +127,12 @@ async fn each_role_does_its_own_work_alone() {
     servers.refuses(
         "annals",
         "annals_writer",
-        &["create table t (a int)", "drop table annals_head", "truncate annals_head", "drop index annals_head_name"],
+        &[
+            "create table t (a int)",
+            "drop table annals_head",
+            "truncate annals_head",
+            "drop index annals_head_name",
+        ],
     );
     servers.refuses(
         "identityiq",
