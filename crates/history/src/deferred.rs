@@ -60,7 +60,8 @@ pub async fn is_first_load(db: &Db, run_id: i64) -> Result<bool, Error> {
     Ok(by == Some(run_id))
 }
 
-/// Drops the indexes that filling empty tables does not need, for a run; how many. The keys of entity rows stay, for each
+/// Drops the indexes that filling empty tables does not need, for a run; how many: none where the tables are another
+/// user's, who alone may drop them. The keys of entity rows stay, for each
 /// write looks them up, and the index of requests, for their items do.
 ///
 /// # Errors
@@ -70,6 +71,9 @@ pub async fn defer_indexes(tx: &mut Tx, run_id: i64) -> Result<usize, Error> {
     tables.push(head::TABLE);
     let mut indexes = tx.indexes(&tables).await?;
     indexes.retain(|index| index.kind != IndexKind::Unique && index.name != capture_rows::REQUESTS_INDEX);
+    if indexes.is_empty() {
+        return Ok(0);
+    }
     let texts = |name, value: fn(&annals_sql::Index) -> &str| Column {
         name,
         data: ColumnData::Text(indexes.iter().map(|index| Some(value(index).to_owned())).collect()),

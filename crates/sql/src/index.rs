@@ -35,6 +35,7 @@ const POSTGRES: Stmt = Stmt::new(
      from pg_index x join pg_class i on i.oid = x.indexrelid join pg_class t on t.oid = x.indrelid
      left join pg_constraint c on c.conindid = i.oid and c.contype in ('p', 'u')
      where t.relnamespace = to_regnamespace(quote_ident(current_schema())) and t.relname {in}
+        and pg_has_role(t.relowner, 'usage')
      order by t.relname, i.relname",
 );
 const SQLITE: Stmt = Stmt::new(
@@ -59,7 +60,8 @@ impl Engine {
 }
 
 impl Tx {
-    /// The indexes of these tables. On SQLite those alone that have a name of ours: it cannot drop the others.
+    /// The indexes of these tables that can be dropped: on SQLite those that have a name of ours, on PostgreSQL those of
+    /// tables that belong to this user or to a role that it is a member of.
     ///
     /// # Errors
     /// As any call; a database that is not ours is a `Configuration` error.

@@ -1,0 +1,39 @@
+-- Roles of a history database. Called by an administrator, connected to it, as often as one likes:
+--     psql --dbname=annals --file=roles.sql
+-- Passwords are given apart from this: \password annals_writer
+
+\set ON_ERROR_STOP on
+begin;
+
+-- annals_migrator owns the tables (`annals migrate`), annals_writer is the daemon's and that of `annals run`,
+-- annals_reader is for `annals as-of`, `timeline`, `runs` and reports.
+select format('create role %I login', wanted.role)
+from (values ('annals_migrator'), ('annals_writer'), ('annals_reader')) wanted (role)
+where not exists (select 1 from pg_roles where rolname = wanted.role)
+\gexec
+
+revoke connect, temporary on database :"DBNAME" from public;
+grant connect on database :"DBNAME" to annals_migrator, annals_writer, annals_reader;
+-- Up to PostgreSQL 14 everybody may make tables here.
+revoke create on schema public from public;
+grant usage, create on schema public to annals_migrator;
+grant usage on schema public to annals_writer, annals_reader;
+
+grant select, insert, update, delete on all tables in schema public to annals_writer;
+grant select on all tables in schema public to annals_reader;
+-- The same for what later migrations make.
+alter default privileges for role annals_migrator in schema public
+    grant select, insert, update, delete on tables to annals_writer;
+alter default privileges for role annals_migrator in schema public grant select on tables to annals_reader;
+
+-- Indexes that a first load makes at its end are logged compressed, where PostgreSQL (15) lets that be granted.
+select 'grant set on parameter wal_compression to annals_migrator, annals_writer'
+where current_setting('server_version_num')::int >= 150000
+\gexec
+
+commit;
+
+-- A first load takes a fifth of the time where it may drop indexes and make them again, which takes a table's owner:
+--     grant annals_migrator to annals_writer;
+-- and, when the load has ended and annals_deferred_index is empty:
+--     revoke annals_migrator from annals_writer;
