@@ -61,7 +61,8 @@ impl Presence {
         let leases = Leases::default();
         let (ended, alive) = watch::channel(false);
         let beaten = Arc::new(Mutex::new(Instant::now()));
-        let heart = Heart { history: beats, clock, driver, leases: leases.clone(), beaten: Arc::clone(&beaten) };
+        let heart =
+            Heart { history: beats, clock, driver, leases: leases.clone(), beaten: Arc::clone(&beaten) };
         let beating = Mutex::new(Some(tokio::spawn(heart.beat(alive))));
         let (last_chances, queues) = (Arc::default(), Mutex::default());
         Ok(Arc::new(Self { driver, leases, last_chances, queues, beaten, ended, beating }))

@@ -121,7 +121,11 @@ fn of_tasks(page: &Page, figures: &Figures) -> prometheus::Result<()> {
 
 fn of_hosts(page: &Page, figures: &Figures) -> prometheus::Result<()> {
     page.gauge("annals_parked_messages", "Messages that wait to be delivered again.", figures.parked as f64)?;
-    page.gauge("annals_dead_letters", "Messages that were given up and wait for people.", figures.dead as f64)?;
+    page.gauge(
+        "annals_dead_letters",
+        "Messages that were given up and wait for people.",
+        figures.dead as f64,
+    )?;
     let alive = |role: Role| {
         let is_alive = |state| state == HostState::Alive;
         let has_role = |roles: &str| roles.split(',').any(|word| word == role.as_str());

@@ -72,7 +72,16 @@ impl Context {
         roles: Vec<Role>,
         presence: Arc<Presence>,
     ) -> Self {
-        Self { config, history, clock, host, roles, presence, health: Health::default(), source: OnceLock::new() }
+        Self {
+            config,
+            history,
+            clock,
+            host,
+            roles,
+            presence,
+            health: Health::default(),
+            source: OnceLock::new(),
+        }
     }
 
     /// What runs are executed with.
@@ -120,11 +129,7 @@ impl Stopping {
 ///
 /// # Errors
 /// What made a role fail.
-pub async fn serve(
-    context: Context,
-    seat: &Seat,
-    listener: Option<TcpListener>,
-) -> Result<Exit, Failure> {
+pub async fn serve(context: Context, seat: &Seat, listener: Option<TcpListener>) -> Result<Exit, Failure> {
     let context = Arc::new(context);
     let mut signals = Signals::listen()?;
     let (tell, stopping) = Stopping::new();

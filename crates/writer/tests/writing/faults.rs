@@ -289,7 +289,8 @@ async fn nothing_is_written_after_a_delivery_that_was_not() {
             drop(queue);
             (first, second)
         };
-        let ((), (first, second)) = tokio::join!(world.writer.serve(&world.db, lane, &leases, |_| {}), asking);
+        let ((), (first, second)) =
+            tokio::join!(world.writer.serve(&world.db, lane, &leases, |_| {}), asking);
         assert!(matches!(&first, Err(annals_queue::Error::Refused(_))), "{first:?}");
         assert_eq!(second, first);
         assert_eq!(leases.fenced_writes(), 0, "the lease had no part in it");
