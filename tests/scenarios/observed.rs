@@ -296,6 +296,7 @@ async fn it_listens_where_it_may_and_can() {
     annals(site.path(), &["daemon"]).exits(1).tells("(`http.listen`)").tells("Write another port there");
     site.service("");
     let daemon = Daemon::serving(site.path(), &[]);
-    assert!(daemon.log().contains("the daemon serves") && !daemon.log().contains("http://"));
+    wait_for("its first words", || daemon.log().contains("the daemon serves"));
+    assert!(!daemon.log().contains("http://"), "{}", daemon.log());
     daemon.stops();
 }
