@@ -18,8 +18,8 @@ use crate::site::{START_MS, Site, TASK};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A daemon under a supervisor; it does not outlive its test.
-struct Daemon {
-    child: Child,
+pub(crate) struct Daemon {
+    pub(crate) child: Child,
     told: UnixDatagram,
     log: PathBuf,
     _dir: TempDir,
@@ -41,7 +41,7 @@ impl Daemon {
     }
 
     /// One that serves.
-    fn serving(config: &Path, arguments: &[&str]) -> Self {
+    pub(crate) fn serving(config: &Path, arguments: &[&str]) -> Self {
         let daemon = Self::start(config, arguments);
         daemon.tells("READY=1");
         daemon
@@ -49,7 +49,7 @@ impl Daemon {
 
     /// Waits until the supervisor is told this.
     #[track_caller]
-    fn tells(&self, state: &str) {
+    pub(crate) fn tells(&self, state: &str) {
         let mut told = [0; 4_096];
         loop {
             let length = match self.told.recv(&mut told) {
@@ -63,14 +63,14 @@ impl Daemon {
     }
 
     /// SIGTERM.
-    fn terminate(&self) {
+    pub(crate) fn terminate(&self) {
         let killed = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
         assert!(killed.success());
     }
 
     /// Its exit code, and how long it took.
     #[track_caller]
-    fn ends(mut self) -> (i32, Duration) {
+    pub(crate) fn ends(mut self) -> (i32, Duration) {
         let began = Instant::now();
         while began.elapsed() < PATIENCE {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -83,7 +83,7 @@ impl Daemon {
 
     /// Ends it as a supervisor does: well, and within five seconds.
     #[track_caller]
-    fn stops(self) {
+    pub(crate) fn stops(self) {
         self.terminate();
         self.tells("STOPPING=1");
         let log = self.log.clone();
@@ -93,7 +93,7 @@ impl Daemon {
         assert!(took < Duration::from_secs(5), "{took:?}");
     }
 
-    fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 }
@@ -111,7 +111,7 @@ fn pause() {
 }
 
 #[track_caller]
-fn wait_for(what: &str, is_so: impl Fn() -> bool) {
+pub(crate) fn wait_for(what: &str, is_so: impl Fn() -> bool) {
     let began = Instant::now();
     while !is_so() {
         assert!(began.elapsed() < PATIENCE, "in vain: {what}");

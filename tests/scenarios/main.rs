@@ -16,6 +16,7 @@ mod failed_list;
 mod failures;
 mod late_commits;
 mod object_types;
+mod observed;
 mod pages;
 mod pairs;
 mod partitions;

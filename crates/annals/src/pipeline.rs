@@ -239,6 +239,7 @@ impl Pipeline {
         let adopted = driver::adopt(&mut tx, run_id, self.presence.driver()).await?;
         tx.commit().await?;
         let Some(lease) = adopted else { return Ok(None) };
+        self.presence.leases().note_run_adopted();
         let _held = self.presence.leases().hold(lease);
         let task = task_of(&pipeline.config, &run)?;
         // As it stands now: until it was adopted, its driver may have moved it on.

@@ -1,9 +1,10 @@
 //! This process among the others: its row in `annals_host`, and the heartbeat that renews it and all that it holds.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use annals_model::{Clock, error_chain};
+use annals_queue::Depth;
 use annals_runs::hosts::{self, NewHost};
 use annals_runs::{Driver, Lease, Leases};
 use annals_sql::Db;
@@ -21,6 +22,8 @@ pub struct Presence {
     driver: Driver,
     leases: Leases,
     last_chances: Arc<tokio::sync::Mutex<()>>,
+    queues: Mutex<Vec<Depth>>,
+    beaten: Arc<Mutex<Instant>>,
     ended: watch::Sender<bool>,
     beating: Mutex<Option<JoinHandle<()>>>,
 }
@@ -57,9 +60,12 @@ impl Presence {
         tx.commit().await?;
         let leases = Leases::default();
         let (ended, alive) = watch::channel(false);
-        let beating = tokio::spawn(beat(beats, clock, driver, leases.clone(), alive));
-        let (last_chances, beating) = (Arc::default(), Mutex::new(Some(beating)));
-        Ok(Arc::new(Self { driver, leases, last_chances, ended, beating }))
+        let beaten = Arc::new(Mutex::new(Instant::now()));
+        let heart =
+            Heart { history: beats, clock, driver, leases: leases.clone(), beaten: Arc::clone(&beaten) };
+        let beating = Mutex::new(Some(tokio::spawn(heart.beat(alive))));
+        let (last_chances, queues) = (Arc::default(), Mutex::default());
+        Ok(Arc::new(Self { driver, leases, last_chances, queues, beaten, ended, beating }))
     }
 
     /// This process, as the driver of runs.
@@ -79,6 +85,27 @@ impl Presence {
         Arc::clone(&self.last_chances)
     }
 
+    /// Whether its last heartbeat is no older than its leases last.
+    #[must_use]
+    pub fn is_fresh(&self) -> bool {
+        let beaten = self.beaten.lock().unwrap_or_else(PoisonError::into_inner);
+        beaten.elapsed() <= Duration::from_millis(self.driver.lease_ms.unsigned_abs())
+    }
+
+    /// Counts what waits in a queue of this process from now on.
+    pub(crate) fn watch(&self, queue: Depth) {
+        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        queues.retain(|queue| queue.waiting().is_some());
+        queues.push(queue);
+    }
+
+    /// Deliveries that wait for the writers of this process.
+    #[must_use]
+    pub fn waiting_deliveries(&self) -> usize {
+        let queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        queues.iter().filter_map(Depth::waiting).sum()
+    }
+
     /// Says that this process ends.
     pub async fn end(&self) {
         self.ended.send_replace(true);
@@ -89,38 +116,42 @@ impl Presence {
     }
 }
 
-/// Beats until it is told to end, which it learns between two beats, never within one.
-async fn beat(
+/// What beats.
+struct Heart {
     history: Db,
     clock: Arc<dyn Clock>,
     driver: Driver,
     leases: Leases,
-    mut ended: watch::Receiver<bool>,
-) {
-    let every = Duration::from_millis(driver.lease_ms.unsigned_abs()) / BEATS_IN_LEASE;
-    while tokio::time::timeout(every, ended.changed()).await.is_err() {
-        match beat_once(&history, clock.as_ref(), driver, &leases).await {
-            Ok(lost) => lost.iter().for_each(tell_lost),
-            Err(error) => tracing::warn!(host = driver.host, "no heartbeat: {}", error_chain(&error)),
-        }
-    }
-    if let Err(error) = stop(&history, driver).await {
-        tracing::warn!(host = driver.host, "the end of this process is not noted: {}", error_chain(&error));
-    }
+    beaten: Arc<Mutex<Instant>>,
 }
 
-async fn beat_once(
-    history: &Db,
-    clock: &dyn Clock,
-    driver: Driver,
-    leases: &Leases,
-) -> annals_runs::Result<Vec<Lease>> {
-    let skew_ms = clock_skew_ms(history, clock).await?;
-    let mut tx = history.begin().await?;
-    hosts::beat(&mut tx, driver.host, skew_ms).await?;
-    let lost = leases.renew(&mut tx, driver.lease_ms).await?;
-    tx.commit().await?;
-    Ok(lost)
+impl Heart {
+    /// Beats until it is told to end, which it learns between two beats, never within one.
+    async fn beat(self, mut ended: watch::Receiver<bool>) {
+        let host = self.driver.host;
+        let every = Duration::from_millis(self.driver.lease_ms.unsigned_abs()) / BEATS_IN_LEASE;
+        while tokio::time::timeout(every, ended.changed()).await.is_err() {
+            match self.beat_once().await {
+                Ok(lost) => {
+                    *self.beaten.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+                    lost.iter().for_each(tell_lost);
+                }
+                Err(error) => tracing::warn!(host, "no heartbeat: {}", error_chain(&error)),
+            }
+        }
+        if let Err(error) = stop(&self.history, self.driver).await {
+            tracing::warn!(host, "the end of this process is not noted: {}", error_chain(&error));
+        }
+    }
+
+    async fn beat_once(&self) -> annals_runs::Result<Vec<Lease>> {
+        let skew_ms = clock_skew_ms(&self.history, self.clock.as_ref()).await?;
+        let mut tx = self.history.begin().await?;
+        hosts::beat(&mut tx, self.driver.host, skew_ms).await?;
+        let lost = self.leases.renew(&mut tx, self.driver.lease_ms).await?;
+        tx.commit().await?;
+        Ok(lost)
+    }
 }
 
 async fn stop(history: &Db, driver: Driver) -> annals_runs::Result<()> {

@@ -76,12 +76,14 @@ impl Pipeline {
     ) -> Result<u32, Worked> {
         let settings = &self.config.service.queue;
         let (queue, lane) = in_process(settings.capacity as usize, settings.message_bytes_max);
+        self.presence.watch(queue.depth());
         let history = self.history.clone();
+        let leases = self.presence.leases().clone();
         let writing = tokio::spawn(async move {
             let count = |messages| {
                 done.written.fetch_add(messages, Ordering::Relaxed);
             };
-            writer.serve(&history, lane, count).await;
+            writer.serve(&history, lane, &leases, count).await;
         });
         let extractor = self.extractor(task, queue);
         let worker = format!("{}:{}/{slot}", self.host, std::process::id());

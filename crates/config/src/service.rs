@@ -1,5 +1,6 @@
 //! The service configuration (`annals.yaml`).
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use annals_model::JsonFormat;
@@ -29,6 +30,8 @@ pub struct Service {
     pub secret_hash_key: String,
     /// Log filter and form.
     pub log: LogSettings,
+    /// Where the daemon is asked how it is.
+    pub http: HttpSettings,
 }
 
 impl Service {
@@ -120,6 +123,14 @@ pub struct Limits {
     pub document_bytes_max: usize,
     /// Depth of an attribute value or image, at most 100: deeper JSON cannot be read back.
     pub nesting_max: usize,
+}
+
+/// `http`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HttpSettings {
+    /// `http.listen`: where the daemon serves metrics and health, an address of the loopback interface. `None`, the
+    /// default: nowhere. Port 0 is any that is free.
+    pub listen: Option<SocketAddr>,
 }
 
 /// Log settings.

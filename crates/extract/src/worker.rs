@@ -17,6 +17,7 @@ use annals_runs::{Chunk, ChunkKind, Claimed, Held, Leases, Objects, RunMessage, 
 use annals_source::{Loaded, LoadedBatch, Selection, Source};
 use annals_sql::{Db, Tx};
 use tokio::sync::Mutex;
+use tracing::Instrument as _;
 
 use self::careful::Parted;
 use self::outbox::{Outbox, Progress};
@@ -118,6 +119,9 @@ impl Extractor {
             let Some(claimed) = claimed else { break };
             let lease = claimed.lease.clone();
             let held = self.leases.hold(lease.clone());
+            if claimed.taken_over {
+                self.leases.note_partition_taken_over();
+            }
             tracing::info!(
                 run = run_id,
                 partition = lease.partition,
@@ -127,7 +131,9 @@ impl Extractor {
                 lease.partition,
                 claimed.state.chunks_done
             );
-            let outcome = self.work_on(history, claimed, &held).await;
+            // At any level: what is logged of a partition, here and below, says of which.
+            let span = tracing::error_span!("partition", run = run_id, partition = lease.partition);
+            let outcome = self.work_on(history, claimed, &held).instrument(span).await;
             let released = match &outcome {
                 Ok(Ended::Done) => Ok(()),
                 Ok(Ended::Asked) => release(history, &lease, Released::Pending).await,

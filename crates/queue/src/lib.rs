@@ -39,6 +39,10 @@ pub struct Queue {
     message_bytes_max: usize,
 }
 
+/// How many deliveries wait in a lane, for whoever looks on; it does not keep the lane open.
+#[derive(Debug, Clone)]
+pub struct Depth(mpsc::WeakSender<Received>);
+
 /// The receiving end of one lane.
 #[derive(Debug)]
 pub struct Lane {
@@ -81,6 +85,12 @@ impl Queue {
         Ok(())
     }
 
+    /// For looking at how many deliveries wait.
+    #[must_use]
+    pub fn depth(&self) -> Depth {
+        Depth(self.sender.downgrade())
+    }
+
     /// Publishes a delivery; waits while the lane is full.
     ///
     /// # Errors
@@ -89,6 +99,14 @@ impl Queue {
         let (acknowledge, receipt) = oneshot::channel();
         self.sender.send(Received { delivery, acknowledge }).await.map_err(|_| Error::Closed)?;
         Ok(Receipt(receipt))
+    }
+}
+
+impl Depth {
+    /// Deliveries that nobody has taken yet; `None` when every sending end is gone.
+    #[must_use]
+    pub fn waiting(&self) -> Option<usize> {
+        self.0.upgrade().map(|sender| sender.max_capacity() - sender.capacity())
     }
 }
 
@@ -172,6 +190,23 @@ mod tests {
             names.push(received.delivery.messages[0].name.clone());
         }
         assert_eq!(names, ["a", "b", "c"]);
+    }
+
+    #[tokio::test]
+    async fn what_waits_can_be_counted_without_holding_the_lane_open() {
+        let (queue, mut lane) = in_process(4, 1_000);
+        let depth = queue.depth();
+        assert_eq!(depth.waiting(), Some(0));
+        for name in ["a", "b", "c"] {
+            queue.publish(delivery(1, name)).await.expect("publishes");
+        }
+        assert_eq!(depth.waiting(), Some(3));
+        lane.next().await.expect("first");
+        assert_eq!(depth.waiting(), Some(2));
+        drop(queue);
+        assert_eq!(depth.waiting(), None);
+        assert!(lane.next().await.is_some() && lane.next().await.is_some());
+        assert!(lane.next().await.is_none(), "the lane has ended");
     }
 
     #[tokio::test]

@@ -1,6 +1,7 @@
 //! The leases that this process holds: renewed together by its heartbeat, known to be lost as soon as one finds that out.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use annals_model::PartitionLease;
@@ -30,9 +31,17 @@ impl From<RunLease> for Lease {
     }
 }
 
-/// What this process holds.
+/// What this process holds, and what became of leases in it.
 #[derive(Debug, Clone, Default)]
-pub struct Leases(Arc<Mutex<HashMap<Lease, Standing>>>);
+pub struct Leases(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    known: Mutex<HashMap<Lease, Standing>>,
+    partitions_taken_over: AtomicU64,
+    runs_adopted: AtomicU64,
+    fenced_writes: AtomicU64,
+}
 
 /// How a lease stands.
 #[derive(Debug, Default)]
@@ -118,7 +127,40 @@ impl Leases {
         Ok(lost)
     }
 
+    /// Notes that this process claimed a partition whose owner had let its lease run out.
+    pub fn note_partition_taken_over(&self) {
+        self.0.partitions_taken_over.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Partitions of which that is so, since the process began.
+    #[must_use]
+    pub fn partitions_taken_over(&self) -> u64 {
+        self.0.partitions_taken_over.load(Ordering::Relaxed)
+    }
+
+    /// Notes that this process became the driver of a run that nobody drove any more.
+    pub fn note_run_adopted(&self) {
+        self.0.runs_adopted.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Runs of which that is so, since the process began.
+    #[must_use]
+    pub fn runs_adopted(&self) -> u64 {
+        self.0.runs_adopted.load(Ordering::Relaxed)
+    }
+
+    /// Notes that a delivery was not written, because another process had the lease by then (TRAP-06).
+    pub fn note_fenced_write(&self) {
+        self.0.fenced_writes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Deliveries of which that is so, since the process began.
+    #[must_use]
+    pub fn fenced_writes(&self) -> u64 {
+        self.0.fenced_writes.load(Ordering::Relaxed)
+    }
+
     fn known(&self) -> MutexGuard<'_, HashMap<Lease, Standing>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

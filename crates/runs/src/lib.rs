@@ -9,6 +9,7 @@ pub mod dead;
 pub mod driver;
 mod error;
 pub mod failures;
+pub mod figures;
 pub mod hosts;
 mod leases;
 pub mod parked;
@@ -43,6 +44,7 @@ pub fn statements() -> Vec<annals_sql::Stmt> {
         dead::STATEMENTS,
         driver::STATEMENTS,
         failures::STATEMENTS,
+        figures::STATEMENTS,
         hosts::STATEMENTS,
         parked::STATEMENTS,
         partitions::STATEMENTS,

@@ -191,6 +191,8 @@ pub struct Claimed {
     pub lease: PartitionLease,
     /// What its last owner saved (IIQ-08).
     pub state: annals_model::RequestState,
+    /// The last owner never gave it back: its lease ran out.
+    pub taken_over: bool,
 }
 
 /// A partition as people look at it.
@@ -287,12 +289,13 @@ pub async fn claim(tx: &mut Tx, run_id: i64, worker: &str, lease_ms: i64) -> Res
     if tx.execute(&CLAIM, params).await? != 1 {
         return Ok(None);
     }
-    if row.required_text(3)? == "leased" {
+    let taken_over = row.required_text(3)? == "leased";
+    if taken_over {
         // It was never given back: its owner died, and perhaps of one of its objects.
         crate::suspects::note_death(tx, run_id, partition).await?;
     }
     let state = crate::state::latest(tx, run_id, partition).await?.unwrap_or_default();
-    Ok(Some(Claimed { lease, state }))
+    Ok(Some(Claimed { lease, state, taken_over }))
 }
 
 /// Says that the owner is alive; `false` when the partition has another owner.

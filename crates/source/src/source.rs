@@ -146,6 +146,18 @@ impl Source {
         Ok(Horizon { at_ms: seen_ms.saturating_sub(overlap_ms), blind })
     }
 
+    /// How long ago its oldest open transaction began, milliseconds; `None` where the source does not tell.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn oldest_transaction_age_ms(&self) -> Result<Option<i64>> {
+        let now_ms = self.db.now_ms().await?;
+        Ok(match self.db.open_transactions().await? {
+            OpenTransactions::BeganFrom(oldest_ms) => Some((now_ms - oldest_ms).max(0)),
+            OpenTransactions::Unknown(_) => None,
+        })
+    }
+
     /// The collections of an object type by property name, with the members that tell their elements apart and
     /// whether their order means something.
     ///

@@ -4,17 +4,19 @@ use std::collections::HashMap;
 
 use annals_model::{PartitionLease, error_chain};
 use annals_queue::Lane;
+use annals_runs::Leases;
 use annals_sql::Db;
+use tracing::Instrument as _;
 
-use crate::{Treatment, Writer};
+use crate::{Error, Treatment, Writer};
 
 impl Writer {
     /// Writes what arrives on a lane until every sender is gone, and answers for each delivery; `written` is told how
-    /// many messages it had.
+    /// many messages it had, and the process' leases what was fenced off.
     ///
     /// What follows a delivery that was not written, under the same lease, is refused for the same reason: the state
     /// that it saves would pass over the one that is missing.
-    pub async fn serve(&self, db: &Db, mut lane: Lane, written: impl Fn(u64)) {
+    pub async fn serve(&self, db: &Db, mut lane: Lane, leases: &Leases, written: impl Fn(u64)) {
         let mut broken: HashMap<PartitionLease, annals_queue::Error> = HashMap::new();
         while let Some(received) = lane.next().await {
             let (delivery, answer) = received.into_parts();
@@ -23,12 +25,17 @@ impl Writer {
                 continue;
             }
             let (lease, messages) = (delivery.lease.clone(), delivery.messages.len() as u64);
-            match self.write(db, delivery).await {
+            // At any level: what is logged of a delivery, here and below, says of which partition it is.
+            let span = tracing::error_span!("delivery", run = lease.run_id, partition = lease.partition);
+            match self.write(db, delivery).instrument(span).await {
                 Ok(_) => {
                     written(messages);
                     answer.acknowledge();
                 }
                 Err(error) => {
+                    if matches!(error, Error::Runs(annals_runs::Error::StaleLease { .. })) {
+                        leases.note_fenced_write();
+                    }
                     let reason = error_chain(&error);
                     let why = match error.treatment() {
                         Treatment::Again => annals_queue::Error::Deferred(reason),

@@ -269,6 +269,8 @@ impl<'m> Product<'m> {
             (Decision::Change { .. }, unreadable) => {
                 if let Some(Base::Unreadable(error)) = unreadable {
                     tracing::warn!(
+                        object_type = %message.key.object_type,
+                        object = message.key.object_id,
                         capture = error.capture_id,
                         table = error.table,
                         error = &error as &dyn std::error::Error,

@@ -174,8 +174,8 @@ impl Writer {
             };
             let reason = error_chain(&error);
             tracing::warn!(
-                run = lease.run_id,
-                partition = lease.partition,
+                object_type = %message.key.object_type,
+                object = message.key.object_id,
                 reason,
                 "{} is parked",
                 message.key
@@ -263,8 +263,6 @@ impl Writer {
             if again {
                 let Some(wait_ms) = backoff.next() else { return Err(error) };
                 tracing::warn!(
-                    run = work.lease.run_id,
-                    partition = work.lease.partition,
                     error = &error as &dyn std::error::Error,
                     "a delivery was not written, next attempt in {wait_ms} ms"
                 );

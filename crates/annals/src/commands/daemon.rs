@@ -9,7 +9,7 @@ use annals_model::Clock as _;
 use crate::cli::{DaemonArgs, Global, Role};
 use crate::commands::run::host_name;
 use crate::context::{SystemClock, open_history};
-use crate::daemon::{Context, Occupant, Refused, Seat, Standing, check, occupant, serve};
+use crate::daemon::{Context, Occupant, Refused, Seat, Standing, check, listen, occupant, serve};
 use crate::exit::{Exit, Failure};
 use crate::log;
 use crate::output::say;
@@ -45,6 +45,10 @@ pub(crate) async fn execute(
         Ok(seat) => seat,
         Err(refused) => return Err(refusal(refused, &path, file.is_some(), &host)),
     };
+    let listener = match config.service.http.listen {
+        Some(address) => Some(listen(address).await?),
+        None => None,
+    };
     let lease_ms = config.service.lease_ms;
     let history = leased(&history, lease_ms);
     let clock = Arc::new(SystemClock);
@@ -52,7 +56,7 @@ pub(crate) async fn execute(
     let presence = Presence::begin(&history, clock.clone(), &host, &words, lease_ms).await?;
     let context = Context::new(Arc::new(config), history, clock, host, roles, Arc::clone(&presence));
     seat.write(&occupant(&context, Standing::Starting));
-    let served = serve(context, &seat).await;
+    let served = serve(context, &seat, listener).await;
     if matches!(served, Ok(Exit::Ok)) {
         presence.end().await;
     }

@@ -28,5 +28,6 @@ pub(super) async fn serve(context: Arc<Context>, stopping: Stopping) -> anyhow::
             () = tokio::time::sleep(TRY_EVERY) => {}
         }
     };
+    let source = Arc::clone(context.source.get_or_init(|| Arc::new(source)));
     extracting::serve(&context.pipeline(source, &stopping)).await
 }

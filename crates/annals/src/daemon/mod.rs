@@ -4,13 +4,15 @@
 
 mod extract;
 mod health;
+mod http;
+mod metrics;
 mod scheduler;
 mod seat;
 mod signals;
 mod supervisor;
 mod ticker;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use annals_config::Config;
@@ -18,6 +20,7 @@ use annals_extract::Stop;
 use annals_model::Clock;
 use annals_source::Source;
 use annals_sql::Db;
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -28,6 +31,7 @@ use crate::presence::Presence;
 use health::Health;
 use signals::Signals;
 
+pub use http::listen;
 pub use seat::{Occupant, Refused, Seat, Standing, check};
 
 /// A host that is told to stop has so long for what it has in hand; what is not done then is taken up from where it was
@@ -53,6 +57,8 @@ pub struct Context {
     pub presence: Arc<Presence>,
     /// How it is.
     health: Health,
+    /// The identity system, from when the role `extract` has reached it.
+    source: OnceLock<Arc<Source>>,
 }
 
 impl Context {
@@ -66,15 +72,24 @@ impl Context {
         roles: Vec<Role>,
         presence: Arc<Presence>,
     ) -> Self {
-        Self { config, history, clock, host, roles, presence, health: Health::default() }
+        Self {
+            config,
+            history,
+            clock,
+            host,
+            roles,
+            presence,
+            health: Health::default(),
+            source: OnceLock::new(),
+        }
     }
 
     /// What runs are executed with.
-    fn pipeline(&self, source: Source, stopping: &Stopping) -> Pipeline {
+    fn pipeline(&self, source: Arc<Source>, stopping: &Stopping) -> Pipeline {
         Pipeline {
             config: Arc::clone(&self.config),
             history: self.history.clone(),
-            source: Arc::new(source),
+            source,
             clock: Arc::clone(&self.clock),
             host: self.host.clone(),
             presence: Arc::clone(&self.presence),
@@ -109,14 +124,18 @@ impl Stopping {
     }
 }
 
-/// Serves until a signal comes or a role fails. The seat is the caller's, so that it is kept to the very end.
+/// Serves until a signal comes or a role fails, and tells how it is where it listens. The seat is the caller's, so that
+/// it is kept to the very end.
 ///
 /// # Errors
 /// What made a role fail.
-pub async fn serve(context: Context, seat: &Seat) -> Result<Exit, Failure> {
+pub async fn serve(context: Context, seat: &Seat, listener: Option<TcpListener>) -> Result<Exit, Failure> {
     let context = Arc::new(context);
     let mut signals = Signals::listen()?;
     let (tell, stopping) = Stopping::new();
+    if let Some(listener) = listener {
+        tokio::spawn(http::serve(listener, Arc::clone(&context), stopping.clone()));
+    }
     let mut roles = JoinSet::new();
     if context.roles.contains(&Role::Scheduler) {
         roles.spawn(scheduler::serve(Arc::clone(&context), stopping.clone()));

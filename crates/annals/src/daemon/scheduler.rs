@@ -165,7 +165,7 @@ async fn execute(
     fire: Waiting,
 ) -> anyhow::Result<Option<Outcome>> {
     let source = open_source(&context.config).await.map_err(|failure| failure.error)?;
-    let pipeline = context.pipeline(source, &stopping);
+    let pipeline = context.pipeline(Arc::new(source), &stopping);
     let outcome = pipeline.fire(&task, &fire, Arc::new(Done::default())).await?;
     if let Some(Outcome { run_id, finished }) = &outcome {
         let ended = match finished {

@@ -1,5 +1,6 @@
 //! Reads `annals.yaml`.
 
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::Path;
 
@@ -10,8 +11,8 @@ use crate::node::Position;
 use crate::read::schedule::time_zone;
 use crate::read::url::{HISTORY_SCHEMES, SOURCE_SCHEMES, database_url, literal_password};
 use crate::service::{
-    CaptureSettings, HistoryDb, HistoryIndexes, InterceptedRows, Limits, LogSettings, QueueSettings, Service,
-    SourceDb,
+    CaptureSettings, HistoryDb, HistoryIndexes, HttpSettings, InterceptedRows, Limits, LogSettings,
+    QueueSettings, Service, SourceDb,
 };
 use crate::value::Value;
 
@@ -45,6 +46,7 @@ pub(crate) fn service(root: &Value<'_>, dir: &Path) -> Option<ServiceFile> {
     let zone = fields.get("timeZone").and_then(|value| time_zone(&value));
     let secret_hash_key = secret_hash_key(&mut fields, &mut secrets);
     let log = log(&mut fields, dir);
+    let http = http(&mut fields);
     fields.finish();
     let service = Service {
         access_history_enabled,
@@ -58,6 +60,7 @@ pub(crate) fn service(root: &Value<'_>, dir: &Path) -> Option<ServiceFile> {
         time_zone: zone.unwrap_or_else(|| "UTC".to_owned()),
         secret_hash_key,
         log,
+        http,
     };
     Some(ServiceFile { service, profile_at, secrets })
 }
@@ -259,4 +262,35 @@ fn log(fields: &mut Fields<'_>, dir: &Path) -> LogSettings {
     }
     fields.finish();
     log
+}
+
+fn http(fields: &mut Fields<'_>) -> HttpSettings {
+    let mut http = HttpSettings::default();
+    let Some(mut fields) = fields.get("http").and_then(|value| value.fields("`http`")) else { return http };
+    http.listen = fields.get("listen").and_then(|value| loopback(&value));
+    fields.finish();
+    http
+}
+
+/// An address and a port that only this host reaches: what is served there is neither encrypted nor guarded.
+fn loopback(value: &Value<'_>) -> Option<SocketAddr> {
+    let text = value.name()?;
+    let Ok(address) = text.parse::<SocketAddr>() else {
+        value.error(
+            format!("{} is no address with a port: `{text}`", value.label),
+            "write an address of this host and a port, such as 127.0.0.1:9464",
+        );
+        return None;
+    };
+    if !address.ip().is_loopback() {
+        value.error(
+            format!("{} may only be an address that this host alone reaches, not {address}", value.label),
+            format!(
+                "write 127.0.0.1:{} or [::1]:{0}; for others, put a proxy with TLS and a login on this host before it",
+                address.port()
+            ),
+        );
+        return None;
+    }
+    Some(address)
 }

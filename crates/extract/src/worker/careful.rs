@@ -77,7 +77,12 @@ impl Extractor {
             let error = format!(
                 "{DEATHS_MAX} workers died while they worked on it; it is in quarantine until `annals failures retry`"
             );
-            tracing::error!(run = lease.run_id, "{} {object_id} is put into quarantine", chunk.object_type);
+            tracing::error!(
+                object_type = %chunk.object_type,
+                object = object_id,
+                "{} {object_id} is put into quarantine",
+                chunk.object_type
+            );
             progress.state.counters.total_seen_objects += 1;
             let counters = &mut progress.state.counters;
             outbox.fail(chunk.object_type, object_id, Stage::Quarantine, error, counters);

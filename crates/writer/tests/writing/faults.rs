@@ -2,6 +2,7 @@
 
 use annals_model::{Delivery, JsonFormat, Message};
 use annals_queue::in_process;
+use annals_runs::Leases;
 use annals_sql::Engine;
 use annals_writer::{Error, Treatment, WriterSettings};
 use serde_json::json;
@@ -152,6 +153,17 @@ async fn a_stale_lease_rolls_everything_back() {
         }
         assert_eq!((world.everything().await, world.sql("select * from annals_run_write;")), before);
         assert_eq!(world.sql("select count(*) from annals_request_state;"), "0");
+
+        let ((queue, lane), leases) = (in_process(1, 1 << 20), Leases::default());
+        let asking = async {
+            let delivery = Delivery { lease: world.lease.clone(), messages, checkpoint: None };
+            let receipt = queue.publish(delivery).await.unwrap();
+            drop(queue);
+            receipt.written().await.unwrap_err()
+        };
+        let ((), refused) = tokio::join!(world.writer.serve(&world.db, lane, &leases, |_| {}), asking);
+        assert!(matches!(refused, annals_queue::Error::Refused(_)), "{refused:?}");
+        assert_eq!(leases.fenced_writes(), 1);
     }
 }
 
@@ -263,7 +275,7 @@ async fn who_takes_over_a_first_load_finds_what_is_there() {
 #[tokio::test]
 async fn nothing_is_written_after_a_delivery_that_was_not() {
     for world in worlds(&FULL).await {
-        let (queue, lane) = in_process(1, 1 << 20);
+        let ((queue, lane), leases) = (in_process(1, 1 << 20), Leases::default());
         let asking = async {
             let publish = async |object_id, checkpoint| {
                 let messages = vec![capture(object_id, ann("A"), 100, 200)];
@@ -277,9 +289,11 @@ async fn nothing_is_written_after_a_delivery_that_was_not() {
             drop(queue);
             (first, second)
         };
-        let ((), (first, second)) = tokio::join!(world.writer.serve(&world.db, lane, |_| {}), asking);
+        let ((), (first, second)) =
+            tokio::join!(world.writer.serve(&world.db, lane, &leases, |_| {}), asking);
         assert!(matches!(&first, Err(annals_queue::Error::Refused(_))), "{first:?}");
         assert_eq!(second, first);
+        assert_eq!(leases.fenced_writes(), 0, "the lease had no part in it");
         let rows = "select (select count(*) from annals_head), (select count(*) from annals_request_state);";
         assert_eq!(world.sql(rows), "0|0");
     }
