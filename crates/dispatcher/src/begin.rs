@@ -9,7 +9,7 @@ use annals_model::schedule::Waiting;
 use annals_model::{Counters, ObjectType, TaskStatus, error_chain};
 use annals_runs::{
     Driver, Held, Leases, NewRun, Run, RunLease, RunMessage, RunScope, RunState, Trigger, config_version,
-    driver, run, schedule, tasks, timestamp,
+    driver, partitions, run, schedule, tasks, timestamp,
 };
 use annals_source::Source;
 use annals_sql::{Db, Tx};
@@ -170,6 +170,8 @@ async fn dispatch_recorded(
             let mut tx = dispatch.history.begin().await?;
             // The run of another driver is not this one's to end.
             if driver::lock_to_finish(&mut tx, &lease).await? {
+                // There are some where the dispatch was committed, and only the answer got lost.
+                partitions::close(&mut tx, lease.run_id).await?;
                 run::add_messages(&mut tx, lease.run_id, &[message]).await?;
                 let (counters, nothing) = (Counters::default(), serde_json::Value::Null);
                 end(&mut tx, dispatch.task, lease.run_id, TaskStatus::Error, &counters, &nothing).await?;

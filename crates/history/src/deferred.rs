@@ -52,12 +52,16 @@ pub async fn is_first_load(db: &Db, run_id: i64) -> Result<bool, Error> {
     // Waits for a run that is just dropping the key.
     is_empty(&mut tx).await?;
     let deferred = tx.fetch_optional(&DEFERRED_BY, Vec::new()).await?;
-    let by = deferred.map(|row| row.int(0)).transpose()?.flatten();
-    if by != Some(run_id) {
-        make_head_key(&mut tx).await?;
-    }
     tx.commit().await?;
-    Ok(by == Some(run_id))
+    let Some(row) = deferred else { return Ok(false) };
+    if row.int(0)? == Some(run_id) {
+        return Ok(true);
+    }
+    // In a transaction of its own: the one above holds a lock on heads that others who make the key would wait for.
+    let mut tx = db.begin().await?;
+    make_head_key(&mut tx).await?;
+    tx.commit().await?;
+    Ok(false)
 }
 
 /// Drops the indexes that filling empty tables does not need, for a run; how many: none where the tables are another

@@ -108,7 +108,9 @@ impl Leases {
                 Lease::Partition(lease) => partitions::renew(tx, lease, lease_ms).await?,
                 Lease::Run(lease) => {
                     let renewed = driver::renew(tx, lease, lease_ms).await?;
-                    tasks::renew(tx, lease.run_id).await?;
+                    if renewed {
+                        tasks::renew(tx, lease.run_id).await?;
+                    }
                     renewed
                 }
             };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use annals_config::profile::{Deletions, TimeKind};
-use annals_sql::{DeleteLog, Engine, LoggedTime};
+use annals_sql::{DeleteLog, LoggedTime};
 
 use crate::source::Source;
 
@@ -48,11 +48,7 @@ impl Source {
         let mut ddl =
             "-- Made by `annals source delete-triggers`: notes what is deleted, for Annals to read.\n"
                 .to_owned();
-        if engine == Engine::MySql {
-            ddl.push_str(
-                "-- Rows that a foreign key deletes with others (on delete cascade) fire no triggers here.\n",
-            );
-        }
+        ddl.push_str(engine.delete_log_preamble());
         if found.is_none() {
             // Writing to a text never fails.
             let _ = write!(ddl, "\n{}", engine.delete_log_table(log));

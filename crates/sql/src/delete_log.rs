@@ -61,6 +61,22 @@ impl Engine {
         ddl
     }
 
+    /// What has to be said before the triggers are made, if anything has.
+    #[must_use]
+    pub const fn delete_log_preamble(self) -> &'static str {
+        match self {
+            // Tables for the time being come last, or who deletes could put one in the way of the log, with code of his
+            // own that the function's owner would execute.
+            Self::Postgres => {
+                "select set_config('search_path', current_setting('search_path') || ', pg_temp', false);\n"
+            }
+            Self::Sqlite => "",
+            Self::MySql => {
+                "-- Rows that a foreign key deletes with others (on delete cascade) fire no triggers here.\n"
+            }
+        }
+    }
+
     /// Makes the trigger that notes each row deleted from `table` as an object of this class, its id in `id_column`. One
     /// of the same name is replaced.
     #[must_use]
