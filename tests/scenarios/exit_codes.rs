@@ -56,8 +56,11 @@ async fn what_is_not_there_gives_exit_code_5() {
 async fn a_task_that_is_being_executed_gives_exit_code_7() {
     for site in Site::on_each_history(20).await {
         site.run(START_MS).await.succeeds();
-        // Renewed in the far future, so that it is not taken for a dead run's.
-        site.history.sql("update annals_task set locked_by_run = 1, locked_at = 9999999999999;");
+        // Driven until the far future, so that it is not taken for a dead process' run.
+        site.history.sql(
+            "update annals_run set state = 'running', driver_until = 9999999999999;
+             update annals_task set locked_by_run = 1;",
+        );
         annals(site.path(), &["run"])
             .exits(7)
             .tells("is being executed by run 1; try again when it has ended.");
@@ -66,8 +69,8 @@ async fn a_task_that_is_being_executed_gives_exit_code_7() {
             (&shown["run"]["status"], &shown["run"]["result"]),
             (&json!("error"), &json!("LockTimeout"))
         );
-        // One that stopped renewing it long ago is dead, and its lock is taken over.
-        site.history.sql("update annals_task set locked_by_run = 1, locked_at = 1;");
+        // One of which nothing was heard for long is finished first.
+        site.history.sql("update annals_run set driver_until = 1 where id = 1;");
         annals(site.path(), &["run"]).exits(0);
     }
 }

@@ -53,8 +53,7 @@ fn kill_when_trapped(site: &Site, mut process: Child) {
     site.ask(&format!("select pg_terminate_backend(pid) {trapped};"));
     // The next process need not wait until the dead one's leases have run out.
     site.history.sql(
-        "update annals_task set locked_at = 1 where locked_by_run is not null;
-         update annals_run set driver_until = 1 where state <> 'ended';
+        "update annals_run set driver_until = 1 where state <> 'ended';
          update annals_partition set lease_until = 1 where state = 'leased';",
     );
 }

@@ -301,7 +301,7 @@ fn orphan_before_partitions(site: &Site, horizon_ms: i64) {
            driver, driver_epoch, driver_until)
          select task, trigger_kind, 'gone', config_version, 'dispatching', started, horizon, {horizon_ms}, '{{}}', 1, 1, 1
          from annals_run where id = 1;
-         update annals_task set locked_by_run = 2, locked_at = 1 where name = '{TASK}';"
+         update annals_task set locked_by_run = 2 where name = '{TASK}';"
     ));
 }
 
@@ -341,7 +341,7 @@ async fn a_run_that_is_taken_up_keeps_its_configuration() {
         let begun = site.begin(&pipeline).await;
         drop(begun);
         pipeline.presence.end().await;
-        site.history.sql("update annals_run set driver_until = 1; update annals_task set locked_at = 1;");
+        site.history.sql("update annals_run set driver_until = 1;");
         site.extracts("capability: {}");
         annals(site.path(), &["run"]).exits(0);
         let taken = site.ran(1).await.succeeds();
@@ -399,7 +399,7 @@ async fn a_failed_run_says_what_to_do_and_who_made_it_good() {
         drop(site.begin(&pipeline).await);
         pipeline.presence.end().await;
         assert_eq!(show("3")["whatToDo"], json!(null), "its process may be alive");
-        site.history.sql("update annals_run set driver_until = 1; update annals_task set locked_at = 1;");
+        site.history.sql("update annals_run set driver_until = 1;");
         assert!(show("3")["whatToDo"].as_str().unwrap().starts_with("No process drives it"));
         annals(site.path(), &["run", "--now"]).exits(0);
         assert_eq!((&show("3")["status"], &show("3")["madeGoodBy"]), (&json!("terminated"), &json!(4)));

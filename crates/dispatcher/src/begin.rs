@@ -217,7 +217,7 @@ async fn record(dispatch: Dispatch<'_>, horizon_ms: i64) -> Result<Recorded, Err
     };
     let lease = run::begin(&mut tx, &new).await?;
     let run_id = lease.run_id;
-    let locked = tasks::lock(&mut tx, &task.name, run_id, dispatch.driver.lease_ms).await?;
+    let locked = tasks::lock(&mut tx, &task.name, run_id).await?;
     if let Some(fire) = dispatch.fire
         && !(locked && schedule::started(&mut tx, &task.name, fire, run_id, dispatch.host).await?)
     {

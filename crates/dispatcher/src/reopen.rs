@@ -46,7 +46,7 @@ pub async fn reopen(history: &Db, run_id: i64, driver: Driver) -> Result<Reopene
     if partitions::reopen(&mut tx, run_id).await? == 0 {
         return Ok(Reopened::NothingLeft);
     }
-    if !tasks::lock(&mut tx, &run.task, run_id, driver.lease_ms).await? {
+    if !tasks::lock(&mut tx, &run.task, run_id).await? {
         return Ok(Reopened::Locked);
     }
     let Some(lease) = driver::reopen(&mut tx, &run, driver).await? else { return Ok(Reopened::UnderWay) };

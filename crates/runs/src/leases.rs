@@ -8,7 +8,7 @@ use annals_model::PartitionLease;
 use annals_sql::Tx;
 
 use crate::driver::{self, RunLease};
-use crate::{Result, partitions, tasks};
+use crate::{Result, partitions};
 
 /// A right that lasts as long as it is renewed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -106,13 +106,7 @@ impl Leases {
         for lease in held {
             let renewed = match &lease {
                 Lease::Partition(lease) => partitions::renew(tx, lease, lease_ms).await?,
-                Lease::Run(lease) => {
-                    let renewed = driver::renew(tx, lease, lease_ms).await?;
-                    if renewed {
-                        tasks::renew(tx, lease.run_id).await?;
-                    }
-                    renewed
-                }
+                Lease::Run(lease) => driver::renew(tx, lease, lease_ms).await?,
             };
             if !renewed {
                 lost.push(lease);

@@ -139,7 +139,7 @@ pub async fn tick(
     }
     tx.execute(&MOVE, vec![until_ms.into(), task.into(), until_ms.into()]).await?;
     let holder = tasks::holder(tx, task).await?;
-    let running = holder.filter(|holder| holder.renewed_ago_ms <= tasks::LOCK_STALE_MS).map(|run| run.run_id);
+    let running = holder.filter(|holder| holder.driven).map(|holder| holder.run_id);
     let overlap = schedule.map_or(Overlap::Skip, |schedule| schedule.overlap);
     let due = due(&waiting, running, state.pause.as_ref(), overlap, now_ms);
     for (fire, reason) in &due.skip {

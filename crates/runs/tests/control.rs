@@ -4,6 +4,8 @@
 
 #[path = "control/leases.rs"]
 mod leases;
+#[path = "control/schedule.rs"]
+mod schedule;
 
 use std::collections::BTreeMap;
 
@@ -242,23 +244,35 @@ async fn a_run_ends_once_and_keeps_what_it_was_told() {
 }
 
 #[tokio::test]
-async fn a_tasks_lock_is_held_until_it_is_given_back_or_stale() {
+async fn a_tasks_lock_is_held_until_it_is_given_back_or_its_run_has_ended() {
     for control in Control::everywhere().await {
+        let (first, second, third) = (control.run().await, control.run().await, control.run().await);
         let mut tx = control.tx().await;
         tasks::ensure(&mut tx, "T", "E").await.unwrap();
         tasks::ensure(&mut tx, "T", "E").await.unwrap();
         assert_eq!(tasks::holder(&mut tx, "T").await.unwrap(), None);
-        assert!(tasks::lock(&mut tx, "T", 1, 60_000).await.unwrap());
-        assert!(!tasks::lock(&mut tx, "T", 2, 60_000).await.unwrap());
-        assert_eq!(tasks::holder(&mut tx, "T").await.unwrap().unwrap().run_id, 1);
-        assert!(tasks::renew(&mut tx, 1).await.unwrap());
-        assert!(!tasks::renew(&mut tx, 2).await.unwrap());
-        // Not renewed for longer than -1 ms: stale.
-        assert!(tasks::lock(&mut tx, "T", 2, -1).await.unwrap());
-        tasks::unlock(&mut tx, "T", 1).await.unwrap();
-        assert_eq!(tasks::holder(&mut tx, "T").await.unwrap().unwrap().run_id, 2);
-        tasks::unlock(&mut tx, "T", 2).await.unwrap();
-        assert!(tasks::lock(&mut tx, "T", 3, 60_000).await.unwrap());
+        assert!(tasks::lock(&mut tx, "T", first).await.unwrap());
+        assert!(!tasks::lock(&mut tx, "T", second).await.unwrap());
+        let holder = tasks::Holder { run_id: first, driven: true };
+        assert_eq!(tasks::holder(&mut tx, "T").await.unwrap(), Some(holder));
+        tx.commit().await.unwrap();
+        // However long ago its lease ran out: it is there to be taken over.
+        control.outside.sql("update annals_run set driver_until = 1;");
+        let mut tx = control.tx().await;
+        assert!(!tasks::lock(&mut tx, "T", second).await.unwrap());
+        assert_eq!(
+            tasks::holder(&mut tx, "T").await.unwrap(),
+            Some(tasks::Holder { driven: false, ..holder })
+        );
+        tx.commit().await.unwrap();
+        control.outside.sql(&format!("update annals_run set state = 'ended' where id = {first};"));
+        let mut tx = control.tx().await;
+        assert_eq!(tasks::holder(&mut tx, "T").await.unwrap(), None);
+        assert!(tasks::lock(&mut tx, "T", second).await.unwrap());
+        tasks::unlock(&mut tx, "T", first).await.unwrap();
+        assert_eq!(tasks::holder(&mut tx, "T").await.unwrap().unwrap().run_id, second);
+        tasks::unlock(&mut tx, "T", second).await.unwrap();
+        assert!(tasks::lock(&mut tx, "T", third).await.unwrap());
         tx.commit().await.unwrap();
         // IIQ-21: each task has an extract configuration of its own.
         let mut tx = control.tx().await;
