@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::program::annals;
-use crate::site::{START_MS, Site};
+use crate::site::{DAY_MS, START_MS, Site};
 
 /// A site of whose people the first three failed.
 async fn with_failures() -> Vec<(Site, Vec<String>)> {
@@ -71,6 +71,34 @@ async fn people_decide_what_becomes_of_failed_objects() {
         assert_eq!(site.look(list), [format!("{}|1", ids[0]), format!("{}|3", ids[2])]);
         annals(site.path(), &["failures", "drop", "--all"]).exits(0);
         annals(site.path(), &["run"]).exits(0).tells(" qualified=0 ");
+    }
+}
+
+/// An object that is let out of quarantine while a run is under way, which has left it out, is read by the next one.
+#[tokio::test]
+async fn what_is_retried_during_a_run_is_not_lost() {
+    for (site, ids) in with_failures().await {
+        let list = "select object_id, attempts from annals_failed_object order by object_id;";
+        site.history.sql(&format!(
+            "update annals_failed_object set stage = 'quarantine', attempts = 3 where object_id = '{}';",
+            ids[0]
+        ));
+        site.change(&format!("update spt_identity set attributes = null where id = '{}';", ids[0]));
+        let pipeline = site.pipeline(START_MS + DAY_MS).await;
+        let begun = site.begin(&pipeline).await;
+        annals(site.path(), &["failures", "retry", "--id", &ids[0]]).exits(0);
+        site.complete(&pipeline, &begun).await;
+        assert_eq!(
+            site.look(list),
+            [format!("{}|0", ids[0]), format!("{}|2", ids[1]), format!("{}|2", ids[2])]
+        );
+        let captures =
+            format!("select count(*) from spt_hist_identity_capture where identity_id = '{}';", ids[0]);
+        assert_eq!(site.count(&captures), 0);
+
+        site.run(START_MS + 2 * DAY_MS).await;
+        assert_eq!(site.look(list), [format!("{}|3", ids[1]), format!("{}|3", ids[2])]);
+        assert_eq!(site.count(&captures), 1);
     }
 }
 

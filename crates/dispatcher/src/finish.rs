@@ -1,6 +1,6 @@
 //! The end of a run: sums, invariants, thresholds, named timestamp and failures together or neither.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use annals_config::task::Task;
 use annals_model::{
@@ -162,9 +162,13 @@ async fn new_list(
             first_failed_ms: earlier(failure).map_or(now_ms, |object| object.first_failed_ms),
             last_failed_ms: now_ms,
             run_id: run.id,
+            retried_ms: None,
         })
         .collect();
-    list.extend(not_attempted(tx, run.id, before).await?);
+    let failed: HashSet<_> = failed.iter().map(object_of).collect();
+    let others =
+        not_attempted(tx, run, before).await?.filter(|object| !failed.contains(&object_of(&object.failure)));
+    list.extend(others.cloned());
     Ok((list, settled.dropped))
 }
 
@@ -176,18 +180,21 @@ fn by_object(list: &[FailedObject]) -> HashMap<(ObjectType, &str), &FailedObject
     list.iter().map(|object| (object_of(&object.failure), object)).collect()
 }
 
-/// Objects on the list that this run did not read, by their type or because they are in quarantine: they stay.
-async fn not_attempted(
+/// Objects on the list that this run did not read, by their type or because they were in quarantine when it began: they
+/// stay.
+async fn not_attempted<'b>(
     tx: &mut Tx,
-    run_id: i64,
-    before: &[FailedObject],
-) -> Result<Vec<FailedObject>, Error> {
+    run: &Run,
+    before: &'b [FailedObject],
+) -> Result<impl Iterator<Item = &'b FailedObject>, Error> {
     let read: Vec<ObjectType> =
-        partitions::by_type(tx, run_id).await?.into_iter().map(|(object_type, _, _)| object_type).collect();
-    let stays = |object: &&FailedObject| {
-        object.failure.stage == Stage::Quarantine || !read.contains(&object.failure.object_type)
-    };
-    Ok(before.iter().filter(stays).cloned().collect())
+        partitions::by_type(tx, run.id).await?.into_iter().map(|(object_type, _, _)| object_type).collect();
+    let started_ms = run.started_ms;
+    Ok(before.iter().filter(move |object| {
+        object.failure.stage == Stage::Quarantine
+            || object.retried_ms.is_some_and(|retried_ms| retried_ms >= started_ms)
+            || !read.contains(&object.failure.object_type)
+    }))
 }
 
 async fn failed_partitions(tx: &mut Tx, run_id: i64) -> Result<Vec<i32>, Error> {

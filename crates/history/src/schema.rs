@@ -175,6 +175,7 @@ macro_rules! migrations {
             8 "any order" "0008_any_order",
             9 "suspects" "0009_suspects",
             10 "first load" "0010_first_load",
+            11 "retried" "0011_retried",
         )
     };
 }

@@ -13,7 +13,7 @@ const OF_RUN: Stmt = Stmt::new(
 );
 const OF_TASK: Stmt = Stmt::new(
     "runs.failures_of_task",
-    "select object_type, object_id, attempts, stage, error, first_failed, last_failed, run_id
+    "select object_type, object_id, attempts, stage, error, first_failed, last_failed, run_id, retried
      from annals_failed_object where task = ? order by object_type, object_id",
 );
 const PARTITIONS: Stmt = Stmt::new(
@@ -29,7 +29,7 @@ const NEWLY_FAILED: Stmt = Stmt::new(
 );
 const RETRY: Stmt = Stmt::new(
     "runs.failures_retry",
-    "update annals_failed_object set attempts = 0, stage = case stage when 'quarantine' then 'load' else stage end
+    "update annals_failed_object set attempts = 0, retried = {now_ms}, stage = case stage when 'quarantine' then 'load' else stage end
      where task = ? and object_type = ? and object_id {in}",
 );
 const DROP: Stmt = Stmt::new(
@@ -51,6 +51,9 @@ pub struct FailedObject {
     pub last_failed_ms: i64,
     /// The run in which it failed last.
     pub run_id: i64,
+    /// When somebody last gave it all its attempts again, epoch milliseconds of the history database's clock: a run that
+    /// had begun before may have left it out.
+    pub retried_ms: Option<i64>,
 }
 
 /// Notes what failed in a run; failing again in the same run (a chunk done over) is one failure.
@@ -125,6 +128,7 @@ pub async fn of_task(tx: &mut Tx, task: &str) -> Result<Vec<FailedObject>> {
                 first_failed_ms: row.required_int(5)?,
                 last_failed_ms: row.required_int(6)?,
                 run_id: row.required_int(7)?,
+                retried_ms: row.int(8)?,
             })
         })
         .collect()
@@ -153,6 +157,7 @@ pub async fn replace(tx: &mut Tx, task: &str, failed: &[FailedObject]) -> Result
         Column { name: "first_failed", data: int(&|f| f.first_failed_ms) },
         Column { name: "last_failed", data: int(&|f| f.last_failed_ms) },
         Column { name: "run_id", data: int(&|f| f.run_id) },
+        Column { name: "retried", data: ColumnData::Int(failed.iter().map(|f| f.retried_ms).collect()) },
     ]);
     Ok(tx.insert("annals_failed_object", batch, OnConflict::Fail).await?)
 }

@@ -38,6 +38,7 @@ impl Control {
                     include_str!("../../../migrations/sqlite/0007_leases.sql"),
                     include_str!("../../../migrations/sqlite/0008_any_order.sql"),
                     include_str!("../../../migrations/sqlite/0009_suspects.sql"),
+                    include_str!("../../../migrations/sqlite/0011_retried.sql"),
                 ],
                 _ => [
                     include_str!("../../../migrations/postgres/0001_history_tables.sql"),
@@ -46,6 +47,7 @@ impl Control {
                     include_str!("../../../migrations/postgres/0007_leases.sql"),
                     include_str!("../../../migrations/postgres/0008_any_order.sql"),
                     include_str!("../../../migrations/postgres/0009_suspects.sql"),
+                    include_str!("../../../migrations/postgres/0011_retried.sql"),
                 ],
             };
             for migration in migrations {
@@ -298,6 +300,7 @@ async fn failures_are_kept_by_run_and_by_task() {
             first_failed_ms: 1,
             last_failed_ms: 2,
             run_id,
+            retried_ms: None,
         };
         failures::replace(&mut tx, "T", &[failed("a", 1), failed("b", 4)]).await.unwrap();
         failures::replace(&mut tx, "U", &[failed("a", 2)]).await.unwrap();

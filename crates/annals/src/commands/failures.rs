@@ -117,7 +117,7 @@ fn listing(task: &str, found: &[FailedObject], zone: &TimeZone) -> Listing {
         "run",
         "error",
     ]);
-    for FailedObject { failure, attempts, first_failed_ms, last_failed_ms, run_id } in found {
+    for FailedObject { failure, attempts, first_failed_ms, last_failed_ms, run_id, .. } in found {
         listing.push(vec![
             json!(failure.object_type.as_str()),
             json!(failure.object_id),
