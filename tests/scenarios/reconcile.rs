@@ -98,6 +98,32 @@ async fn what_slipped_by_is_found_and_captured() {
     }
 }
 
+/// An identity in quarantine is not read because it lost an account either.
+#[tokio::test]
+async fn what_is_in_quarantine_is_not_reconciled() {
+    for site in Site::on_each_history(20).await {
+        site.run(START_MS).await.succeeds();
+        let of = site.ask(
+            "select id, identity_id from spt_link where identity_id in
+               (select identity_id from spt_link where identity_id is not null group by identity_id order by 1 limit 2)
+             order by identity_id, id;",
+        );
+        let (account, apart) = of[0].split_once('|').unwrap();
+        let (other, read) = of[of.len() - 1].split_once('|').unwrap();
+        site.change(&format!("delete from spt_link where id in ('{account}', '{other}');"));
+        site.history.sql(&format!(
+            "insert into annals_failed_object
+               (task, object_type, object_id, attempts, stage, error, first_failed, last_failed, run_id)
+             values ('Dispatch Access History', 'identity', '{apart}', 3, 'quarantine', 'killed', 1, 1, 1);"
+        ));
+        reconcile(&site, &[]);
+        let captures = |id: &str| {
+            site.count(&format!("select count(*) from spt_hist_identity_capture where identity_id = '{id}';"))
+        };
+        assert_eq!((captures(apart), captures(read)), (1, 2));
+    }
+}
+
 /// Many pages, of which the report names the first objects and counts all; and who lost an account is read again.
 #[tokio::test]
 async fn a_long_report_is_cut_and_everything_is_captured() {

@@ -399,6 +399,8 @@ async fn a_failed_run_says_what_to_do_and_who_made_it_good() {
         drop(site.begin(&pipeline).await);
         pipeline.presence.end().await;
         assert_eq!(show("3")["whatToDo"], json!(null), "its process may be alive");
+        let given_up = annals_dispatcher::give_up(&site.db, 3, "why").await.unwrap();
+        assert_eq!(given_up, None, "somebody may have taken it up meanwhile");
         site.history.sql("update annals_run set driver_until = 1;");
         assert!(show("3")["whatToDo"].as_str().unwrap().starts_with("No process drives it"));
         annals(site.path(), &["run", "--now"]).exits(0);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use annals_model::error_chain;
 use annals_runs::driver::{self, OpenRun};
 use anyhow::Context as _;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 use tokio::task::JoinSet;
 
 use crate::own_name;
@@ -41,7 +41,7 @@ pub async fn serve(pipeline: &Pipeline) -> anyhow::Result<()> {
 struct Host {
     pipeline: Pipeline,
     /// Pipelines by the version of the configuration that runs began with.
-    configured: Mutex<HashMap<i64, Pipeline>>,
+    configured: Mutex<HashMap<i64, Arc<OnceCell<Pipeline>>>>,
 }
 
 impl Host {
@@ -133,13 +133,10 @@ impl Host {
 
     /// The pipeline with the configuration that a run began with; sources stay open for the runs to come.
     async fn configured(&self, run: &annals_runs::Run) -> anyhow::Result<Pipeline> {
-        let mut configured = self.configured.lock().await;
-        if let Some(pipeline) = configured.get(&run.config_version) {
-            return Ok(pipeline.clone());
-        }
-        let pipeline = self.pipeline.with_configuration_of(run).await?;
-        configured.insert(run.config_version, pipeline.clone());
-        Ok(pipeline)
+        // One slot opens its source; those with other configurations need not wait for that.
+        let configured = Arc::clone(self.configured.lock().await.entry(run.config_version).or_default());
+        let pipeline = configured.get_or_try_init(|| self.pipeline.with_configuration_of(run)).await?;
+        Ok(pipeline.clone())
     }
 
     /// Says what is wrong, and leaves the run to others for a while.

@@ -9,8 +9,8 @@ use annals_config::banner::run_banners;
 use annals_config::service::InterceptedRows;
 use annals_config::task::Task;
 use annals_dispatcher::{
-    Begun, Dispatch, Findings, Finished, Reopened, Report, Scope, begin, cancel, compare, dispatch_again,
-    finish, remove_noted, reopen,
+    Begun, Dispatch, Findings, Finished, Reopened, Report, Scope, begin, compare, dispatch_again, finish,
+    give_up, remove_noted, reopen,
 };
 use annals_extract::Stop;
 use annals_model::schedule::{Kind, Waiting};
@@ -162,9 +162,10 @@ impl Pipeline {
                     return Ok(Outcome { run_id: lease.run_id, finished });
                 }
                 Begun::Orphaned(run_id) if orphans == Orphans::GivenUp => {
-                    cancel(&self.history, run_id, "It was left unfinished, and given up for a new run.")
-                        .await?;
-                    given_up = Some(self.run(run_id).await?);
+                    let why = "It was left unfinished, and given up for a new run.";
+                    if give_up(&self.history, run_id, why).await?.is_some() {
+                        given_up = Some(self.run(run_id).await?);
+                    }
                 }
                 Begun::Orphaned(run_id) => {
                     tracing::warn!(run = run_id, "run {run_id} was left by the process that drove it");

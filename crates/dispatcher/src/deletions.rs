@@ -173,6 +173,7 @@ pub async fn remove_noted(history: &Db, source: &Source, url: &str, run_id: i64)
                 format!("Removing what the identity system noted as deleted: {}", error_chain(&error));
             let messages = [ROW_REMAINS.to_owned(), cause];
             let mut tx = history.begin().await?;
+            run::lock(&mut tx, run_id).await?;
             run::add_messages(&mut tx, run_id, &messages.map(warning)).await?;
             tx.commit().await?;
         }

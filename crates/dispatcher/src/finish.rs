@@ -110,6 +110,26 @@ pub async fn finish(
 pub async fn cancel(history: &Db, run_id: i64, why: &str) -> Result<Option<Finished>, Error> {
     let mut tx = history.begin().await?;
     run::lock(&mut tx, run_id).await?;
+    terminate(tx, run_id, why).await
+}
+
+/// Ends a run that nobody drives, for another one to read what it was to read. `None` if it has ended already, or
+/// somebody drives it again.
+///
+/// # Errors
+/// `NotFound`; from the database.
+pub async fn give_up(history: &Db, run_id: i64, why: &str) -> Result<Option<Finished>, Error> {
+    let mut tx = history.begin().await?;
+    run::lock(&mut tx, run_id).await?;
+    if !driver::standing(&mut tx, run_id).await?.orphaned {
+        tx.rollback().await?;
+        return Ok(None);
+    }
+    terminate(tx, run_id, why).await
+}
+
+/// Ends a run whose row is locked.
+async fn terminate(mut tx: Tx, run_id: i64, why: &str) -> Result<Option<Finished>, Error> {
     let run = run::get(&mut tx, run_id).await?;
     if run.state == RunState::Ended {
         tx.rollback().await?;

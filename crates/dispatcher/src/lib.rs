@@ -13,7 +13,7 @@ mod unread;
 pub use begin::{Begun, Dispatch, Scope, begin, dispatch_again};
 pub use deletions::remove_noted;
 pub use error::Error;
-pub use finish::{Finished, cancel, finish};
+pub use finish::{Finished, cancel, finish, give_up};
 pub use reconcile::{Difference, Differing, Findings, Report, Totals, compare};
 pub use reopen::{Reopened, reopen};
 pub use unread::record_unread;

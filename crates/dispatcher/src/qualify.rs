@@ -145,8 +145,10 @@ async fn share_out_differing(
         let gone = of_page.into_values().flatten().collect();
         dealing.deal(tx, object_type, ChunkKind::Deleted, gone, Objects::Deleted).await?;
     }
+    let FailedBefore { mut quarantined, .. } = failed_before(tx, dispatch, types).await?;
+    let apart = quarantined.remove(&ObjectType::Identity).unwrap_or_default();
+    let bereft: Vec<String> = bereft.difference(&apart).cloned().collect();
     counters.total_modified_object_messages += bereft.len() as u64;
-    let bereft = bereft.into_iter().collect();
     dealing.deal(tx, ObjectType::Identity, ChunkKind::Modified, bereft, Objects::Ids).await?;
     counters.total_object_messages = counters.total_modified_object_messages;
     let (slipped, gone) = report.findings().count();

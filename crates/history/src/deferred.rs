@@ -6,7 +6,7 @@
 //!
 //! The key of heads may be among them. Until it is made again nothing but a run's own order keeps an object from having
 //! two heads, so that only the run that dropped it writes without it, and only what it writes for the first time:
-//! whoever writes anything else calls [`is_first_load`] or [`make_head_key`] before.
+//! whoever writes anything else calls [`is_first_load`], [`make_head_key`] or [`begin_with_head_key`] before.
 
 use annals_sql::{Batch, Column, ColumnData, Db, IndexKind, OnConflict, Row, Stmt, Tx, Value};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -16,6 +16,8 @@ use crate::{Error, capture_rows, head, schema};
 const TABLE: &str = "annals_deferred_index";
 
 pub(crate) const ANY_HEAD: Stmt = Stmt::new("history.any_head", "select 1 from annals_head limit 1");
+pub(crate) const IS_DEFERRED: Stmt =
+    Stmt::new("history.is_deferred", "select 1 from annals_deferred_index where name = ?");
 pub(crate) const DEFERRED_BY: Stmt =
     Stmt::new("history.deferred_by", "select run_id from annals_deferred_index limit 1");
 pub(crate) const TABLES: Stmt =
@@ -64,8 +66,8 @@ pub async fn is_first_load(db: &Db, run_id: i64) -> Result<bool, Error> {
     Ok(false)
 }
 
-/// Drops the indexes that filling empty tables does not need, for a run; how many: none where the tables are another
-/// user's, who alone may drop them. The keys of entity rows stay, for each
+/// Drops the indexes that filling empty tables does not need, for a run; how many: none where somebody has just written a
+/// head, or the tables are another user's, who alone may drop them. The keys of entity rows stay, for each
 /// write looks them up, and the index of requests, for their items do.
 ///
 /// # Errors
@@ -92,7 +94,33 @@ pub async fn defer_indexes(tx: &mut Tx, run_id: i64) -> Result<usize, Error> {
     for index in &indexes {
         tx.execute_script("history.drop_index", &index.drop_sql).await?;
     }
+    // Asked anew when nobody else can add a head any more: somebody was just writing one.
+    if !is_empty(tx).await? {
+        for index in &indexes {
+            make(tx, &index.name).await?;
+        }
+        return Ok(0);
+    }
     Ok(indexes.len())
+}
+
+/// A transaction in which the key of heads is there, and stays: for what is written outside of runs.
+///
+/// # Errors
+/// As any call.
+pub async fn begin_with_head_key(db: &Db) -> Result<Tx, Error> {
+    loop {
+        let mut tx = db.begin().await?;
+        // Waits for a run that is just dropping the key, and keeps others from doing so.
+        is_empty(&mut tx).await?;
+        if tx.fetch_optional(&IS_DEFERRED, vec![Value::from(HEAD_KEY)]).await?.is_none() {
+            return Ok(tx);
+        }
+        tx.rollback().await?;
+        let mut tx = db.begin().await?;
+        make_head_key(&mut tx).await?;
+        tx.commit().await?;
+    }
 }
 
 /// Makes the key of heads, if it was left away.

@@ -175,7 +175,9 @@ fn sequence(mapping: &CaptureTable, name: &str) -> String {
         if mapping.identity { ("identity_id", "identity_name") } else { ("null", "null") };
     format!(
         "select id, created, effective_date, extended_to_date, patch_doc_parent, full_hash, smart_hash,
-            {}, cast({owner_id} as varchar(255)), cast({owner_name} as varchar(255))
+            {}, cast({owner_id} as varchar(255)), cast({owner_name} as varchar(255)),
+            (select observed_date from annals_reading where last_id >= {name}.id
+               and first_id = (select max(first_id) from annals_reading where first_id <= {name}.id))
          from {name} where {object_id} = ? order by effective_date, created, id",
         mapping.object_name.unwrap_or("cast(null as varchar(255))")
     )

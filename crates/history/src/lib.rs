@@ -43,7 +43,9 @@ mod write;
 
 pub use at::{AsOf, FoundObject, as_of, find_objects};
 pub use captures::{CaptureSummary, KeptState, captures, kept};
-pub use deferred::{defer_indexes, is_empty, is_first_load, make_deferred_indexes, make_head_key};
+pub use deferred::{
+    begin_with_head_key, defer_indexes, is_empty, is_first_load, make_deferred_indexes, make_head_key,
+};
 pub use description::{ColumnDescription, ColumnSource, TableDescription, TableRows, describe};
 pub use dictionary::Dictionaries;
 pub use document::{DOCUMENT_BYTES_MAX, IMAGE_DEPTH_MAX, event_id, full_document};
@@ -70,6 +72,7 @@ fn statements() -> Vec<annals_sql::Stmt> {
         at::FIND,
         deferred::ANY_HEAD,
         deferred::DEFERRED_BY,
+        deferred::IS_DEFERRED,
         deferred::TABLES,
         deferred::OF_TABLE,
         deferred::TAKE,
@@ -85,7 +88,7 @@ fn statements() -> Vec<annals_sql::Stmt> {
         dictionary::ADD,
     ];
     statements.extend(sequence::statements());
-    statements.extend([sighting::OF_CAPTURES, sighting::READ, sighting::DROP]);
+    statements.extend([sighting::OF_CAPTURES, sighting::DROP]);
     statements.extend(layout::statements().into_iter().cloned());
     statements.extend(timeline::statements().into_iter().cloned());
     statements.extend(growth::statements().into_iter().cloned());

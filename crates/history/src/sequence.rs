@@ -53,6 +53,7 @@ pub async fn sequence(tx: &mut Tx, key: &ObjectKey) -> Result<Vec<KeptCapture>, 
         .fetch_all(&layout(key.object_type).sequence, vec![Param::from(&*stored_id(&key.object_id))])
         .await?;
     let mut captures = Vec::with_capacity(rows.len());
+    let mut observed = Vec::with_capacity(rows.len());
     for row in rows {
         let optional = |index| row.text(index).map(|text| text.map(str::to_owned));
         let hashes = optional(5)?.zip(optional(6)?).map(|(full, smart)| ImageHashes { full, smart });
@@ -68,6 +69,8 @@ pub async fn sequence(tx: &mut Tx, key: &ObjectKey) -> Result<Vec<KeptCapture>, 
             identity: identity.map(|(id, name)| Reference { id, name }),
             sightings: Vec::new(),
         });
+        // None for those that were written before that was kept.
+        observed.push(row.int(10)?);
     }
     if layout(key.object_type).mapping.object_name.is_none()
         && event_table(key.object_type) == EventTable::Mattr
@@ -82,15 +85,12 @@ pub async fn sequence(tx: &mut Tx, key: &ObjectKey) -> Result<Vec<KeptCapture>, 
     }
     let mut seen =
         sighting::of_captures(tx, captures.iter().map(|capture| capture.id.clone()).collect()).await?;
-    for capture in &mut captures {
-        capture.sightings = match seen.remove(&capture.id) {
-            Some(seen) => seen,
-            None => {
-                let observed_ms = sighting::reading(tx, &capture.id).await?.unwrap_or(capture.effective_ms);
-                let at = |occurred_ms| Sighting { occurred_ms, observed_ms };
-                [Some(capture.effective_ms), capture.extended_ms].into_iter().flatten().map(at).collect()
-            }
-        };
+    for (capture, observed_ms) in captures.iter_mut().zip(observed) {
+        capture.sightings = seen.remove(&capture.id).unwrap_or_else(|| {
+            let observed_ms = observed_ms.unwrap_or(capture.effective_ms);
+            let at = |occurred_ms| Sighting { occurred_ms, observed_ms };
+            [Some(capture.effective_ms), capture.extended_ms].into_iter().flatten().map(at).collect()
+        });
     }
     Ok(captures)
 }

@@ -12,10 +12,6 @@ use crate::Error;
 
 pub(crate) const OF_CAPTURES: Stmt =
     Stmt::new("history.sightings", "select capture_id, seen from annals_sighting where capture_id {in}");
-pub(crate) const READ: Stmt = Stmt::new(
-    "history.reading",
-    "select last_id, observed_date from annals_reading where first_id <= ? order by first_id desc limit 1",
-);
 pub(crate) const DROP: Stmt =
     Stmt::new("history.drop_sightings", "delete from annals_sighting where capture_id {in}");
 
@@ -89,12 +85,6 @@ pub(crate) async fn of_captures(
     rows.iter()
         .map(|row| Ok((row.required_text(0)?.to_owned(), unpack(row.bytes(1)?.unwrap_or_default()))))
         .collect()
-}
-
-/// When a capture was read; none for those that were written before that was kept.
-pub(crate) async fn reading(tx: &mut Tx, capture_id: &str) -> Result<Option<i64>, Error> {
-    let Some(row) = tx.fetch_optional(&READ, vec![Value::from(capture_id)]).await? else { return Ok(None) };
-    Ok(if row.required_text(0)? >= capture_id { Some(row.required_int(1)?) } else { None })
 }
 
 #[cfg(test)]

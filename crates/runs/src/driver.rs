@@ -16,7 +16,8 @@ const EPOCH: Stmt =
     Stmt::new("runs.driver_epoch", "select driver_epoch from annals_run where id = ? and driver = ?");
 const RENEW: Stmt = Stmt::new(
     "runs.driver_renew",
-    "update annals_run set driver_until = {now_ms} + ? where id = ? and driver_epoch = ?",
+    "update annals_run set driver_until = {now_ms} + ?
+     where id = ? and driver_epoch = ? and driver is not null",
 );
 const LEAVE: Stmt = Stmt::new(
     "runs.driver_leave",

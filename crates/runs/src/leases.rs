@@ -89,7 +89,7 @@ impl Leases {
         Held { leases: self.clone(), lease }
     }
 
-    /// Renews all of them and the locks of the tasks whose runs are among them; those that were found to be lost.
+    /// Renews all of them; those that were found to be lost.
     ///
     /// # Errors
     /// From the database.
@@ -100,8 +100,11 @@ impl Leases {
             .filter(|(_, standing)| !standing.lost)
             .map(|(lease, _)| lease.clone())
             .collect();
-        // Run, task, partitions: whoever locks several of these rows does so in this order.
-        held.sort_by_key(|lease| matches!(lease, Lease::Partition(_)));
+        // Whoever locks several of these rows does so in this order.
+        held.sort_by_key(|lease| match lease {
+            Lease::Run(lease) => (0, lease.run_id, 0),
+            Lease::Partition(lease) => (1, lease.run_id, lease.partition),
+        });
         let mut lost = Vec::new();
         for lease in held {
             let renewed = match &lease {

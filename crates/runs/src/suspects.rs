@@ -124,7 +124,6 @@ pub async fn take_in_hand(
     object_type: ObjectType,
     ids: &[String],
 ) -> Result<()> {
-    partitions::check(tx, lease).await?;
     put_down(tx, lease).await?;
     let params = vec![
         lease.run_id.into(),
@@ -140,8 +139,9 @@ pub async fn take_in_hand(
 /// Notes that the owner of a partition has no suspect in hand.
 ///
 /// # Errors
-/// From the database.
+/// `StaleLease` when the partition has another owner: roll back, the note is that one's. From the database.
 pub async fn put_down(tx: &mut Tx, lease: &PartitionLease) -> Result<()> {
+    partitions::check(tx, lease).await?;
     tx.execute(&PUT_DOWN, vec![lease.run_id.into(), lease.partition.into()]).await?;
     Ok(())
 }

@@ -395,6 +395,8 @@ async fn deaths_speak_against_what_was_in_hand() {
         let mut tx = control.tx().await;
         let late = suspects::take_in_hand(&mut tx, &lease, ObjectType::Role, &a).await;
         assert!(matches!(late, Err(Error::StaleLease { .. })));
+        let late = suspects::put_down(&mut tx, &lease).await;
+        assert!(matches!(late, Err(Error::StaleLease { .. })));
         tx.rollback().await.unwrap();
         let mut tx = control.tx().await;
         suspects::take_in_hand(&mut tx, &next, ObjectType::Role, &a).await.unwrap();

@@ -52,6 +52,12 @@ impl Error {
         }
     }
 
+    /// Whether any message would fare the same now: it counts as no attempt to deliver this one.
+    #[must_use]
+    pub fn is_of_surroundings(&self) -> bool {
+        !self.is_of_message() && matches!(self.treatment(), Treatment::Again | Treatment::GiveUp)
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn treatment(&self) -> Treatment {
@@ -63,6 +69,7 @@ impl Error {
             Self::History(
                 annals_history::Error::TooLarge { .. }
                 | annals_history::Error::NotJson { .. }
+                | annals_history::Error::NotCompressed { .. }
                 | annals_history::Error::Rebuild(_),
             )
             | Self::Sequence(_) => return Treatment::PartMessages,

@@ -58,8 +58,13 @@ pub(crate) fn decisions(
     for message in messages {
         let head = moved.get(&message.key).or_else(|| heads.get(&message.key));
         let verdict = decide(head, Facts::from(message));
-        // Of a late message only what was dated by the source is surely this one: where it belongs, the rest is seen.
-        let sure = if verdict == Verdict::UnlessKept(Decision::Late) { 1 } else { 2 };
+        // Of a late message only what was dated by the source is surely this one: where it belongs, the rest is seen. A
+        // late deletion looks like any capture that was kept without hashes.
+        let sure = match (verdict, &message.operation) {
+            (Verdict::UnlessKept(Decision::Late), Operation::Delete) => 0,
+            (Verdict::UnlessKept(Decision::Late), Operation::Capture(_)) => 1,
+            _ => 2,
+        };
         let is_kept = !kept.is_empty() && states_of(message)[..sure].iter().any(|state| kept.contains(state));
         let decision = verdict.settle(is_kept);
         if repeated.contains(&message.key)

@@ -9,7 +9,7 @@ use annals_sql::{Db, Tx};
 
 use crate::ids::Ids;
 use crate::transaction::Counts;
-use crate::{Error, Treatment, Writer, late, letter};
+use crate::{Error, Writer, late, letter};
 
 /// Target of the log of discarded messages (IIQ-59).
 pub const DISCARDED: &str = "annals::discarded_messages";
@@ -76,7 +76,7 @@ impl Writer {
                 return Ok(());
             }
             Ok(Outcome::Gone) => return Ok(()),
-            Err(error) if error.treatment() == Treatment::Again => return Err(error),
+            Err(error) if error.is_of_surroundings() => return Err(error),
             Err(error) => error,
         };
         let reason = error_chain(&error);
@@ -105,8 +105,7 @@ impl Writer {
 
     async fn deliver_parked(&self, db: &Db, letter: &DeadLetter) -> Result<Outcome, Error> {
         let message = letter::message(letter)?;
-        self.have_head_key(db).await?;
-        let mut tx = db.begin().await?;
+        let mut tx = annals_history::begin_with_head_key(db).await?;
         if !parked::remove(&mut tx, letter).await? {
             tx.rollback().await?;
             return Ok(Outcome::Gone);
@@ -143,8 +142,7 @@ impl Writer {
 
     async fn deliver_dead(&self, db: &Db, letter: &DeadLetter, act: Act) -> Result<Outcome, Error> {
         let message = letter::message(letter)?;
-        self.have_head_key(db).await?;
-        let mut tx = db.begin().await?;
+        let mut tx = annals_history::begin_with_head_key(db).await?;
         if !dead::remove(&mut tx, &letter.id).await? {
             tx.rollback().await?;
             return Ok(Outcome::Gone);

@@ -222,6 +222,7 @@ impl Writer {
         messages: &[Message],
     ) -> Result<HashMap<usize, Error>, Error> {
         let mut bad = HashMap::new();
+        let mut backoff = BACKOFF_MS.into_iter();
         let mut untried: Vec<Range<usize>> = halves(0..messages.len());
         while let Some(range) = untried.pop() {
             let work = Work { lease, messages: &messages[range.clone()], checkpoint: None, parked: &[] };
@@ -234,7 +235,12 @@ impl Writer {
                         untried.extend(halves(range));
                     }
                 }
-                Err(error) => return Err(error),
+                Err(error) => {
+                    let wait_ms = backoff.next().filter(|_| error.treatment() == Treatment::Again);
+                    let Some(wait_ms) = wait_ms else { return Err(error) };
+                    tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+                    untried.push(range);
+                }
             }
         }
         Ok(bad)
@@ -371,7 +377,7 @@ async fn is_saved(db: &Db, work: Work<'_>) -> Result<bool, Error> {
 
 impl Writer {
     /// Sees that the key of heads is there: without it an object's head could be there twice.
-    pub(crate) async fn have_head_key(&self, db: &Db) -> Result<(), Error> {
+    async fn have_head_key(&self, db: &Db) -> Result<(), Error> {
         self.head_key.get_or_try_init(|| make_head_key(db)).await?;
         Ok(())
     }

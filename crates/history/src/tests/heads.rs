@@ -9,7 +9,10 @@ use super::{full, hashes, histories, identity, image, key};
 use annals_sql::{Access, Db};
 use annals_testkit::{database, history_engines};
 
-use crate::{Error, defer_indexes, find_objects, heads, is_empty, is_first_load, kept, living, living_page};
+use crate::{
+    Error, begin_with_head_key, defer_indexes, find_objects, heads, is_empty, is_first_load, kept, living,
+    living_page,
+};
 use crate::{make_deferred_indexes, migrations};
 
 /// A head as the writer would make it after one full capture.
@@ -315,5 +318,26 @@ async fn deferred_indexes_are_made_again() {
         assert_eq!(indexes(&history), before);
         assert_eq!(make_deferred_indexes(&history.db).await.unwrap(), 0);
         assert!(!is_empty(&mut history.read().await).await.unwrap());
+        // A run that takes history for empty, while somebody writes the first head.
+        let mut tx = history.db.begin().await.unwrap();
+        assert_eq!(defer_indexes(&mut tx, 9).await.unwrap(), 0);
+        tx.commit().await.unwrap();
+        assert_eq!(indexes(&history), before);
+    }
+}
+
+/// Who writes outside of runs has the key of heads, and nobody drops it meanwhile.
+#[tokio::test]
+async fn what_is_written_beside_a_first_load_has_the_key_of_heads() {
+    for history in histories().await {
+        let left_away =
+            || history.sql("select count(*) from annals_deferred_index where name = 'annals_head_pkey';");
+        let mut tx = history.db.begin().await.unwrap();
+        defer_indexes(&mut tx, 7).await.unwrap();
+        tx.commit().await.unwrap();
+        let keyless = history.outside.engine() == annals_testkit::Engine::Postgres;
+        assert_eq!(left_away(), u8::from(keyless).to_string());
+        begin_with_head_key(&history.db).await.unwrap().rollback().await.unwrap();
+        assert_eq!(left_away(), "0");
     }
 }

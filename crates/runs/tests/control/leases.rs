@@ -98,6 +98,23 @@ async fn a_heartbeat_renews_what_is_held() {
     }
 }
 
+/// A run that was left to others is not held up by a heartbeat that comes before its holder is gone.
+#[tokio::test]
+async fn a_run_that_was_left_is_not_renewed() {
+    for control in Control::everywhere().await {
+        let run_id = control.run().await;
+        let leases = Leases::default();
+        let lease = RunLease { run_id, epoch: 1 };
+        let held = leases.hold(lease);
+        let mut tx = control.tx().await;
+        assert_eq!(leases.renew(&mut tx, 600_000).await.unwrap(), []);
+        driver::leave(&mut tx, &lease).await.unwrap();
+        assert_eq!(leases.renew(&mut tx, 600_000).await.unwrap(), [Lease::Run(lease)]);
+        assert!(held.lost() && driver::standing(&mut tx, run_id).await.unwrap().orphaned);
+        tx.commit().await.unwrap();
+    }
+}
+
 /// Processes are alive as long as they are heard of within their own lease, by the database's clock.
 #[tokio::test]
 async fn processes_are_known_by_their_heartbeats() {

@@ -1,12 +1,12 @@
 //! Messages in any order end in the same tables.
 
-use annals_model::{JsonFormat, Message, ObjectType};
+use annals_model::{JsonFormat, Message, ObjectType, Operation};
 use annals_writer::WriterSettings;
 use proptest::prelude::*;
 use proptest::test_runner::{TestError, TestRunner};
 use serde_json::{Value, json};
 
-use crate::world::{FULL, World, ann, capture, capture_of, deletion_of, identity, worlds};
+use crate::world::{FULL, World, ann, capture, capture_of, deletion, deletion_of, identity, worlds};
 
 fn settings(max_allowed_patches: u32) -> WriterSettings {
     WriterSettings { max_allowed_patches, json_format: JsonFormat::Minified, ..FULL }
@@ -113,6 +113,30 @@ async fn a_late_capture_may_be_the_state_of_a_neighbour() {
             world.counts(vec![capture("i1", ann("A"), 300, 301), capture("i1", ann("B"), 400, 401)]).await;
         assert_eq!(counts.duplicates, 2);
         assert_eq!(world.everything().await, before);
+    }
+}
+
+/// A deletion that comes late is told from a capture of its very time, also where captures are kept without hashes.
+#[tokio::test]
+async fn a_late_deletion_is_no_capture() {
+    let unhashed = |display: &str, at_ms: i64| {
+        let mut message = capture("i1", ann(display), at_ms, at_ms + 1);
+        if let Operation::Capture(captured) = &mut message.operation {
+            captured.include_hash = false;
+        }
+        message
+    };
+    for world in worlds(&FULL).await {
+        for (display, at_ms) in [("A", 100), ("B", 300), ("C", 500)] {
+            world.write(vec![unhashed(display, at_ms)]).await;
+        }
+        let counts = world.counts(vec![deletion("i1", 300, 310)]).await;
+        assert_eq!((counts.late, counts.deleted, counts.duplicates), (1, 1, 0));
+        let dates = "select effective_date from spt_hist_identity_capture order by 1;";
+        assert_eq!(world.sql(dates), "100\n300\n310\n500");
+        assert_eq!(world.as_of(&identity("i1"), 400).await, None);
+        let counts = world.counts(vec![deletion("i1", 300, 310)]).await;
+        assert_eq!((counts.late, counts.duplicates), (0, 1), "it comes twice");
     }
 }
 

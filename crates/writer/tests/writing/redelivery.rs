@@ -74,6 +74,23 @@ async fn a_parked_message_is_delivered_again_after_a_while() {
     }
 }
 
+/// IIQ-58: while nothing at all can be written, no message has had its chance.
+#[tokio::test]
+async fn a_fault_of_the_surroundings_is_no_redelivery() {
+    for world in worlds(&PATIENT).await {
+        world.write(vec![twice("i0", 100)]).await;
+        refuse(&world);
+        world.write(vec![capture("i2", ann("A"), 100, 101), twice("i1", 100)]).await;
+        allow(&world);
+        time_passes(&world);
+        world.sql("alter table spt_hist_identity_capture rename to gone;");
+        world.writer.redeliver(&world.db).await.unwrap_err();
+        world.sql("alter table gone rename to spt_hist_identity_capture;");
+        assert_eq!(world.sql("select attempts from annals_parked_message;"), "1");
+        assert_eq!(redelivered(&world).await.written, 1);
+    }
+}
+
 /// IIQ-58, IIQ-60: after the greatest number of redeliveries it is a dead letter, and an event says so.
 #[tokio::test]
 async fn a_message_is_given_up_after_the_greatest_number_of_redeliveries() {
