@@ -2,6 +2,7 @@
 //!
 //! docs/performance.md says what the figures mean.
 
+mod beside;
 mod documents;
 mod figures;
 mod floor;
@@ -75,6 +76,10 @@ pub(crate) struct Options {
     /// each format.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with_all = ["history", "runs"])]
     nights: Option<u32>,
+    /// Another build of annals, of another revision say: each of its runs is taken next to one of this program's, and the
+    /// costs are compared.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["nights", "source_indexes"])]
+    beside: Option<PathBuf>,
     /// Give the identity system the indexes of `annals source indexes`.
     #[arg(long)]
     source_indexes: bool,
@@ -144,11 +149,19 @@ impl Bench<'_> {
         for &identities in &self.options.identities {
             let source = self.make_world(identities)?;
             for format in self.formats(&FORMATS[..1]) {
-                let runs = (1..=self.options.runs).map(|number| {
+                let (mut runs, mut others) = (Vec::new(), Vec::new());
+                for number in 1..=self.options.runs {
                     announce(&format!("{format}, run {number} of {}", self.options.runs));
-                    self.take(format)
-                });
-                let runs = runs.collect::<Result<_>>()?;
+                    runs.push(self.take(&self.annals, format)?);
+                    if let Some(other) = &self.options.beside {
+                        announce(&format!(
+                            "{format}, run {number} of {}, {}",
+                            self.options.runs,
+                            other.display()
+                        ));
+                        others.push(self.take(other, format)?);
+                    }
+                }
                 let about = json!({ "identities": identities, "format": format, "source": source });
                 let about = about.as_object().cloned().unwrap_or_default();
                 let report = Report { about, initial: INITIAL, runs };
@@ -156,7 +169,13 @@ impl Bench<'_> {
                     &format!("{} identities, {format}:", grid::number(identities.into(), 0)),
                     &report.tables(),
                 )?;
-                cases.push(report.json());
+                let mut case = report.json();
+                if self.options.beside.is_some() {
+                    let compared = beside::compare(&report.runs, &others);
+                    show("Beside the other program:", &compared.table())?;
+                    case["beside"] = Value::Array(compared.json("step"));
+                }
+                cases.push(case);
                 grids.push((format, identities, report.grid()));
             }
         }

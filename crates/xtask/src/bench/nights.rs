@@ -52,7 +52,7 @@ impl Bench<'_> {
     /// An initial run, then so many days with a night each.
     fn stored(&self, format: &str, nights: u32) -> Result<Stored> {
         let capture = format!("jsonFormat: {format}, maxAllowedPatches: {MAX_ALLOWED_PATCHES}");
-        let site = self.make_site(&capture)?;
+        let site = self.make_site(&self.annals, &capture)?;
         self.step("migrate", &site.history, &mut site.program.migrate())?;
         let initial = self.night(INITIAL, &site)?;
         let nights = (0..nights).map(|_| self.changed_night("night", &site));

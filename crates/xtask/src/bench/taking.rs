@@ -1,6 +1,7 @@
 //! The steps of a run, each with what it costs.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -26,9 +27,9 @@ pub(super) struct Site {
 }
 
 impl Bench<'_> {
-    /// One run through all steps, on fresh databases.
-    pub(super) fn take(&self, format: &str) -> Result<Taken> {
-        let site = self.make_site(&format!("jsonFormat: {format}"))?;
+    /// One run of a program through all steps, on fresh databases.
+    pub(super) fn take(&self, annals: &Path, format: &str) -> Result<Taken> {
+        let site = self.make_site(annals, &format!("jsonFormat: {format}"))?;
         let floor = self.floor()?;
         let migrate = self.step("migrate", &site.history, &mut site.program.migrate())?;
         let initial = self.night(INITIAL, &site)?;
@@ -47,7 +48,7 @@ impl Bench<'_> {
 
     /// A fresh copy of the identity system, a history that is not there yet, and a program that is configured for
     /// both with these settings for captures.
-    pub(super) fn make_site(&self, capture: &str) -> Result<Site> {
+    pub(super) fn make_site(&self, annals: &Path, capture: &str) -> Result<Site> {
         let folder = self.site_folder();
         if folder.exists() {
             fs::remove_dir_all(&folder).context("cannot remove the run before")?;
@@ -62,8 +63,7 @@ impl Bench<'_> {
             HistoryEngine::Sqlite => History::Sqlite(folder.join("history.db")),
         };
         let (source_url, history_url) = (self.server.url(SOURCE), history.url(&self.server));
-        let program =
-            Program::configure(&self.annals, self.config_folder(), &source_url, &history_url, capture)?;
+        let program = Program::configure(annals, self.config_folder(), &source_url, &history_url, capture)?;
         if self.options.source_indexes {
             // One by one, as those must be that are made while others write.
             for statement in program.source_indexes()?.lines().filter(|line| line.ends_with(';')) {
