@@ -4,6 +4,7 @@
 
 mod banners;
 mod captures;
+mod clean_up;
 mod command_line;
 mod compact;
 mod daemon;

@@ -287,6 +287,14 @@ pub enum RunsCommand {
     Rerun(RunArg),
     /// End a run that is under way; what it has written stays
     Cancel(RunArg),
+    /// Remove the partitions of runs that ended long ago, now; the runs, their results and messages stay
+    ///
+    /// The end of a run does this too, once a day.
+    CleanUp {
+        /// Of runs that ended so many days ago, or earlier [default: retention.runDetailsDays]
+        #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+        days: Option<u32>,
+    },
 }
 
 /// Commands on the identity system.

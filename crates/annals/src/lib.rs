@@ -1,5 +1,6 @@
 //! Composition: the command tree and what its commands put together. The rules are in the other crates.
 
+mod clean_up;
 pub mod cli;
 mod commands;
 pub mod context;

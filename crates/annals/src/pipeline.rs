@@ -21,6 +21,7 @@ use annals_source::Source;
 use annals_sql::{Db, ErrorKind};
 use anyhow::Context as _;
 
+use crate::clean_up;
 use crate::context::{environment, open_source};
 use crate::presence::Presence;
 
@@ -363,7 +364,9 @@ impl Pipeline {
         if is_whole && source.intercepted_deletes == InterceptedRows::Remove {
             remove_noted(&self.history, &self.source, &source.url, lease.run_id).await?;
         }
-        Ok(finish(&self.history, task, lease, problem).await?)
+        let finished = finish(&self.history, task, lease, problem).await?;
+        clean_up::when_due(&self.history, self.config.service.run_details_days).await;
+        Ok(finished)
     }
 
     /// Whether a run is left to other processes when this one stops: a run by hand ends with its process where no other

@@ -32,6 +32,8 @@ pub struct Service {
     pub log: LogSettings,
     /// Where the daemon is asked how it is.
     pub http: HttpSettings,
+    /// How many days after its end the partitions of a run are kept; none: for ever.
+    pub run_details_days: Option<u32>,
 }
 
 impl Service {

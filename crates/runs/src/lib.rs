@@ -4,6 +4,7 @@
 //! works in the caller's transaction.
 
 pub mod attributes;
+pub mod clean_up;
 pub mod config_version;
 pub mod dead;
 pub mod driver;
@@ -40,6 +41,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub fn statements() -> Vec<annals_sql::Stmt> {
     [
         attributes::STATEMENTS,
+        clean_up::STATEMENTS,
         config_version::STATEMENTS,
         dead::STATEMENTS,
         driver::STATEMENTS,

@@ -15,12 +15,12 @@ const INSERT: Stmt = Stmt::new(
 const GET: Stmt = Stmt::new(
     "runs.run_get",
     "select id, task, trigger_kind, host, config_version, state, status, result, started, ended, since_date, horizon,
-       counters, by_type, scope, follows from annals_run where id = ?",
+       counters, by_type, scope, follows, cleaned_up from annals_run where id = ?",
 );
 const LIST: Stmt = Stmt::new(
     "runs.run_list",
     "select id, task, trigger_kind, host, config_version, state, status, result, started, ended, since_date, horizon,
-       counters, by_type, scope, follows from annals_run where id < ? and (task = ? or ? = '') order by id desc limit ?",
+       counters, by_type, scope, follows, cleaned_up from annals_run where id < ? and (task = ? or ? = '') order by id desc limit ?",
 );
 const SET_STATE: Stmt = Stmt::new(
     "runs.run_state",
@@ -177,6 +177,8 @@ pub struct Run {
     pub scope: Option<RunScope>,
     /// The run that it executes again.
     pub follows: Option<i64>,
+    /// When its partitions were removed, long after its end: database time, epoch milliseconds.
+    pub cleaned_up_ms: Option<i64>,
 }
 
 /// A message of a run.
@@ -368,5 +370,6 @@ fn read(row: &Row) -> Result<Run> {
             .transpose()
             .map_err(|e| Error::json("annals_run", format!("scope of run {id}"), e))?,
         follows: row.int(15)?,
+        cleaned_up_ms: row.int(16)?,
     })
 }

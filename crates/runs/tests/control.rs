@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 use annals_model::{Counters, ObjectFailure, ObjectType, PartitionLease, RequestState, Stage, TaskStatus};
 use annals_runs::{
     ChunkKind, DeletedObject, Driver, Error, FailedObject, NewChunk, NewRun, Objects, RunLease, RunMessage,
-    RunState, Trigger, WriteCounts, attributes, config_version, failures, partitions, run, state, suspects,
-    tasks, timestamp, writes,
+    RunState, Trigger, WriteCounts, attributes, clean_up, config_version, failures, partitions, run, state,
+    suspects, tasks, timestamp, writes,
 };
 use annals_sql::{Access, Db, Tx};
 use annals_testkit::{Engine, TestDb, database, history_engines};
@@ -39,6 +39,7 @@ impl Control {
                     include_str!("../../../migrations/sqlite/0008_any_order.sql"),
                     include_str!("../../../migrations/sqlite/0009_suspects.sql"),
                     include_str!("../../../migrations/sqlite/0011_retried.sql"),
+                    include_str!("../../../migrations/sqlite/0014_clean_up.sql"),
                 ],
                 _ => [
                     include_str!("../../../migrations/postgres/0001_history_tables.sql"),
@@ -48,6 +49,7 @@ impl Control {
                     include_str!("../../../migrations/postgres/0008_any_order.sql"),
                     include_str!("../../../migrations/postgres/0009_suspects.sql"),
                     include_str!("../../../migrations/postgres/0011_retried.sql"),
+                    include_str!("../../../migrations/postgres/0014_clean_up.sql"),
                 ],
             };
             for migration in migrations {
@@ -410,5 +412,38 @@ async fn deaths_speak_against_what_was_in_hand() {
         suspects::acquit_all(&mut tx, "U").await.unwrap();
         tx.commit().await.unwrap();
         assert_eq!(suspects().await, [("b".to_owned(), 2)]);
+    }
+}
+
+/// What is left of a run goes long after its end, in portions; one that is taken up again meanwhile keeps its own.
+#[tokio::test]
+async fn runs_of_long_ago_are_cleaned_up() {
+    for control in Control::everywhere().await {
+        for _ in 0..22 {
+            control.run().await;
+        }
+        control.outside.sql("update annals_run set state = 'ended', ended = 1 where id <= 21;");
+        let mut tx = control.tx().await;
+        assert!(clean_up::claim(&mut tx, 60_000).await.unwrap());
+        assert!(!clean_up::claim(&mut tx, 60_000).await.unwrap(), "somebody does it already");
+        let mut removed = Vec::new();
+        for _ in 0..3 {
+            removed.push(clean_up::remove_some(&mut tx, 60_000).await.unwrap());
+        }
+        assert_eq!(removed, [20, 1, 0]);
+        let under_way = clean_up::last(&mut tx).await.unwrap();
+        assert_eq!((under_way.ended_ms, under_way.runs), (None, 21));
+        clean_up::end(&mut tx, Some("why")).await.unwrap();
+        let ended = clean_up::last(&mut tx).await.unwrap();
+        assert!(ended.ended_ms >= ended.began_ms);
+        assert_eq!(ended.error.as_deref(), Some("why"));
+        assert!(run::get(&mut tx, 1).await.unwrap().cleaned_up_ms.is_some());
+        tx.commit().await.unwrap();
+        for (table, rows) in [("annals_partition", 1), ("annals_partition_chunk", 2), ("annals_run", 22)] {
+            assert_eq!(
+                control.outside.sql(&format!("select count(*) from {table};")).trim(),
+                rows.to_string()
+            );
+        }
     }
 }

@@ -4,9 +4,11 @@ use annals_config::Config;
 use annals_config::banner::run_banners;
 use annals_history::CompactSaving;
 use annals_model::{Clock as _, JsonFormat, TaskStatus, error_chain};
+use annals_runs::clean_up::{self, CleanUp};
 use annals_runs::run;
 use annals_source::{Horizon, Source};
 use annals_sql::{Access, Db, Engine};
+use jiff::tz::TimeZone;
 use serde_json::json;
 
 use crate::cli::Global;
@@ -19,6 +21,9 @@ use crate::times;
 
 /// Clocks further apart than this deserve a look: recorded times come from this host, change times from the source.
 const CLOCK_SKEW_MAX_MS: i64 = 5_000;
+
+/// It is done once a day, by the first run that ends.
+const CLEAN_UP_MAX_MS: i64 = 3 * 86_400_000;
 
 /// Saving less than this is not worth a word of advice.
 const WORTHWHILE_PERCENT: i64 = 10;
@@ -211,8 +216,33 @@ async fn history(global: &Global, config: &Config, findings: &mut Findings) -> R
             "The first run reads everything: `annals run`.",
         ),
     }
+    if let Some(days) = config.service.run_details_days {
+        let zone = time_zone(global, Some(config))?;
+        cleaned_up(&clean_up::last(&mut tx).await?, days, db.now_ms().await?, &zone, findings);
+    }
     documents(&annals_history::compact_saving(&mut tx).await?, findings);
     Ok(())
+}
+
+/// TRAP-12: a clean-up that has stopped is seen.
+fn cleaned_up(last: &CleanUp, days: u32, now_ms: i64, zone: &TimeZone, findings: &mut Findings) {
+    const STEP: &str = "clean-up";
+    let Some(began_ms) = last.began_ms else {
+        findings.ok(STEP, format!("there was none; partitions of runs are kept for {days} days"));
+        return;
+    };
+    let began = times::show(began_ms, zone);
+    let again = "The end of a run does it, once a day. See why it fails: `annals runs clean-up`.";
+    match (&last.error, last.ended_ms) {
+        (Some(error), _) => findings.warn(STEP, format!("failed {began}: {error}"), again),
+        (None, None) => findings.warn(STEP, format!("began {began} and has not ended"), again),
+        (None, Some(_)) if now_ms - began_ms > CLEAN_UP_MAX_MS => {
+            findings.warn(STEP, format!("was last done {began}"), again);
+        }
+        (None, Some(_)) => {
+            findings.ok(STEP, format!("{began}, the partitions of {} runs were removed", last.runs));
+        }
+    }
 }
 
 /// What the smallest form would save.

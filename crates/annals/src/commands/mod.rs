@@ -54,6 +54,7 @@ pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
             RunsCommand::Show { run } => runs::show(&global, &config(&global)?, run).await,
             RunsCommand::Resume(run) => rerun::resume(&global, config(&global)?, run.run).await,
             RunsCommand::Rerun(run) => rerun::rerun(&global, config(&global)?, run.run).await,
+            RunsCommand::CleanUp { days } => runs::clean_up(&global, &config(&global)?, days).await,
             RunsCommand::Cancel(run) => rerun::cancel(&config(&global)?, run.run).await,
         },
         Command::Hosts => hosts::execute(&global, &config(&global)?).await,

@@ -1,7 +1,7 @@
 //! `annals partitions` and `annals state`.
 
 use annals_config::Config;
-use annals_runs::{partitions, state};
+use annals_runs::{Run, partitions, state};
 use annals_sql::Tx;
 use serde_json::json;
 
@@ -16,6 +16,7 @@ pub(crate) async fn list(global: &Global, config: &Config, run_id: Option<i64>) 
     let history = open_history(config).await?;
     let mut tx = history.begin_read().await?;
     let run = known_run(&mut tx, run_id).await?;
+    still_there(&run)?;
     let mut listing = Listing::new(&[
         "partition",
         "objects",
@@ -118,8 +119,20 @@ pub(crate) async fn log(
     Ok(Exit::Ok)
 }
 
+/// Partitions of runs of long ago are removed.
+fn still_there(run: &Run) -> Result<(), Failure> {
+    match run.cleaned_up_ms {
+        None => Ok(()),
+        Some(_) => Err(Failure::not_found(
+            format!("partitions of run {}: they were removed long after its end", run.id),
+            "retention.runDetailsDays says how long they are kept. `annals runs show` shows what stays.",
+        )),
+    }
+}
+
 async fn log_of(tx: &mut Tx, which: PartitionArg, max: u32) -> Result<Vec<state::Saved>, Failure> {
     let run = known_run(tx, Some(which.run)).await?;
+    still_there(&run)?;
     if partitions::list(tx, run.id).await?.iter().all(|partition| partition.number != which.partition) {
         return Err(Failure::not_found(
             format!("partition {} of run {}", which.partition, run.id),

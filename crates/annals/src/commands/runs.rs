@@ -7,6 +7,7 @@ use annals_sql::Tx;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
+use crate::clean_up;
 use crate::cli::Global;
 use crate::context::{open_history, time_zone};
 use crate::exit::{Exit, Failure};
@@ -83,6 +84,26 @@ pub(crate) async fn show(global: &Global, config: &Config, run_id: Option<i64>) 
         Format::Table => details.print(&zone)?,
         Format::Json => print_json(&details.json(&zone))?,
         Format::Csv => details.flat(&zone).print(Format::Csv)?,
+    }
+    Ok(Exit::Ok)
+}
+
+/// Removes what runs left that ended long ago.
+pub(crate) async fn clean_up(global: &Global, config: &Config, days: Option<u32>) -> Result<Exit, Failure> {
+    let Some(days) = days.or(config.service.run_details_days) else {
+        return Err(Failure::usage(
+            "retention.runDetailsDays is 0, so that nothing is ever removed",
+            "Say how old runs must be: `annals runs clean-up --days 90`.",
+        ));
+    };
+    let history = open_history(config).await?;
+    let runs = clean_up::now(&history, 0, days).await?.unwrap_or_default();
+    if global.output == Format::Json {
+        print_json(&json!({ "days": days, "runs": runs }))?;
+    } else if !global.quiet {
+        say(format_args!(
+            "The partitions of {runs} runs that ended {days} days ago or earlier were removed."
+        ))?;
     }
     Ok(Exit::Ok)
 }

@@ -20,6 +20,9 @@ use crate::value::Value;
 const SECRET_KEY_CHARS_MIN: usize = 16;
 /// Long enough that a busy host is not taken for a dead one, short enough that a night does not wait for it.
 const LEASE_SECONDS: u32 = 30;
+
+/// Days for which the partitions of a run that has ended are kept.
+const RUN_DETAILS_DAYS: u32 = 90;
 const MIB: u64 = 1 << 20;
 
 /// The service configuration and what the rest of the reading needs of it.
@@ -47,6 +50,7 @@ pub(crate) fn service(root: &Value<'_>, dir: &Path) -> Option<ServiceFile> {
     let secret_hash_key = secret_hash_key(&mut fields, &mut secrets);
     let log = log(&mut fields, dir);
     let http = http(&mut fields);
+    let run_details_days = retention(&mut fields);
     fields.finish();
     let service = Service {
         access_history_enabled,
@@ -61,6 +65,7 @@ pub(crate) fn service(root: &Value<'_>, dir: &Path) -> Option<ServiceFile> {
         secret_hash_key,
         log,
         http,
+        run_details_days,
     };
     Some(ServiceFile { service, profile_at, secrets })
 }
@@ -262,6 +267,18 @@ fn log(fields: &mut Fields<'_>, dir: &Path) -> LogSettings {
     }
     fields.finish();
     log
+}
+
+/// `retention.runDetailsDays`.
+fn retention(fields: &mut Fields<'_>) -> Option<u32> {
+    let mut days = RUN_DETAILS_DAYS;
+    if let Some(mut fields) = fields.get("retention").and_then(|value| value.fields("`retention`")) {
+        if let Some(given) = fields.get("runDetailsDays").and_then(|value| value.whole_u32(0..=36_500)) {
+            days = given;
+        }
+        fields.finish();
+    }
+    (days > 0).then_some(days)
 }
 
 fn http(fields: &mut Fields<'_>) -> HttpSettings {
