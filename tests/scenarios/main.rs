@@ -32,3 +32,4 @@ mod site;
 mod tables;
 mod takeover;
 mod thresholds;
+mod traced;

@@ -12,7 +12,7 @@ use annals_dispatcher::{
     Begun, Dispatch, Findings, Finished, Reopened, Report, Scope, begin, cancel, compare, dispatch_again,
     finish, remove_noted, reopen,
 };
-use annals_extract::Stop;
+use annals_extract::{Stop, TRACED};
 use annals_model::schedule::{Kind, Waiting};
 use annals_model::{Clock, ObjectType};
 use annals_runs::driver::Standing;
@@ -20,9 +20,11 @@ use annals_runs::{Run, RunLease, RunState, Trigger, config_version, driver, host
 use annals_source::Source;
 use annals_sql::{Db, ErrorKind};
 use anyhow::Context as _;
+use tracing::Instrument as _;
 
 use crate::context::{environment, open_source};
 use crate::presence::Presence;
+use crate::traces;
 
 /// How often it is looked what there is to do, where nothing tells: what a dead process left is begun within a second.
 pub(crate) const POLL: Duration = Duration::from_millis(300);
@@ -151,10 +153,27 @@ impl Pipeline {
         part: Part,
         done: Arc<Done>,
     ) -> anyhow::Result<Outcome> {
+        let span = traces::of_run(&dispatch.task.name);
+        let outcome = self.in_span_of_run(dispatch, orphans, part, done).instrument(span.clone()).await;
+        if let Ok(outcome) = &outcome {
+            span.record("run", outcome.run_id);
+            traces::note_end(&span, outcome.finished.as_ref());
+        }
+        outcome
+    }
+
+    async fn in_span_of_run(
+        &self,
+        dispatch: Dispatch<'_>,
+        orphans: Orphans,
+        part: Part,
+        done: Arc<Done>,
+    ) -> anyhow::Result<Outcome> {
         let mut given_up = None;
         loop {
             let again = given_up.as_ref().or(dispatch.again);
-            match begin(Dispatch { again, ..dispatch }).await? {
+            let dispatching = tracing::error_span!(target: TRACED, "dispatch");
+            match begin(Dispatch { again, ..dispatch }).instrument(dispatching).await? {
                 Begun::Ended(run_id) => return Ok(Outcome { run_id, finished: None }),
                 Begun::Running { lease, objects, held: _held, .. } => {
                     done.total.store(objects, Ordering::Relaxed);
@@ -233,6 +252,19 @@ impl Pipeline {
         part: Part,
         done: Arc<Done>,
     ) -> anyhow::Result<Option<Finished>> {
+        let span = traces::of_run(&self.run(run_id).await?.task);
+        span.record("run", run_id);
+        let finished = self.take_up_in_span(run_id, part, done).instrument(span.clone()).await;
+        traces::note_end(&span, finished.as_ref().ok().and_then(Option::as_ref));
+        finished
+    }
+
+    async fn take_up_in_span(
+        &self,
+        run_id: i64,
+        part: Part,
+        done: Arc<Done>,
+    ) -> anyhow::Result<Option<Finished>> {
         let run = self.run(run_id).await?;
         let pipeline = self.with_configuration_of(&run).await?;
         let mut tx = self.history.begin().await?;
@@ -276,7 +308,12 @@ impl Pipeline {
                 let run = self.run(run_id).await?;
                 let pipeline = self.with_configuration_of(&run).await?;
                 let task = task_of(&pipeline.config, &run)?;
-                return Ok(Ok(pipeline.drive(task, lease, Part::Whole, done).await?));
+                let span = traces::of_run(&run.task);
+                span.record("run", run_id);
+                let driven = pipeline.drive(task, lease, Part::Whole, done).instrument(span.clone());
+                let finished = driven.await?;
+                traces::note_end(&span, finished.as_ref());
+                return Ok(Ok(finished));
             }
             other => return Ok(Err(other)),
         }

@@ -32,6 +32,8 @@ pub struct Service {
     pub log: LogSettings,
     /// Where the daemon is asked how it is.
     pub http: HttpSettings,
+    /// Where spans of runs are sent; `None`, the default: nowhere.
+    pub tracing: Option<OtlpSettings>,
 }
 
 impl Service {
@@ -131,6 +133,19 @@ pub struct HttpSettings {
     /// `http.listen`: where the daemon serves metrics and health, an address of the loopback interface. `None`, the
     /// default: nowhere. Port 0 is any that is free.
     pub listen: Option<SocketAddr>,
+}
+
+/// `tracing.otlp`: a collector that takes spans by OTLP, as protobuf over HTTP.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OtlpSettings {
+    /// `endpoint`: `http://` or `https://`, host, port, and a path if it has one; `/v1/traces` comes after it.
+    pub endpoint: String,
+    /// `headers` that go along, such as a token.
+    pub headers: Vec<(String, String)>,
+    /// `serviceName`, default `annals`.
+    pub service_name: String,
+    /// `sampleRatio`, default 1: the share of traces that are sent, 0 to 1.
+    pub sample_ratio: f64,
 }
 
 /// Log settings.

@@ -31,6 +31,7 @@ use crate::cli::{
 };
 use crate::context::load_config;
 use crate::exit::{Exit, Failure};
+use crate::log;
 
 /// Executes a command.
 ///
@@ -44,7 +45,7 @@ pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Check => check::execute(&global),
         Command::Doctor => doctor::execute(&global).await,
         Command::Migrate(arguments) => migrate::execute(&global, &config(&global)?, &arguments).await,
-        Command::Run(arguments) => run::execute(&global, config(&global)?, &arguments).await,
+        Command::Run(arguments) => run::execute(&global, traced(&global)?, &arguments).await,
         Command::Daemon(arguments) => daemon::execute(&global, config(&global)?, &arguments).await,
         Command::Schedule { command } => schedule::execute(&global, &config(&global)?, command).await,
         Command::Runs { command } => match command {
@@ -52,8 +53,8 @@ pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
                 runs::list(&global, &config(&global)?, task.as_deref(), limit, before).await
             }
             RunsCommand::Show { run } => runs::show(&global, &config(&global)?, run).await,
-            RunsCommand::Resume(run) => rerun::resume(&global, config(&global)?, run.run).await,
-            RunsCommand::Rerun(run) => rerun::rerun(&global, config(&global)?, run.run).await,
+            RunsCommand::Resume(run) => rerun::resume(&global, traced(&global)?, run.run).await,
+            RunsCommand::Rerun(run) => rerun::rerun(&global, traced(&global)?, run.run).await,
             RunsCommand::Cancel(run) => rerun::cancel(&config(&global)?, run.run).await,
         },
         Command::Hosts => hosts::execute(&global, &config(&global)?).await,
@@ -64,7 +65,7 @@ pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
                 partitions::log(&global, &config(&global)?, partition, limit).await
             }
         },
-        Command::Reconcile(arguments) => reconcile::execute(&global, config(&global)?, &arguments).await,
+        Command::Reconcile(arguments) => reconcile::execute(&global, traced(&global)?, &arguments).await,
         Command::Failures { command } => match command {
             FailuresCommand::List { task, filter } => {
                 failures::list(&global, &config(&global)?, &task, &filter).await
@@ -78,7 +79,7 @@ pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
         },
         Command::Plan(arguments) => plan::execute(&global, &config(&global)?, &arguments).await,
         Command::Transform(arguments) => transform::execute(&config(&global)?, &arguments).await,
-        Command::Capture(arguments) => capture::execute(&global, config(&global)?, &arguments).await,
+        Command::Capture(arguments) => capture::execute(&global, traced(&global)?, &arguments).await,
         Command::AsOf(arguments) => as_of::execute(&global, &config(&global)?, &arguments).await,
         Command::Timeline(arguments) => timeline::execute(&global, &config(&global)?, &arguments).await,
         Command::Dead { command } => {
@@ -104,6 +105,14 @@ pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
             repack::execute(&global, &config(&global)?, &arguments).await
         }
     }
+}
+
+/// The configuration of a command that executes runs, and what it says about traces in force.
+fn traced(global: &Global) -> Result<Config, Failure> {
+    let config = load_config(&global.config)?;
+    let filter = global.log.as_deref().unwrap_or("warn");
+    log::begin_traced(filter, false, &run::host_name(), config.service.tracing.as_ref())?;
+    Ok(config)
 }
 
 fn config(global: &Global) -> Result<Config, Failure> {

@@ -9,6 +9,7 @@ use annals_model::JsonFormat;
 use crate::fields::Fields;
 use crate::node::Position;
 use crate::read::schedule::time_zone;
+use crate::read::tracing::tracing;
 use crate::read::url::{HISTORY_SCHEMES, SOURCE_SCHEMES, database_url, literal_password};
 use crate::service::{
     CaptureSettings, HistoryDb, HistoryIndexes, HttpSettings, InterceptedRows, Limits, LogSettings,
@@ -47,6 +48,7 @@ pub(crate) fn service(root: &Value<'_>, dir: &Path) -> Option<ServiceFile> {
     let secret_hash_key = secret_hash_key(&mut fields, &mut secrets);
     let log = log(&mut fields, dir);
     let http = http(&mut fields);
+    let tracing = tracing(&mut fields, &mut secrets);
     fields.finish();
     let service = Service {
         access_history_enabled,
@@ -61,6 +63,7 @@ pub(crate) fn service(root: &Value<'_>, dir: &Path) -> Option<ServiceFile> {
         secret_hash_key,
         log,
         http,
+        tracing,
     };
     Some(ServiceFile { service, profile_at, secrets })
 }
