@@ -31,7 +31,7 @@ annals_certification_capture,13,deleted,smallint,,YES,,N,
 ";
 
 /// Our own tables whose growth is reported with the history tables.
-pub(crate) const OUR_TABLES: [&str; 29] = [
+pub(crate) const OUR_TABLES: [&str; 30] = [
     "annals_head",
     "annals_object_kind",
     "annals_deferred_index",
@@ -51,6 +51,7 @@ pub(crate) const OUR_TABLES: [&str; 29] = [
     "annals_failed_object",
     "annals_suspect",
     "annals_run_write",
+    "annals_run_total",
     "annals_run_attribute",
     "annals_dead_letter",
     "annals_dead_letter_act",
@@ -176,6 +177,7 @@ macro_rules! migrations {
             9 "suspects" "0009_suspects",
             10 "first load" "0010_first_load",
             11 "retried" "0011_retried",
+            13 "run totals" "0013_run_totals",
         )
     };
 }
