@@ -25,6 +25,7 @@ mod program;
 mod quarantine;
 mod ran;
 mod reconcile;
+mod replicas;
 mod roles;
 mod sameness;
 mod selection;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use annals_config::Config;
 use annals_config::banner::run_banners;
 use annals_config::service::InterceptedRows;
-use annals_config::task::Task;
+use annals_config::task::{Task, Timed};
 use annals_dispatcher::{
     Begun, Dispatch, Findings, Finished, Reopened, Report, Scope, begin, cancel, compare, dispatch_again,
     finish, remove_noted, reopen,
@@ -132,12 +132,14 @@ impl Pipeline {
     /// Where the run could not even be recorded: then the fire waits still. A run that fails is an outcome.
     pub async fn fire(
         &self,
-        task: &Task,
+        timed: Timed<'_>,
         fire: &Waiting,
         done: Arc<Done>,
     ) -> anyhow::Result<Option<Outcome>> {
+        let report = Report::default();
+        let scope = if timed.sweeps { Scope::Reconcile(None, &report) } else { Scope::Task };
         let trigger = if fire.kind == Kind::Asked { Trigger::Adhoc } else { Trigger::Scheduled };
-        let dispatch = Dispatch { fire: Some(fire), ..self.dispatch(task, trigger, Scope::Task) };
+        let dispatch = Dispatch { fire: Some(fire), ..self.dispatch(timed.task, trigger, scope) };
         match self.begin_and_drive(dispatch, Orphans::First, Part::EndsOnly, done).await {
             Err(error) if matches!(error.downcast_ref(), Some(annals_dispatcher::Error::FireTaken)) => {
                 Ok(None)

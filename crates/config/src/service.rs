@@ -55,6 +55,17 @@ pub struct SourceDb {
     pub overlap_ms: i64,
     /// What becomes of the rows in which the system notes what it deletes.
     pub intercepted_deletes: InterceptedRows,
+    /// Whether it may be a replica.
+    pub replica: Replica,
+}
+
+/// `source.replica`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replica {
+    /// It is read, with a warning.
+    Warn,
+    /// Runs end with the result `NotPrimaryNode` (BRV-14).
+    Refuse,
 }
 
 /// `source.interceptedDeletes`.
@@ -155,6 +166,7 @@ pub struct LogSettings {
     pub filter: String,
     /// JSON lines instead of text.
     pub json: bool,
-    /// File of the discarded-messages log; default beside the configuration.
+    /// File of the discarded-messages log; default in the folder that a supervisor gives for logs or state, else beside
+    /// the configuration.
     pub discarded_messages: Option<PathBuf>,
 }

@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use crate::fields::Fields;
-use crate::node::shortened;
+use crate::node::{Kind, shortened};
+use crate::read::service::Needs;
 use crate::service::OtlpSettings;
 use crate::value::Value;
 
@@ -11,18 +12,26 @@ use crate::value::Value;
 const SERVICE_NAME: &str = "annals";
 
 /// `tracing.otlp`; `None` where it is not given, or wrong.
-pub(crate) fn tracing(fields: &mut Fields<'_>, secrets: &mut Vec<Range<usize>>) -> Option<OtlpSettings> {
+pub(crate) fn tracing(
+    fields: &mut Fields<'_>,
+    needs: Needs,
+    secrets: &mut Vec<Range<usize>>,
+) -> Option<OtlpSettings> {
     let mut fields = fields.get("tracing")?.fields("`tracing`")?;
-    let otlp = fields.get("otlp").and_then(|value| otlp(&value, secrets));
+    let otlp = fields.get("otlp").and_then(|value| otlp(&value, needs, secrets));
     fields.finish();
     otlp
 }
 
-fn otlp(value: &Value<'_>, secrets: &mut Vec<Range<usize>>) -> Option<OtlpSettings> {
+fn otlp(value: &Value<'_>, needs: Needs, secrets: &mut Vec<Range<usize>>) -> Option<OtlpSettings> {
+    note_headers(value, secrets);
+    if needs == Needs::History {
+        return None;
+    }
     let mut fields = value.fields("`otlp`")?;
     let help = "write the address of a collector, such as http://127.0.0.1:4318";
     let endpoint = fields.need("endpoint", help).and_then(|value| endpoint(&value));
-    let headers = fields.get("headers").map_or_else(Vec::new, |value| headers(&value, secrets));
+    let headers = fields.get("headers").map_or_else(Vec::new, |value| headers(&value));
     let service_name = fields.get("serviceName").and_then(|value| value.name());
     let sample_ratio = fields.get("sampleRatio").and_then(|value| value.ratio());
     fields.finish();
@@ -48,8 +57,18 @@ fn endpoint(value: &Value<'_>) -> Option<String> {
     Some(text.trim_end_matches('/').to_owned())
 }
 
-/// Headers that go along with what is sent. Their values may be secrets, so none that stands here reaches a snapshot.
-fn headers(value: &Value<'_>, secrets: &mut Vec<Range<usize>>) -> Vec<(String, String)> {
+/// Values of headers may be secrets: none that stands here reaches a snapshot.
+fn note_headers(otlp: &Value<'_>, secrets: &mut Vec<Range<usize>>) {
+    let Kind::Map(entries) = &otlp.node.kind else { return };
+    let Some(headers) = entries.iter().find(|entry| entry.key == "headers") else { return };
+    let Kind::Map(headers) = &headers.value.kind else { return };
+    let is_literal = |text: &str| !text.contains("${") && !text.starts_with("file:");
+    let values = headers.iter().filter_map(|header| header.value.scalar());
+    secrets.extend(values.filter(|scalar| is_literal(&scalar.text)).map(|scalar| scalar.bytes.clone()));
+}
+
+/// Headers that go along with what is sent.
+fn headers(value: &Value<'_>) -> Vec<(String, String)> {
     let mut headers = Vec::new();
     for entry in value.entries().unwrap_or_default() {
         let header = Value::of(value.file, entry);
@@ -64,12 +83,6 @@ fn headers(value: &Value<'_>, secrets: &mut Vec<Range<usize>>) -> Vec<(String, S
             let message = format!("{} cannot be sent as a header", header.label);
             header.error(message, "write ASCII characters on one line");
             continue;
-        }
-        if let Some(scalar) = header.node.scalar()
-            && !scalar.text.contains("${")
-            && !scalar.text.starts_with("file:")
-        {
-            secrets.push(scalar.bytes.clone());
         }
         headers.push((entry.key.clone(), text));
     }
