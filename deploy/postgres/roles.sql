@@ -12,6 +12,14 @@ from (values ('annals_migrator'), ('annals_writer'), ('annals_reader')) wanted (
 where not exists (select 1 from pg_roles where rolname = wanted.role)
 \gexec
 
+-- An administrator who is no superuser says what becomes of annals_migrator's tables as a member of it, until the end of
+-- this file.
+select not pg_has_role(current_user, 'annals_migrator', 'usage') as joins
+\gset
+\if :joins
+grant annals_migrator to current_user;
+\endif
+
 revoke connect, temporary on database :"DBNAME" from public;
 grant connect on database :"DBNAME" to annals_migrator, annals_writer, annals_reader;
 -- Up to PostgreSQL 14 everybody may make tables here.
@@ -27,9 +35,19 @@ alter default privileges for role annals_migrator in schema public
 alter default privileges for role annals_migrator in schema public grant select on tables to annals_reader;
 
 -- Indexes that a first load makes at its end are logged compressed, where PostgreSQL (15) lets that be granted.
-select 'grant set on parameter wal_compression to annals_migrator, annals_writer'
-where current_setting('server_version_num')::int >= 150000
-\gexec
+-- Only a superuser may grant that, or whom one let; without it they are logged as they are.
+do $$
+begin
+    if current_setting('server_version_num')::int >= 150000 then
+        execute 'grant set on parameter wal_compression to annals_migrator, annals_writer';
+    end if;
+exception when insufficient_privilege then
+    raise notice 'wal_compression is not granted, for % may not grant it: first loads write more log', current_user;
+end $$;
+
+\if :joins
+revoke annals_migrator from current_user;
+\endif
 
 commit;
 

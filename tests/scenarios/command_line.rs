@@ -266,3 +266,38 @@ async fn wrong_input_is_told_with_the_way_out() {
     assert!(checked.contains("annals.yaml:") && checked.contains("unheardOf"), "{checked}");
     call(&["run"]).tells("the configuration has ").tells("help: Mend them, then see `annals check`.");
 }
+
+/// Who asks the history database alone need not know what the source, or anything else, takes: variables that are not set
+/// there are asked for by the commands that need them.
+#[tokio::test]
+async fn history_is_asked_without_the_source() {
+    let site = Site::small().await;
+    annals(site.path(), &["run"]).exits(0);
+    site.edit("annals.yaml", site.source.url(), "${ANNALS_SOURCE_URL}");
+    site.edit("annals.yaml", "a-key-for-tests-alone", "${ANNALS_SECRET_HASH_KEY}");
+    let text = std::fs::read_to_string(site.path().join("annals.yaml")).unwrap();
+    let traced =
+        "tracing: {otlp: {endpoint: \"http://127.0.0.1:1\", headers: {token: \"${ANNALS_OTLP_TOKEN}\"}}}\n";
+    site.write("annals.yaml", &format!("{text}{traced}"));
+    let id = site.ask_one("select min(id) from spt_bundle;");
+    for arguments in [
+        &["runs", "list"] as &[&str],
+        &["runs", "show"],
+        &["as-of", "role", &id],
+        &["timeline", "role", &id],
+        &["dead", "list"],
+        &["failures", "list"],
+        &["schedule", "list"],
+        &["hosts"],
+        &["partitions"],
+        &["migrate"],
+    ] {
+        annals(site.path(), arguments).exits(0);
+    }
+    annals(site.path(), &["daemon", "--check"]).exits(5);
+    for arguments in [&["run"] as &[&str], &["plan"], &["daemon"]] {
+        annals(site.path(), arguments)
+            .exits(2)
+            .tells("the environment variable `ANNALS_SOURCE_URL` is not set");
+    }
+}

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use annals_sql::{Access, Db, Stmt};
 use annals_testkit::{Engine, database};
@@ -179,6 +179,76 @@ fn logs_parked_messages(log: &str) {
         assert!(line["span"]["partition"].is_u64(), "{line}");
         let id = line["fields"]["object"].as_str().unwrap();
         assert!(line["fields"]["message"].as_str().unwrap().contains(id), "{line}");
+    }
+}
+
+/// Figures that take long to read are told as they were read last, with their age, and nobody waits for them: least of
+/// all who asks whether the host is ready.
+#[tokio::test]
+async fn nobody_waits_for_figures() {
+    let site = site(Engine::Sqlite, Engine::Postgres, 20, "", SELDOM).await;
+    let daemon = Daemon::serving(site.path(), &[]);
+    let address = address(&daemon);
+    let age = "annals_history_figures_age_seconds";
+    assert_eq!(scrape(&address)["annals_history_up"], 1.0);
+    let mut held = site.db.begin().await.unwrap();
+    held.execute_script("test.hold", "lock table annals_dead_letter in access exclusive mode").await.unwrap();
+    wait_for("old figures", || scrape(&address)[age] > 9.0);
+    for _ in 0..5 {
+        let began = Instant::now();
+        assert!(ready(&address).0);
+        let figures = scrape(&address);
+        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+        assert_eq!((figures["annals_history_up"], figures["annals_dead_letters"]), (1.0, 0.0));
+    }
+    held.rollback().await.unwrap();
+    wait_for("new figures", || scrape(&address)[age] < 6.0);
+    daemon.stops();
+}
+
+/// The totals are those of all runs: of two that were begun before there were any, of one that failed, was taken up again
+/// and succeeded, and of one under way.
+#[tokio::test]
+async fn totals_are_those_of_all_runs() {
+    for site in Site::on_each_history(20).await {
+        site.write("tasks/dispatch-access-history.yaml", &format!("name: {TASK}\n{SELDOM}\n"));
+        annals(site.path(), &["run"]).exits(0);
+        let total = |what: &str| site.look(&format!("select {what} from annals_run_total order by status;"));
+        let full = site.count("select sum(full_captures) from annals_run_write;");
+        assert_eq!(total("status, result, runs, full_captures"), [format!("success|Success|1|{full}")]);
+
+        // What the migration makes of runs that ended before it.
+        let made = total("*");
+        site.history.sql("delete from annals_run_total;");
+        let (_, fill) = migration(&site).split_once("insert into").unwrap();
+        site.history.sql(&format!("insert into{fill}"));
+        assert_eq!(total("*"), made);
+
+        site.history.sql(
+            "create unique index refuse on spt_hist_identity_capture (display_name) where display_name = 'Refused';",
+        );
+        let started = site.count("select max(started) from annals_run;");
+        site.change(&format!(
+            "update spt_identity set display_name = 'Refused', modified = {started}
+             where coalesce(workgroup, {{false}}) = {{false}};"
+        ));
+        annals(site.path(), &["run"]).exits(4);
+        let failed = site.look("select status, result from annals_run where id = 2;")[0].clone();
+        assert_eq!(total("status, result, runs"), [format!("{failed}|1"), "success|Success|1".to_owned()]);
+        site.history.sql("drop index refuse;");
+        annals(site.path(), &["runs", "resume", "2"]).exits(0);
+        assert_eq!(total("status, result, runs"), [format!("{failed}|0"), "success|Success|2".to_owned()]);
+        for what in ["full_captures", "patch_captures", "deleted", "duplicates", "unchanged"] {
+            let counted = site.count(&format!("select sum({what}) from annals_run_write;"));
+            assert_eq!(site.count(&format!("select sum({what}) from annals_run_total;")), counted, "{what}");
+        }
+    }
+}
+
+fn migration(site: &Site) -> &'static str {
+    match site.history.url().split(':').next() {
+        Some("sqlite") => include_str!("../../migrations/sqlite/0013_run_totals.sql"),
+        _ => include_str!("../../migrations/postgres/0013_run_totals.sql"),
     }
 }
 

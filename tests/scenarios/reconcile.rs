@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
+use crate::daemon::{Daemon, wait_for};
 use crate::program::{Said, annals};
-use crate::site::{DAY_MS, HOUR_MS, START_MS, Site};
+use crate::site::{DAY_MS, HOUR_MS, START_MS, Site, TASK};
 
 /// What was found: type, id, finding.
 fn found(said: &Value) -> Vec<String> {
@@ -165,4 +166,57 @@ async fn a_type_that_the_task_does_not_read_is_refused() {
     // Nothing was read yet: everything is the next run's.
     let said = reconcile(&site, &["--dry-run"]).tells(": 0 had slipped by, 0 are gone");
     assert_eq!(found(&said.json()), Vec::<String>::new());
+}
+
+/// A sweep has a schedule of its own: its fires are rows of the ledger under its own name, and what slipped by is
+/// captured by the run of such a fire. It is listed, paused, resumed and triggered as tasks are.
+#[tokio::test]
+async fn a_sweep_has_a_schedule_of_its_own() {
+    for history in annals_testkit::history_engines() {
+        let site = Site::new(annals_testkit::Engine::Sqlite, history, 20).await;
+        site.run(START_MS).await.succeeds();
+        slip(&site);
+        let seldom = "schedule: {everySeconds: 604800}\nreconcile: {everySeconds: 2, overlap: buffer-one}";
+        site.write("tasks/dispatch-access-history.yaml", &format!("name: {TASK}\n{seldom}\n"));
+        let sweep = format!("{TASK} (reconcile)");
+        let listed = annals(site.path(), &["schedule", "list", "-o", "json"]).exits(0).json();
+        let names: Vec<&Value> =
+            listed["items"].as_array().unwrap().iter().map(|item| &item["task"]).collect();
+        assert_eq!(names, [TASK, sweep.as_str()]);
+        let next = annals(site.path(), &["schedule", "next", &sweep, "--count", "2", "-o", "json"]);
+        assert_eq!(next.exits(0).json()["items"].as_array().unwrap().len(), 2);
+        annals(site.path(), &["schedule", "pause", &sweep, "--note", "not yet"]).exits(0);
+        let daemon = Daemon::serving(site.path(), &[]);
+        let of_sweep = |outcome: &str| {
+            site.count(&format!(
+                "select count(*) from annals_schedule_fire where task = '{sweep}' and outcome = '{outcome}';"
+            ))
+        };
+        wait_for("fires of the pause", || of_sweep("skipped") >= 2);
+        assert_eq!((of_sweep("fired"), site.count("select count(*) from annals_run;")), (0, 1));
+        annals(site.path(), &["schedule", "trigger", &sweep]).exits(0);
+        wait_for("the triggered sweep", || of_sweep("triggered") == 1);
+        annals(site.path(), &["schedule", "resume", &sweep]).exits(0);
+        wait_for("a fire", || of_sweep("fired") >= 1);
+        annals(site.path(), &["schedule", "pause", &sweep]).exits(0);
+        wait_for("the last run", || {
+            site.count("select count(*) from annals_run where state <> 'ended';") == 0
+        });
+        daemon.stops();
+
+        // The first sweep captured what had slipped by and what was gone; the next one found nothing more.
+        let texts =
+            site.look("select text from annals_run_message where text like 'Compared%' order by run_id;");
+        assert!(texts[0].ends_with(": 2 had slipped by, 1 are gone without a note."), "{texts:?}");
+        assert!(
+            texts[1..].iter().all(|text| text.ends_with(": 0 had slipped by, 0 are gone without a note."))
+        );
+        let fires = site.look(&format!(
+            "select f.outcome, r.trigger_kind, r.task from annals_schedule_fire f
+               join annals_run r on r.id = f.run_id order by r.id;"
+        ));
+        assert_eq!(fires[0], format!("triggered|adhoc|{TASK}"));
+        assert!(fires[1..].iter().all(|fire| *fire == format!("fired|scheduled|{TASK}")), "{fires:?}");
+        assert_eq!(fires.len(), texts.len());
+    }
 }

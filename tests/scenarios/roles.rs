@@ -64,8 +64,13 @@ impl Servers {
     /// Applies a file of `deploy/postgres`.
     #[track_caller]
     fn apply(&self, file: &str, database: &str, more: &[&str]) {
+        self.apply_as(None, file, database, more);
+    }
+
+    #[track_caller]
+    fn apply_as(&self, role: Option<&str>, file: &str, database: &str, more: &[&str]) {
         let file = checkout("deploy/postgres").join(file);
-        self.psql(database, None, &[&["-f", file.to_str().unwrap()], more].concat()).unwrap();
+        self.psql(database, role, &[&["-f", file.to_str().unwrap()], more].concat()).unwrap();
     }
 
     /// Sees that a role may not do any of this.
@@ -81,6 +86,31 @@ impl Servers {
     fn config(&self) -> &Path {
         self.config.path()
     }
+}
+
+/// An administrator who is no superuser makes the roles as well, before there are tables and after: just the grant that
+/// he may not give is left away. He is no member of the migrator afterwards.
+#[tokio::test]
+async fn an_administrator_who_is_no_superuser_makes_the_roles() {
+    let servers = Servers::new();
+    for statement in ["create role chief login createrole createdb", "drop database annals"] {
+        servers.sql("postgres", None, statement).unwrap();
+    }
+    servers.sql("postgres", Some("chief"), "create database annals").unwrap();
+    servers.apply_as(Some("chief"), "roles.sql", "annals", &[]);
+    annals(servers.config(), &["migrate"]).exits(0);
+    servers.apply_as(Some("chief"), "roles.sql", "annals", &[]);
+    servers
+        .sql(
+            "annals",
+            Some("annals_writer"),
+            "insert into annals_object_kind (source, object_type) values ('s', 't')",
+        )
+        .unwrap();
+    servers.sql("annals", Some("annals_reader"), "select count(*) from annals_object_kind").unwrap();
+    servers.refuses("annals", "annals_writer", &["create table t (a int)", "set wal_compression = on"]);
+    let member = "select pg_has_role('chief', 'annals_migrator', 'usage')";
+    assert_eq!(servers.sql("postgres", None, member).unwrap(), "f\n");
 }
 
 /// The roles, applied twice, do their work: the migrator makes the tables, the writer fills them from what the source

@@ -46,6 +46,20 @@ pub struct Global {
     pub log: Option<String>,
 }
 
+impl Command {
+    /// Whether it executes runs: then its configuration says what is to be traced.
+    #[must_use]
+    pub fn executes_runs(&self) -> bool {
+        match self {
+            Self::Run(_) | Self::Daemon(_) | Self::Reconcile(_) | Self::Capture(_) => true,
+            Self::Runs { command } => {
+                matches!(command, RunsCommand::Resume(_) | RunsCommand::Rerun(_))
+            }
+            _ => false,
+        }
+    }
+}
+
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {

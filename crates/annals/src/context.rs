@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use annals_config::Config;
-use annals_config::task::Task;
+use annals_config::task::{Task, Timed};
+use annals_config::{Config, Problems};
 use annals_model::Clock;
 use annals_source::attribute_xml::Limits;
 use annals_source::{Source, SourceSettings};
@@ -33,13 +33,26 @@ impl Clock for SystemClock {
 /// # Errors
 /// All that is wrong in it, as one text; exit code 2.
 pub fn load_config(dir: &Path) -> Result<Config, Failure> {
+    load_by(dir, |dir| Config::load(dir, &environment))
+}
+
+/// Reads the configuration directory for a command that asks the history database alone: who may read that need not
+/// know the source's password.
+///
+/// # Errors
+/// As [`load_config`].
+pub fn load_config_for_history(dir: &Path) -> Result<Config, Failure> {
+    load_by(dir, |dir| Config::load_for_history(dir, &environment))
+}
+
+fn load_by(dir: &Path, load: impl Fn(&Path) -> Result<Config, Problems>) -> Result<Config, Failure> {
     if !dir.join("annals.yaml").is_file() {
         return Err(Failure::usage(
             format!("there is no annals.yaml in {}", dir.display()),
             "Name the configuration directory with --config DIR, or make one: `annals init DIR`. To try Annals on a generated identity system: `annals demo`.",
         ));
     }
-    Config::load(dir, &environment).map_err(|problems| {
+    load(dir).map_err(|problems| {
         Failure::usage(
             format!("the configuration has {} errors\n{problems}", problems.error_count()),
             "Mend them, then see `annals check`.",
@@ -114,6 +127,18 @@ pub fn find_task<'c>(config: &'c Config, name: Option<&str>) -> Result<&'c Task,
             Failure::not_found(format!("task `{DEFAULT_TASK}`"), format!("Name one of `{}`.", known()))
         }),
     }
+}
+
+/// What the schedule ledger has under this name: a task, or the reconcile sweep of one.
+///
+/// # Errors
+/// Exit code 5, naming all that there are.
+pub fn find_timed<'c>(config: &'c Config, name: &str) -> Result<Timed<'c>, Failure> {
+    let known = || config.tasks.values().flat_map(Task::timed);
+    known().find(|timed| timed.name() == name).ok_or_else(|| {
+        let names: Vec<String> = known().map(|timed| timed.name()).collect();
+        Failure::not_found(format!("task `{name}`"), format!("The tasks are `{}`.", names.join("`, `")))
+    })
 }
 
 /// The zone in which instants are shown and read.

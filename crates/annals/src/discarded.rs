@@ -13,11 +13,18 @@ use tracing_subscriber::registry::LookupSpan;
 /// Known once the configuration is read, which is after the first line may have been logged.
 static FILE: OnceLock<PathBuf> = OnceLock::new();
 
-/// Names the file; the first one that is named counts.
+/// Names the file; the first one that is named counts. One that cannot be written is told of now, not when it is needed.
 pub(crate) fn log_to(file: Option<&Path>) {
-    if let Some(file) = file {
-        FILE.get_or_init(|| file.to_owned());
-    }
+    let Some(file) = file else { return };
+    FILE.get_or_init(|| {
+        if let Err(error) = OpenOptions::new().create(true).append(true).open(file) {
+            tracing::warn!(
+                "messages that are given up cannot be logged in {}: {error}; name another file (`log.discardedMessages`)",
+                file.display()
+            );
+        }
+        file.to_owned()
+    });
 }
 
 /// Writes discarded messages, one a line, to the file that the configuration names.

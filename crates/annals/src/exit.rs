@@ -66,6 +66,10 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
     }
 }
 
+/// What helps where the source is a replica that is not to be read.
+pub(crate) const NOT_PRIMARY: &str =
+    "Name the primary in `source.url`, or have the replica read: `source.replica: warn`.";
+
 /// What helps where the configuration or the command asks for what there is not (TRAP-18).
 fn wrong_request(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
     if let Some(annals_history::Error::NoTimeline(_)) = cause.downcast_ref() {
@@ -86,6 +90,9 @@ fn wrong_request(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
 fn classify(error: &anyhow::Error) -> (Exit, Option<String>) {
     if let Some(help) = error.chain().find_map(wrong_request) {
         return (Exit::Usage, Some(help));
+    }
+    if let Some(annals_dispatcher::Error::NotPrimary(_)) = error.downcast_ref() {
+        return (Exit::SourceUnreachable, Some(NOT_PRIMARY.to_owned()));
     }
     let Some(sql) = error.chain().find_map(|cause| cause.downcast_ref::<annals_sql::Error>()) else {
         return (Exit::Unexpected, None);

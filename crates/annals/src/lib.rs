@@ -16,5 +16,6 @@ pub mod presence;
 mod progress;
 mod slots;
 pub mod times;
+pub mod traces;
 
 pub use commands::execute;

@@ -1,6 +1,7 @@
 //! The `annals` program: reads the command line, executes, tells the exit code.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use annals::cli::{Cli, Command};
 use annals::exit::{Exit, Failure};
@@ -13,10 +14,12 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    // A daemon is told by its configuration what to log.
-    if !matches!(cli.command, Command::Daemon(_)) {
-        annals::log::begin(cli.global.log.as_deref().unwrap_or("warn"), false);
+    // A daemon is told by its configuration what to log, and whatever executes runs where to send traces.
+    if !cli.command.executes_runs() {
+        annals::log::begin(cli.global.log.as_deref());
     }
+    // The end of a daemon that is told to stop has less time: docs/daemon.md.
+    let send_max = Duration::from_millis(if matches!(cli.command, Command::Daemon(_)) { 400 } else { 1_000 });
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -24,7 +27,9 @@ fn main() -> ExitCode {
             return ExitCode::from(Exit::Unexpected as u8);
         }
     };
-    match runtime.block_on(annals::execute(cli)) {
+    let outcome = runtime.block_on(annals::execute(cli));
+    annals::traces::end(send_max);
+    match outcome {
         Ok(exit) => ExitCode::from(exit as u8),
         Err(failure) if failure.is_closed_pipe() => ExitCode::SUCCESS,
         Err(failure) => {

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use annals_config::Config;
 use annals_config::banner::run_banners;
 use annals_config::service::InterceptedRows;
-use annals_config::task::Task;
+use annals_config::task::{Task, Timed};
 use annals_dispatcher::{
     Begun, Dispatch, Findings, Finished, Reopened, Report, Scope, begin, compare, dispatch_again, finish,
     give_up, remove_noted, reopen,
 };
-use annals_extract::Stop;
+use annals_extract::{Stop, TRACED};
 use annals_model::schedule::{Kind, Waiting};
 use annals_model::{Clock, ObjectType};
 use annals_runs::driver::Standing;
@@ -20,10 +20,12 @@ use annals_runs::{Run, RunLease, RunState, Trigger, config_version, driver, host
 use annals_source::Source;
 use annals_sql::{Db, ErrorKind};
 use anyhow::Context as _;
+use tracing::Instrument as _;
 
 use crate::clean_up;
 use crate::context::{environment, open_source};
 use crate::presence::Presence;
+use crate::traces;
 
 /// How often it is looked what there is to do, where nothing tells: what a dead process left is begun within a second.
 pub(crate) const POLL: Duration = Duration::from_millis(300);
@@ -131,12 +133,14 @@ impl Pipeline {
     /// Where the run could not even be recorded: then the fire waits still. A run that fails is an outcome.
     pub async fn fire(
         &self,
-        task: &Task,
+        timed: Timed<'_>,
         fire: &Waiting,
         done: Arc<Done>,
     ) -> anyhow::Result<Option<Outcome>> {
+        let report = Report::default();
+        let scope = if timed.sweeps { Scope::Reconcile(None, &report) } else { Scope::Task };
         let trigger = if fire.kind == Kind::Asked { Trigger::Adhoc } else { Trigger::Scheduled };
-        let dispatch = Dispatch { fire: Some(fire), ..self.dispatch(task, trigger, Scope::Task) };
+        let dispatch = Dispatch { fire: Some(fire), ..self.dispatch(timed.task, trigger, scope) };
         match self.begin_and_drive(dispatch, Orphans::First, Part::EndsOnly, done).await {
             Err(error) if matches!(error.downcast_ref(), Some(annals_dispatcher::Error::FireTaken)) => {
                 Ok(None)
@@ -152,10 +156,27 @@ impl Pipeline {
         part: Part,
         done: Arc<Done>,
     ) -> anyhow::Result<Outcome> {
+        let span = traces::of_run(&dispatch.task.name);
+        let outcome = self.in_span_of_run(dispatch, orphans, part, done).instrument(span.clone()).await;
+        if let Ok(outcome) = &outcome {
+            span.record("run", outcome.run_id);
+            traces::note_end(&span, outcome.finished.as_ref());
+        }
+        outcome
+    }
+
+    async fn in_span_of_run(
+        &self,
+        dispatch: Dispatch<'_>,
+        orphans: Orphans,
+        part: Part,
+        done: Arc<Done>,
+    ) -> anyhow::Result<Outcome> {
         let mut given_up = None;
         loop {
             let again = given_up.as_ref().or(dispatch.again);
-            match begin(Dispatch { again, ..dispatch }).await? {
+            let dispatching = tracing::error_span!(target: TRACED, "dispatch");
+            match begin(Dispatch { again, ..dispatch }).instrument(dispatching).await? {
                 Begun::Ended(run_id) => return Ok(Outcome { run_id, finished: None }),
                 Begun::Running { lease, objects, held: _held, .. } => {
                     done.total.store(objects, Ordering::Relaxed);
@@ -235,6 +256,19 @@ impl Pipeline {
         part: Part,
         done: Arc<Done>,
     ) -> anyhow::Result<Option<Finished>> {
+        let span = traces::of_run(&self.run(run_id).await?.task);
+        span.record("run", run_id);
+        let finished = self.take_up_in_span(run_id, part, done).instrument(span.clone()).await;
+        traces::note_end(&span, finished.as_ref().ok().and_then(Option::as_ref));
+        finished
+    }
+
+    async fn take_up_in_span(
+        &self,
+        run_id: i64,
+        part: Part,
+        done: Arc<Done>,
+    ) -> anyhow::Result<Option<Finished>> {
         let run = self.run(run_id).await?;
         let pipeline = self.with_configuration_of(&run).await?;
         let mut tx = self.history.begin().await?;
@@ -278,7 +312,12 @@ impl Pipeline {
                 let run = self.run(run_id).await?;
                 let pipeline = self.with_configuration_of(&run).await?;
                 let task = task_of(&pipeline.config, &run)?;
-                return Ok(Ok(pipeline.drive(task, lease, Part::Whole, done).await?));
+                let span = traces::of_run(&run.task);
+                span.record("run", run_id);
+                let driven = pipeline.drive(task, lease, Part::Whole, done).instrument(span.clone());
+                let finished = driven.await?;
+                traces::note_end(&span, finished.as_ref());
+                return Ok(Ok(finished));
             }
             other => return Ok(Err(other)),
         }

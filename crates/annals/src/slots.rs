@@ -13,6 +13,7 @@ use annals_model::{Clock, ObjectType, error_chain};
 use annals_queue::{Queue, in_process};
 use annals_writer::{Writer, WriterSettings};
 use tokio::task::JoinSet;
+use tracing::Instrument as _;
 
 use crate::discarded;
 use crate::pipeline::{Done, Pipeline, patiently};
@@ -45,7 +46,8 @@ impl Pipeline {
         for slot in 0..self.config.service.worker_slots.max(1) {
             let (pipeline, task) = (self.clone(), task.clone());
             let (writer, done) = (Arc::clone(&writer), Arc::clone(done));
-            working.spawn(async move { pipeline.work_slot(&task, run_id, slot, writer, done).await });
+            let work = async move { pipeline.work_slot(&task, run_id, slot, writer, done).await };
+            working.spawn(work.in_current_span());
         }
         let mut problem = None;
         while let Some(joined) = working.join_next().await {
@@ -79,12 +81,13 @@ impl Pipeline {
         self.presence.watch(queue.depth());
         let history = self.history.clone();
         let leases = self.presence.leases().clone();
-        let writing = tokio::spawn(async move {
+        let write = async move {
             let count = |messages| {
                 done.written.fetch_add(messages, Ordering::Relaxed);
             };
             writer.serve(&history, lane, &leases, count).await;
-        });
+        };
+        let writing = tokio::spawn(write.in_current_span());
         let extractor = self.extractor(task, queue);
         let worker = format!("{}:{}/{slot}", self.host, std::process::id());
         let worked = extractor.work(&self.history, run_id, &worker).await;

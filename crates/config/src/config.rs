@@ -10,6 +10,7 @@ use crate::file::Environment;
 use crate::load;
 use crate::problem::Problems;
 use crate::profile::Profile;
+use crate::read::service::Needs;
 use crate::service::Service;
 use crate::task::Task;
 use crate::transform::TransformConfig;
@@ -45,7 +46,16 @@ impl Config {
     /// # Errors
     /// Everything that is wrong in all files, warnings included, if at least one of them is an error.
     pub fn load(dir: &Path, env: Environment<'_>) -> Result<Self, Problems> {
-        load::load(dir, env)
+        load::load(dir, env, Needs::All)
+    }
+
+    /// Reads a directory for what only asks the history database: the source's URL, the key for secrets and where traces
+    /// are sent are left out, so that nobody needs to know them.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn load_for_history(dir: &Path, env: Environment<'_>) -> Result<Self, Problems> {
+        load::load(dir, env, Needs::History)
     }
 
     /// The configuration that a snapshot was made of, as this host would have read it: the databases' URLs, the key for
@@ -74,7 +84,7 @@ impl Config {
 /// Everything that is wrong in a configuration directory, errors and warnings (`annals check`).
 #[must_use]
 pub fn check(dir: &Path, env: Environment<'_>) -> Problems {
-    match load::load(dir, env) {
+    match load::load(dir, env, Needs::All) {
         Ok(config) => config.warnings,
         Err(problems) => problems,
     }

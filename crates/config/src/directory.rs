@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::file::{Environment, FILE_BYTES_MAX, File, Resolver};
 use crate::node::{Position, shortened};
 use crate::problem::Notes;
-use crate::read::service::{ServiceFile, service};
+use crate::read::service::{Needs, ServiceFile, service};
 use crate::resolve::reason;
 use crate::suggest::nearest;
 use crate::value::Value;
@@ -106,14 +106,14 @@ impl<'d> Directory<'d> {
     }
 
     /// Reads `annals.yaml`; secrets in it do not reach the snapshot.
-    pub(crate) fn service(&mut self, env: Environment<'_>) -> Option<ServiceFile> {
+    pub(crate) fn service(&mut self, env: Environment<'_>, needs: Needs) -> Option<ServiceFile> {
         let help = "run `annals init` to write a configuration, or name its directory";
         let text = self.text(SERVICE_FILE, help)?;
         let resolver = Resolver { env, dir: self.dir };
         let file = File::new(SERVICE_FILE, text, self.notes, Some(resolver));
         let root = crate::yaml::parse(&file)?;
         let value = Value { file: &file, node: &root, label: "the service configuration".to_owned() };
-        let mut found = service(&value, self.dir)?;
+        let mut found = service(&value, self.dir, needs)?;
         let mut text = file.text.clone();
         // From the last to the first, so that the places of the earlier ones stay right.
         found.secrets.sort_by_key(|range| std::cmp::Reverse(range.start));

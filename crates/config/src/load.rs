@@ -14,17 +14,17 @@ use crate::problem::Problems;
 use crate::profile::Profile;
 use crate::read;
 use crate::read::extract::ExtractFile;
-use crate::read::service::ServiceFile;
+use crate::read::service::{Needs, ServiceFile};
 use crate::read::task::TaskFile;
 use crate::suggest::known_words;
 use crate::transform::TransformConfig;
 
 /// Reads a directory; everything wrong in it is found in one go.
-pub(crate) fn load(dir: &Path, env: Environment<'_>) -> Result<Config, Problems> {
+pub(crate) fn load(dir: &Path, env: Environment<'_>, needs: Needs) -> Result<Config, Problems> {
     let notes = Notes::default();
     let directory = Directory::new(dir, &notes);
     directory.note_misnamed_folders();
-    let config = read_all(directory, dir, env);
+    let config = read_all(directory, dir, env, needs);
     outcome(config, notes, dir)
 }
 
@@ -35,7 +35,7 @@ pub(crate) fn of_snapshot(
     env: Environment<'_>,
 ) -> Result<Config, Problems> {
     let notes = Notes::default();
-    let config = read_all(Directory::of_snapshot(&own.dir, snapshot, &notes), &own.dir, env);
+    let config = read_all(Directory::of_snapshot(&own.dir, snapshot, &notes), &own.dir, env, Needs::All);
     let mut config = outcome(config, notes, &own.dir)?;
     let service = &mut config.service;
     service.source.url.clone_from(&own.service.source.url);
@@ -44,6 +44,7 @@ pub(crate) fn of_snapshot(
     service.lease_ms = own.service.lease_ms;
     service.secret_hash_key.clone_from(&own.service.secret_hash_key);
     service.log.clone_from(&own.service.log);
+    service.tracing.clone_from(&own.service.tracing);
     config.snapshot = snapshot.clone();
     Ok(config)
 }
@@ -56,8 +57,8 @@ fn outcome(config: Option<Config>, notes: Notes, dir: &Path) -> Result<Config, P
     }
 }
 
-fn read_all(mut directory: Directory<'_>, dir: &Path, env: Environment<'_>) -> Option<Config> {
-    let service = directory.service(env);
+fn read_all(mut directory: Directory<'_>, dir: &Path, env: Environment<'_>, needs: Needs) -> Option<Config> {
+    let service = directory.service(env, needs);
     let profiles = directory.folder("sources", |root| {
         let (profile, at) = read::profile::profile(root)?;
         Some(Named { name: profile.name.clone(), at, item: profile })
@@ -154,6 +155,16 @@ fn check_tasks(directory: &Directory<'_>, tasks: &Folder<TaskFile>, extracts: &F
     let mut by_file: Vec<(&TaskFile, &str)> = tasks.iter().collect();
     by_file.sort_by_key(|(_, file)| *file);
     let mut taken: BTreeMap<&str, &str> = BTreeMap::new();
+    for (task, file) in &by_file {
+        let sweeps = by_file
+            .iter()
+            .find(|(other, _)| other.task.reconcile.is_some() && other.task.sweep_name() == task.task.name);
+        if let Some((_, other)) = sweeps {
+            let name = shortened(&task.task.name);
+            let message = format!("the name `{name}` belongs to the reconcile sweep of {other}");
+            directory.error(file, task.name_at, message, "give the task another name");
+        }
+    }
     for (task, file) in by_file {
         let extract = task.task.extract_configuration.as_str();
         if !extracts.knows(extract) {

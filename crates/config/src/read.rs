@@ -9,6 +9,7 @@ pub(crate) mod property;
 pub(crate) mod schedule;
 pub(crate) mod service;
 pub(crate) mod task;
+pub(crate) mod tracing;
 pub(crate) mod transform;
 pub(crate) mod transformer;
 pub(crate) mod url;

@@ -34,6 +34,8 @@ pub struct Service {
     pub http: HttpSettings,
     /// How many days after its end the partitions of a run are kept; none: for ever.
     pub run_details_days: Option<u32>,
+    /// Where spans of runs are sent; `None`, the default: nowhere.
+    pub tracing: Option<OtlpSettings>,
 }
 
 impl Service {
@@ -55,6 +57,17 @@ pub struct SourceDb {
     pub overlap_ms: i64,
     /// What becomes of the rows in which the system notes what it deletes.
     pub intercepted_deletes: InterceptedRows,
+    /// Whether it may be a replica.
+    pub replica: Replica,
+}
+
+/// `source.replica`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replica {
+    /// It is read, with a warning.
+    Warn,
+    /// Runs end with the result `NotPrimaryNode` (BRV-14).
+    Refuse,
 }
 
 /// `source.interceptedDeletes`.
@@ -135,6 +148,19 @@ pub struct HttpSettings {
     pub listen: Option<SocketAddr>,
 }
 
+/// `tracing.otlp`: a collector that takes spans by OTLP, as protobuf over HTTP.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OtlpSettings {
+    /// `endpoint`: `http://` or `https://`, host, port, and a path if it has one; `/v1/traces` comes after it.
+    pub endpoint: String,
+    /// `headers` that go along, such as a token.
+    pub headers: Vec<(String, String)>,
+    /// `serviceName`, default `annals`.
+    pub service_name: String,
+    /// `sampleRatio`, default 1: the share of traces that are sent, 0 to 1.
+    pub sample_ratio: f64,
+}
+
 /// Log settings.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogSettings {
@@ -142,6 +168,7 @@ pub struct LogSettings {
     pub filter: String,
     /// JSON lines instead of text.
     pub json: bool,
-    /// File of the discarded-messages log; default beside the configuration.
+    /// File of the discarded-messages log; default in the folder that a supervisor gives for logs or state, else beside
+    /// the configuration.
     pub discarded_messages: Option<PathBuf>,
 }

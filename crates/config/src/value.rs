@@ -162,6 +162,22 @@ impl<'n> Value<'n> {
         found
     }
 
+    /// A share of something, 0 to 1.
+    pub(crate) fn ratio(&self) -> Option<f64> {
+        let wanted = "a number from 0 to 1";
+        let (_, meaning) = self.scalar(wanted, "write a number")?;
+        let found = match meaning {
+            Meaning::Int(0) => Some(0.0),
+            Meaning::Int(1) => Some(1.0),
+            Meaning::Float(number) => Some(number).filter(|number| (0.0..=1.0).contains(number)),
+            _ => None,
+        };
+        if found.is_none() {
+            self.wrong(wanted, "write a number such as `0.1`, for one of ten");
+        }
+        found
+    }
+
     /// One of a few words.
     pub(crate) fn word<T: Copy>(&self, words: &[(&'static str, T)]) -> Option<T> {
         let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();

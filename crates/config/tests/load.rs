@@ -480,3 +480,17 @@ proptest! {
         prop_assert!(within, "a place outside of the file");
     }
 }
+
+/// A supervisor's folder for logs is written, the configuration's often is not.
+#[test]
+fn discarded_messages_are_logged_where_a_supervisor_says() {
+    let dir = directory(&[]);
+    let under = |logs: Option<&'static str>| {
+        let env =
+            move |name: &str| if name == "LOGS_DIRECTORY" { logs.map(str::to_owned) } else { env(name) };
+        Config::load(dir.path(), &env).expect("right").service.log.discarded_messages
+    };
+    let file = "discarded-messages.log";
+    assert_eq!(under(Some("/var/log/annals:/var/log/more")), Some(Path::new("/var/log/annals").join(file)));
+    assert_eq!(under(None), Some(dir.path().join(file)));
+}

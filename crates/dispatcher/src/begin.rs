@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use annals_config::banner::{self, Banner};
-use annals_config::task::Task;
+use annals_config::service::{Replica, SourceDb};
+use annals_config::task::{Task, Timed};
 use annals_config::{Config, extract::ExtractConfig};
 use annals_model::schedule::Waiting;
 use annals_model::{Counters, ObjectType, TaskStatus, error_chain};
@@ -11,7 +12,7 @@ use annals_runs::{
     Driver, Held, Leases, NewRun, Run, RunLease, RunMessage, RunScope, RunState, Trigger, config_version,
     driver, partitions, run, schedule, tasks, timestamp,
 };
-use annals_source::Source;
+use annals_source::{Horizon, HorizonKind, Source};
 use annals_sql::{Db, Tx};
 
 use crate::Error;
@@ -124,8 +125,7 @@ impl Begun {
 /// From the source or the history database; a run that was recorded then has ended in error, with the reason among its
 /// messages.
 pub async fn begin(dispatch: Dispatch<'_>) -> Result<Begun, Error> {
-    let overlap_ms = dispatch.config.service.source.overlap_ms;
-    let horizon = match dispatch.source.horizon(overlap_ms).await {
+    let horizon = match horizon(dispatch).await {
         Ok(horizon) => horizon,
         Err(error) => {
             let Dispatch { history, config, task, trigger, host, fire, .. } = dispatch;
@@ -133,20 +133,30 @@ pub async fn begin(dispatch: Dispatch<'_>) -> Result<Begun, Error> {
             if fire.is_none() {
                 record_unread(history, config, task, trigger, host, &error).await?;
             }
-            return Err(error.into());
+            return Err(error);
         }
     };
-    if let Some(blind) = &horizon.blind {
-        tracing::warn!(
-            "the source's open transactions are unknown, so that only source.overlapSeconds = {} guards late commits: {blind}",
-            overlap_ms / 1_000
-        );
-    }
-    match record(dispatch, horizon.at_ms).await? {
+    match record(dispatch, &horizon).await? {
         Recorded::Locked(run_id) => Ok(Begun::Ended(run_id)),
         Recorded::Orphaned(run_id) => Ok(Begun::Orphaned(run_id)),
         Recorded::Begun { lease, since_ms } => dispatch_recorded(dispatch, lease, since_ms).await,
     }
+}
+
+/// How far a run that begins now will have read; what stands in the way of telling is logged.
+async fn horizon(dispatch: Dispatch<'_>) -> Result<Horizon, Error> {
+    let SourceDb { overlap_ms, replica, .. } = dispatch.config.service.source;
+    let horizon = dispatch.source.horizon(overlap_ms).await?;
+    let Some(blind) = &horizon.blind else { return Ok(horizon) };
+    match horizon.kind {
+        HorizonKind::OfReplica if replica == Replica::Refuse => return Err(Error::NotPrimary(blind.clone())),
+        HorizonKind::Stays => tracing::warn!("{blind}"),
+        HorizonKind::OfReplica | HorizonKind::Plain => tracing::warn!(
+            "the source's open transactions are unknown, so that only source.overlapSeconds = {} guards late commits: {blind}",
+            overlap_ms / 1_000
+        ),
+    }
+    Ok(horizon)
 }
 
 /// Dispatches a run whose driver died before it had partitions, with the horizon that it has.
@@ -189,7 +199,7 @@ enum Recorded {
 }
 
 /// Records the run and takes the task's lock; without the lock the run ends at once.
-async fn record(dispatch: Dispatch<'_>, horizon_ms: i64) -> Result<Recorded, Error> {
+async fn record(dispatch: Dispatch<'_>, horizon: &Horizon) -> Result<Recorded, Error> {
     let task = dispatch.task;
     let mut tx = dispatch.history.begin().await?;
     tasks::ensure(&mut tx, &task.name, &task.extract_configuration).await?;
@@ -201,6 +211,12 @@ async fn record(dispatch: Dispatch<'_>, horizon_ms: i64) -> Result<Recorded, Err
         return Ok(Recorded::Orphaned(holder.run_id));
     }
     let mut since_ms = timestamp::get(&mut tx, &task.name).await?;
+    // What began after the last horizon is dated after it. Before the first one there is nothing to go by: all is read
+    // once more.
+    let horizon_ms = match horizon.kind {
+        HorizonKind::Stays => horizon.at_ms.min(since_ms.unwrap_or_default()),
+        HorizonKind::Plain | HorizonKind::OfReplica => horizon.at_ms,
+    };
     if let Some(again) = dispatch.again {
         since_ms = since_ms.min(again.since_ms);
     }
@@ -217,9 +233,14 @@ async fn record(dispatch: Dispatch<'_>, horizon_ms: i64) -> Result<Recorded, Err
     };
     let lease = run::begin(&mut tx, &new).await?;
     let run_id = lease.run_id;
+    if let (HorizonKind::Stays | HorizonKind::OfReplica, Some(blind)) = (horizon.kind, &horizon.blind) {
+        let message = RunMessage { status: TaskStatus::Warning, text: blind.clone() };
+        run::add_messages(&mut tx, run_id, &[message]).await?;
+    }
     let locked = tasks::lock(&mut tx, &task.name, run_id).await?;
+    let timed = Timed { task, sweeps: matches!(dispatch.scope, Scope::Reconcile(..)) };
     if let Some(fire) = dispatch.fire
-        && !(locked && schedule::started(&mut tx, &task.name, fire, run_id, dispatch.host).await?)
+        && !(locked && schedule::started(&mut tx, &timed.name(), fire, run_id, dispatch.host).await?)
     {
         tx.rollback().await?;
         return Err(Error::FireTaken);
@@ -287,6 +308,10 @@ async fn dispatch_objects(
             annals_history::make_head_key(&mut tx).await?;
         }
         tracing::info!(run = run_id, "first load: {indexes} indexes are left away until its end");
+    }
+    if let Scope::Reconcile(_, report) = dispatch.scope {
+        let text = report.findings().to_string();
+        run::add_messages(&mut tx, run_id, &[RunMessage { status: TaskStatus::Success, text }]).await?;
     }
     let totals = by_type(&mut tx, run_id).await?;
     tx.commit().await?;

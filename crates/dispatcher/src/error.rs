@@ -12,6 +12,9 @@ pub enum Error {
     /// The identity system could not be read.
     #[error("reading the source")]
     Source(#[from] annals_source::Error),
+    /// The source is a replica, and `source.replica` refuses one (BRV-14); why that matters.
+    #[error("{0}")]
+    NotPrimary(String),
     /// The fire that a run was to be begun for was started elsewhere, or the task is being executed.
     #[error("the fire was started elsewhere, or the task is being executed")]
     FireTaken,

@@ -4,6 +4,7 @@
 //! transaction longer than the overlap, a restored source) is found here, and what is gone without a trace.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use annals_config::extract::ExtractConfig;
@@ -73,6 +74,14 @@ pub struct Findings {
     pub totals: BTreeMap<ObjectType, Totals>,
     /// The first of them by name.
     pub objects: Vec<Differing>,
+}
+
+impl fmt::Display for Findings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let compared: u64 = self.totals.values().map(|of| of.compared).sum();
+        let (slipped, gone) = self.count();
+        write!(f, "Compared {compared} objects: {slipped} had slipped by, {gone} are gone without a note.")
+    }
 }
 
 impl Findings {

@@ -9,7 +9,8 @@ use annals_sql::{Db, ErrorKind};
 use crate::Error;
 
 /// Records a run that ended before it began, so that nobody has to wonder why there was none. Its result is
-/// `NoInitialToken` where the source refused the user, else `Failure` (BRV-14); its number.
+/// `NoInitialToken` where the source refused the user, `NotPrimaryNode` where it is a replica that is not to be read, else
+/// `Failure` (BRV-14); its number.
 ///
 /// # Errors
 /// From the history database.
@@ -39,7 +40,11 @@ pub async fn record_unread(
     let run_id = run::begin(&mut tx, &new).await?.run_id;
     let message = RunMessage { status: TaskStatus::Error, text: error_chain(why) };
     run::add_messages(&mut tx, run_id, &[message]).await?;
-    let result = if is_refused(why) { "NoInitialToken" } else { "Failure" };
+    let result = match why.downcast_ref() {
+        Some(Error::NotPrimary(_)) => "NotPrimaryNode",
+        _ if is_refused(why) => "NoInitialToken",
+        _ => "Failure",
+    };
     let (nothing, counters) = (serde_json::Value::Null, Counters::default());
     run::end(&mut tx, run_id, TaskStatus::Error, result, &counters, &nothing).await?;
     tx.commit().await?;

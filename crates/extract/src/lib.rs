@@ -8,4 +8,4 @@ mod worker;
 
 pub use error::{Error, ImageError};
 pub use plan::{ImagePlan, MadeImage};
-pub use worker::{ExtractSettings, Extractor, Stop};
+pub use worker::{ExtractSettings, Extractor, Stop, TRACED};

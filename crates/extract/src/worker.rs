@@ -86,6 +86,9 @@ pub struct Extractor {
     pub leases: Leases,
 }
 
+/// Target of spans that only traces want: a log line need not repeat them.
+pub const TRACED: &str = "annals_span";
+
 /// Under which nobody has worked on a partition before.
 const FIRST_EPOCH: i64 = 1;
 
@@ -132,8 +135,16 @@ impl Extractor {
                 claimed.state.chunks_done
             );
             // At any level: what is logged of a partition, here and below, says of which.
-            let span = tracing::error_span!("partition", run = run_id, partition = lease.partition);
-            let outcome = self.work_on(history, claimed, &held).instrument(span).await;
+            let span = tracing::error_span!(
+                "partition",
+                run = run_id,
+                partition = i64::from(lease.partition),
+                otel.status_description = tracing::field::Empty
+            );
+            let outcome = self.work_on(history, claimed, &held).instrument(span.clone()).await;
+            if let Err(error) = &outcome {
+                span.record("otel.status_description", error_chain(error));
+            }
             let released = match &outcome {
                 Ok(Ended::Done) => Ok(()),
                 Ok(Ended::Asked) => release(history, &lease, Released::Pending).await,
@@ -306,12 +317,21 @@ impl Extractor {
             let known = progress.mean_bytes.get(&chunk.object_type).copied();
             let (ids, later) = rest.split_at(batch_objects(&self.settings, known).min(rest.len()));
             rest = later;
-            let batch = self
-                .source
-                .load(chunk.object_type, ids, &selection)
-                .await
-                .map_err(|source| source_error(outbox.lease, source))?;
-            self.publish_batch(chunk, plan, batch, outbox, progress).await?;
+            let span = tracing::error_span!(
+                target: TRACED,
+                "batch",
+                object_type = chunk.object_type.as_str(),
+                objects = i64::try_from(ids.len()).unwrap_or(i64::MAX)
+            );
+            let loaded_and_published = async {
+                let batch = self
+                    .source
+                    .load(chunk.object_type, ids, &selection)
+                    .await
+                    .map_err(|source| source_error(outbox.lease, source))?;
+                self.publish_batch(chunk, plan, batch, outbox, progress).await
+            };
+            loaded_and_published.instrument(span).await?;
         }
         Ok(true)
     }

@@ -31,7 +31,7 @@ annals_certification_capture,13,deleted,smallint,,YES,,N,
 ";
 
 /// Our own tables whose growth is reported with the history tables.
-pub(crate) const OUR_TABLES: [&str; 30] = [
+pub(crate) const OUR_TABLES: [&str; 31] = [
     "annals_head",
     "annals_object_kind",
     "annals_deferred_index",
@@ -52,6 +52,7 @@ pub(crate) const OUR_TABLES: [&str; 30] = [
     "annals_suspect",
     "annals_clean_up",
     "annals_run_write",
+    "annals_run_total",
     "annals_run_attribute",
     "annals_dead_letter",
     "annals_dead_letter_act",
@@ -177,6 +178,7 @@ macro_rules! migrations {
             9 "suspects" "0009_suspects",
             10 "first load" "0010_first_load",
             11 "retried" "0011_retried",
+            13 "run totals" "0013_run_totals",
             14 "clean up" "0014_clean_up",
         )
     };

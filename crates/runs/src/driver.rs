@@ -5,7 +5,7 @@ use annals_model::Counters;
 use annals_sql::{Stmt, Tx};
 
 use crate::run::{Run, RunState};
-use crate::{Error, Result};
+use crate::{Error, Result, totals};
 
 const ADOPT: Stmt = Stmt::new(
     "runs.driver_adopt",
@@ -140,7 +140,7 @@ pub async fn lock_to_finish(tx: &mut Tx, lease: &RunLease) -> Result<bool> {
 }
 
 /// Takes up a run that has ended, with what it had counted before its partitions were worked on; `None` when it is
-/// under way.
+/// under way. The caller holds its row.
 ///
 /// # Errors
 /// From the database.
@@ -154,6 +154,7 @@ pub async fn reopen(tx: &mut Tx, run: &Run, driver: Driver) -> Result<Option<Run
     };
     let counters = serde_json::to_string(&counters).map_err(|e| Error::json("annals_run", "counters", e))?;
     let params = vec![counters.into(), driver.host.into(), driver.lease_ms.into(), run.id.into()];
+    totals::take_off(tx, run.id).await?;
     match tx.execute(&REOPEN, params).await? {
         0 => Ok(None),
         _ => Ok(Some(lease(tx, run.id, driver).await?)),

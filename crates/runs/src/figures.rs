@@ -1,5 +1,7 @@
 //! What a monitor asks of the control tables: a few statements, each over all tasks.
 
+use std::collections::BTreeMap;
+
 use annals_sql::{Row, Stmt, Tx};
 
 use crate::Result;
@@ -7,23 +9,31 @@ use crate::hosts::{self, Host};
 
 const RUNS: Stmt = Stmt::new(
     "runs.figures_runs",
-    "select task, coalesce(status, ''), coalesce(result, ''), count(*), max(ended), max(id) from annals_run
-     where state = 'ended' group by task, status, result",
+    "select task, status, result, runs, full_captures, patch_captures, deleted, duplicates, unchanged, failed
+     from annals_run_total order by task, status, result",
+);
+/// Through the index of a task's runs, from its end: of the newest few may not have ended.
+const LAST: Stmt = Stmt::new(
+    "runs.figures_last",
+    "select r.task, coalesce(r.status, ''), coalesce(r.result, ''), r.ended from annals_run r
+     where r.id in (select (select max(l.id) from annals_run l where l.task = t.task and l.state = 'ended')
+                    from (select distinct task from annals_run_total) t)
+     order by r.task",
 );
 const OPEN: Stmt = Stmt::new(
     "runs.figures_open",
     "select task, count(*) from annals_run where state <> 'ended' group by task order by task",
 );
-const WRITES: Stmt = Stmt::new(
-    "runs.figures_writes",
+const OPEN_WRITES: Stmt = Stmt::new(
+    "runs.figures_open_writes",
     "select r.task, cast(sum(w.full_captures) as bigint), cast(sum(w.patch_captures) as bigint),
        cast(sum(w.deleted) as bigint), cast(sum(w.duplicates) as bigint), cast(sum(w.unchanged) as bigint)
-     from annals_run_write w join annals_run r on r.id = w.run_id group by r.task order by r.task",
+     from annals_run r join annals_run_write w on w.run_id = r.id where r.state <> 'ended' group by r.task",
 );
-const FAILURES: Stmt = Stmt::new(
-    "runs.figures_failures",
-    "select r.task, count(*) from annals_run_failure f join annals_run r on r.id = f.run_id
-     group by r.task order by r.task",
+const OPEN_FAILURES: Stmt = Stmt::new(
+    "runs.figures_open_failures",
+    "select r.task, count(*) from annals_run r join annals_run_failure f on f.run_id = r.id
+     where r.state <> 'ended' group by r.task",
 );
 const LAG: Stmt = Stmt::new(
     "runs.figures_lag",
@@ -44,14 +54,17 @@ const WAITING: Stmt = Stmt::new(
        where f.task = s.task and f.outcome = 'waiting' and f.due_at <= {now_ms}), 0)
      from annals_schedule s order by s.task",
 );
+/// More of them make no difference to whoever is to look at them.
 const LETTERS: Stmt = Stmt::new(
     "runs.figures_letters",
-    "select (select count(*) from annals_parked_message), (select count(*) from annals_dead_letter)",
+    "select (select count(*) from (select 1 from annals_parked_message limit 100000) parked),
+       (select count(*) from (select 1 from annals_dead_letter limit 100000) dead)",
 );
-pub(crate) const STATEMENTS: &[Stmt] = &[RUNS, OPEN, WRITES, FAILURES, LAG, LATENESS, WAITING, LETTERS];
+pub(crate) const STATEMENTS: &[Stmt] =
+    &[RUNS, LAST, OPEN, OPEN_WRITES, OPEN_FAILURES, LAG, LATENESS, WAITING, LETTERS];
 
-/// The outcomes in the order of the columns of [`WRITES`].
-const WRITTEN: [&str; 5] = ["full", "patch", "deleted", "duplicate", "unchanged"];
+/// The outcomes in the order of the columns of [`RUNS`] and [`OPEN_WRITES`].
+const OUTCOMES: [&str; 6] = ["full", "patch", "deleted", "duplicate", "unchanged", FAILED];
 const FAILED: &str = "failed";
 
 /// The ended runs of a task that ended alike.
@@ -65,10 +78,19 @@ pub struct EndedRuns {
     pub result: String,
     /// How many.
     pub runs: u64,
-    /// When one of them ended last, epoch milliseconds.
-    pub last_ended_ms: Option<i64>,
-    /// The newest of them.
-    pub last_run: i64,
+}
+
+/// The newest run of a task that has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastRun {
+    /// Task.
+    pub task: String,
+    /// Status, as stored.
+    pub status: String,
+    /// Result beside the status, as stored.
+    pub result: String,
+    /// When it ended, epoch milliseconds.
+    pub ended_ms: Option<i64>,
 }
 
 /// Objects of a task's runs that came to the same.
@@ -96,6 +118,8 @@ pub struct OfTask {
 pub struct Figures {
     /// Runs that have ended.
     pub ended: Vec<EndedRuns>,
+    /// The newest of them, of each task.
+    pub last: Vec<LastRun>,
     /// Runs under way, of tasks that have any.
     pub open: Vec<OfTask>,
     /// What became of objects.
@@ -106,22 +130,12 @@ pub struct Figures {
     pub lateness_ms: Vec<OfTask>,
     /// For how long the oldest fire that is due waits to be started, milliseconds; 0 where none does.
     pub waiting_ms: Vec<OfTask>,
-    /// Messages that wait to be delivered again.
+    /// Messages that wait to be delivered again, up to 100,000.
     pub parked: u64,
-    /// Messages that were given up.
+    /// Messages that were given up, up to 100,000.
     pub dead: u64,
     /// The processes that are known.
     pub hosts: Vec<Host>,
-}
-
-impl Figures {
-    /// The newest ended run of each task, as the entry that it is counted in.
-    pub fn last_runs(&self) -> impl Iterator<Item = &EndedRuns> {
-        let is_newest = |one: &EndedRuns| {
-            self.ended.iter().all(|other| other.task != one.task || other.last_run <= one.last_run)
-        };
-        self.ended.iter().filter(move |one| is_newest(one))
-    }
 }
 
 /// Reads all figures.
@@ -130,10 +144,12 @@ impl Figures {
 /// From the database.
 pub async fn read(tx: &mut Tx) -> Result<Figures> {
     let letters = tx.fetch_one(&LETTERS, Vec::new()).await?;
+    let (ended, objects) = ended(tx).await?;
     Ok(Figures {
-        ended: ended(tx).await?,
+        ended,
+        last: last(tx).await?,
         open: of_tasks(tx, &OPEN).await?,
-        objects: objects(tx).await?,
+        objects,
         lag_ms: of_tasks(tx, &LAG).await?,
         lateness_ms: of_tasks(tx, &LATENESS).await?,
         waiting_ms: of_tasks(tx, &WAITING).await?,
@@ -143,35 +159,52 @@ pub async fn read(tx: &mut Tx) -> Result<Figures> {
     })
 }
 
-async fn ended(tx: &mut Tx) -> Result<Vec<EndedRuns>> {
-    let rows = tx.fetch_all(&RUNS, Vec::new()).await?;
-    rows.iter()
-        .map(|row| {
-            Ok(EndedRuns {
+/// The runs that have ended, and the objects of all: what has ended is added up, the rest are few.
+async fn ended(tx: &mut Tx) -> Result<(Vec<EndedRuns>, Vec<ObjectsBy>)> {
+    let mut ended = Vec::new();
+    let mut objects: BTreeMap<(String, &'static str), u64> = BTreeMap::new();
+    let mut add = |row: &Row, first: usize, outcomes: &[&'static str]| {
+        for (index, outcome) in outcomes.iter().enumerate() {
+            let task = row.required_text(0)?.to_owned();
+            *objects.entry((task, *outcome)).or_default() += count(row, first + index)?;
+        }
+        Result::Ok(())
+    };
+    for row in &tx.fetch_all(&RUNS, Vec::new()).await? {
+        add(row, 4, &OUTCOMES)?;
+        let runs = count(row, 3)?;
+        // All of them were taken up again.
+        if runs > 0 {
+            ended.push(EndedRuns {
                 task: row.required_text(0)?.to_owned(),
                 status: row.required_text(1)?.to_owned(),
                 result: row.required_text(2)?.to_owned(),
-                runs: count(row, 3)?,
-                last_ended_ms: row.int(4)?,
-                last_run: row.required_int(5)?,
+                runs,
+            });
+        }
+    }
+    for row in &tx.fetch_all(&OPEN_WRITES, Vec::new()).await? {
+        add(row, 1, &OUTCOMES[..5])?;
+    }
+    for row in &tx.fetch_all(&OPEN_FAILURES, Vec::new()).await? {
+        add(row, 1, &[FAILED])?;
+    }
+    let objects = objects.into_iter();
+    Ok((ended, objects.map(|((task, outcome), objects)| ObjectsBy { task, outcome, objects }).collect()))
+}
+
+async fn last(tx: &mut Tx) -> Result<Vec<LastRun>> {
+    let rows = tx.fetch_all(&LAST, Vec::new()).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(LastRun {
+                task: row.required_text(0)?.to_owned(),
+                status: row.required_text(1)?.to_owned(),
+                result: row.required_text(2)?.to_owned(),
+                ended_ms: row.int(3)?,
             })
         })
         .collect()
-}
-
-async fn objects(tx: &mut Tx) -> Result<Vec<ObjectsBy>> {
-    let mut objects = Vec::new();
-    for row in &tx.fetch_all(&WRITES, Vec::new()).await? {
-        for (index, outcome) in WRITTEN.into_iter().enumerate() {
-            let task = row.required_text(0)?.to_owned();
-            objects.push(ObjectsBy { task, outcome, objects: count(row, index + 1)? });
-        }
-    }
-    for row in &tx.fetch_all(&FAILURES, Vec::new()).await? {
-        let task = row.required_text(0)?.to_owned();
-        objects.push(ObjectsBy { task, outcome: FAILED, objects: count(row, 1)? });
-    }
-    Ok(objects)
 }
 
 async fn of_tasks(tx: &mut Tx, stmt: &Stmt) -> Result<Vec<OfTask>> {

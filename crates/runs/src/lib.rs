@@ -23,6 +23,7 @@ pub mod suspects;
 pub mod tasks;
 mod text;
 pub mod timestamp;
+mod totals;
 pub mod writes;
 
 pub use driver::{Driver, RunLease};
@@ -58,6 +59,7 @@ pub fn statements() -> Vec<annals_sql::Stmt> {
         suspects::STATEMENTS,
         tasks::STATEMENTS,
         timestamp::STATEMENTS,
+        totals::STATEMENTS,
         writes::STATEMENTS,
     ]
     .concat()

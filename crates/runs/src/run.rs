@@ -4,7 +4,7 @@ use annals_model::{Counters, ObjectType, TaskStatus};
 use annals_sql::{Batch, Column, ColumnData, OnConflict, Row, Stmt, Tx, Value};
 use serde::{Deserialize, Serialize};
 
-use crate::{Driver, Error, Result, RunLease};
+use crate::{Driver, Error, Result, RunLease, totals};
 
 const INSERT: Stmt = Stmt::new(
     "runs.run_insert",
@@ -271,7 +271,11 @@ pub async fn end(
         by_type.to_string().into(),
         run_id.into(),
     ];
-    Ok(tx.execute(&END, params).await? == 1)
+    let ended = tx.execute(&END, params).await? == 1;
+    if ended {
+        totals::add(tx, run_id).await?;
+    }
+    Ok(ended)
 }
 
 /// Holds a run's row until the transaction ends: what several processes may do to a run they do one by one.

@@ -67,6 +67,22 @@ pub struct State {
     pub pause: Option<Pause>,
 }
 
+/// What fires are planned of: an entry of the ledger, and the task whose runs are in its way.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry<'e> {
+    /// Under which the ledger has it.
+    pub name: &'e str,
+    /// The task that is executed.
+    pub task: &'e str,
+}
+
+impl<'e> From<&'e str> for Entry<'e> {
+    /// A task that the ledger has under its own name.
+    fn from(task: &'e str) -> Self {
+        Self { name: task, task }
+    }
+}
+
 /// What a look at a task's schedule led to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tick {
@@ -111,13 +127,14 @@ pub async fn has_work(tx: &mut Tx, task: &str, schedule: Option<&Schedule>, now_
 ///
 /// # Errors
 /// From the database.
-pub async fn tick(
+pub async fn tick<'e>(
     tx: &mut Tx,
-    task: &str,
+    entry: impl Into<Entry<'e>>,
     schedule: Option<&Schedule>,
     host: &str,
     now_ms: i64,
 ) -> Result<Tick> {
+    let Entry { name: task, task: executed } = entry.into();
     tx.execute(&ENSURE, vec![task.into(), now_ms.into()]).await?;
     let Some(state) = read(tx, &LOCK, task).await? else { return Ok(Tick::default()) };
     let mut waiting = fires::waiting(tx, task).await?;
@@ -138,7 +155,7 @@ pub async fn tick(
         }
     }
     tx.execute(&MOVE, vec![until_ms.into(), task.into(), until_ms.into()]).await?;
-    let holder = tasks::holder(tx, task).await?;
+    let holder = tasks::holder(tx, executed).await?;
     let running = holder.filter(|holder| holder.driven).map(|holder| holder.run_id);
     let overlap = schedule.map_or(Overlap::Skip, |schedule| schedule.overlap);
     let due = due(&waiting, running, state.pause.as_ref(), overlap, now_ms);
@@ -165,14 +182,21 @@ pub async fn pause(tx: &mut Tx, task: &str, note: &str) -> Result<bool> {
 ///
 /// # Errors
 /// From the database.
-pub async fn resume(tx: &mut Tx, task: &str, schedule: Option<&Schedule>, host: &str) -> Result<bool> {
+pub async fn resume<'e>(
+    tx: &mut Tx,
+    entry: impl Into<Entry<'e>>,
+    schedule: Option<&Schedule>,
+    host: &str,
+) -> Result<bool> {
+    let entry = entry.into();
+    let task = entry.name;
     // Held, so that no host plans meanwhile.
     tx.execute(&HOLD, vec![task.into()]).await?;
     if state(tx, task).await?.is_none_or(|state| state.pause.is_none()) {
         return Ok(false);
     }
     let now_ms = now_ms(tx).await?;
-    while tick(tx, task, schedule, host, now_ms).await?.more {}
+    while tick(tx, entry, schedule, host, now_ms).await?.more {}
     tx.execute(&RESUME, vec![task.into()]).await?;
     Ok(true)
 }

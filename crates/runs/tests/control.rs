@@ -39,6 +39,7 @@ impl Control {
                     include_str!("../../../migrations/sqlite/0008_any_order.sql"),
                     include_str!("../../../migrations/sqlite/0009_suspects.sql"),
                     include_str!("../../../migrations/sqlite/0011_retried.sql"),
+                    include_str!("../../../migrations/sqlite/0013_run_totals.sql"),
                     include_str!("../../../migrations/sqlite/0014_clean_up.sql"),
                 ],
                 _ => [
@@ -49,6 +50,7 @@ impl Control {
                     include_str!("../../../migrations/postgres/0008_any_order.sql"),
                     include_str!("../../../migrations/postgres/0009_suspects.sql"),
                     include_str!("../../../migrations/postgres/0011_retried.sql"),
+                    include_str!("../../../migrations/postgres/0013_run_totals.sql"),
                     include_str!("../../../migrations/postgres/0014_clean_up.sql"),
                 ],
             };

@@ -28,4 +28,4 @@ pub use deletion::Deleted;
 pub use error::{Error, Mismatch, Result};
 pub use load::{Loaded, LoadedBatch, Selection};
 pub use qualify::Page;
-pub use source::{Horizon, Source, SourceSettings};
+pub use source::{Horizon, HorizonKind, Source, SourceSettings};

@@ -74,8 +74,9 @@ impl Table {
             column: Some(column.to_owned()),
             problem: NO_COLUMN.to_owned(),
         })?;
+        let sql = format!("{}.{}", self.alias, engine.quote(&found.name));
         Ok(ColumnRef {
-            sql: format!("{}.{}", self.alias, engine.quote(&found.name)),
+            sql: if found.is_zoned { engine.zoned_in_utc(&sql) } else { sql },
             kind: found.kind,
             width_max: found.width_max,
             join: self.join,

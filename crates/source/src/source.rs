@@ -48,6 +48,40 @@ pub struct Horizon {
     pub at_ms: i64,
     /// Why the source does not tell when its open transactions began, and what to do about it.
     pub blind: Option<String>,
+    /// Where what is read has not been read before, or is to be read again.
+    pub kind: HorizonKind,
+}
+
+/// How far a horizon is to be trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HorizonKind {
+    /// It holds, or the overlap alone guards it, as it always did on this source.
+    Plain,
+    /// The source is a replica.
+    OfReplica,
+    /// Transactions are prepared that began nobody knows when, after the last horizon that was plain: that one holds still.
+    Stays,
+}
+
+impl Horizon {
+    fn plain(at_ms: i64, blind: Option<String>) -> Self {
+        Self { at_ms, blind, kind: HorizonKind::Plain }
+    }
+}
+
+fn of_replica(has_ms: Option<i64>) -> String {
+    let lag = if has_ms.is_some() { "" } else { " and the replica lags" };
+    format!(
+        "the source is a replica, which does not know the transactions of its primary: read the primary, \
+         or set source.overlapSeconds to the longest time that a transaction takes{lag}"
+    )
+}
+
+fn of_prepared(number: i64) -> String {
+    format!(
+        "the source has {number} prepared transactions, which nobody can tell when they began: the named timestamp \
+         stays where it is, and what came since is read again, until they are committed or rolled back"
+    )
 }
 
 impl Source {
@@ -137,13 +171,21 @@ impl Source {
     pub async fn horizon(&self, overlap_ms: i64) -> Result<Horizon> {
         let now_ms = self.now_ms().await?;
         if self.given_now_ms.is_some() {
-            return Ok(Horizon { at_ms: now_ms.saturating_sub(overlap_ms), blind: None });
+            return Ok(Horizon::plain(now_ms.saturating_sub(overlap_ms), None));
         }
-        let (seen_ms, blind) = match self.db.open_transactions().await? {
-            OpenTransactions::BeganFrom(oldest_ms) => (oldest_ms.min(now_ms), None),
-            OpenTransactions::Unknown(remedy) => (now_ms, remedy),
-        };
-        Ok(Horizon { at_ms: seen_ms.saturating_sub(overlap_ms), blind })
+        let before = |seen_ms: i64| seen_ms.min(now_ms).saturating_sub(overlap_ms);
+        Ok(match self.db.open_transactions().await? {
+            OpenTransactions::BeganFrom(oldest_ms) => Horizon::plain(before(oldest_ms), None),
+            OpenTransactions::Unknown(remedy) => Horizon::plain(before(now_ms), remedy),
+            OpenTransactions::Replica(has_ms) => Horizon {
+                at_ms: before(has_ms.unwrap_or(now_ms)),
+                blind: Some(of_replica(has_ms)),
+                kind: HorizonKind::OfReplica,
+            },
+            OpenTransactions::Prepared(number) => {
+                Horizon { at_ms: before(now_ms), blind: Some(of_prepared(number)), kind: HorizonKind::Stays }
+            }
+        })
     }
 
     /// How long ago its oldest open transaction began, milliseconds; `None` where the source does not tell.
@@ -154,7 +196,9 @@ impl Source {
         let now_ms = self.db.now_ms().await?;
         Ok(match self.db.open_transactions().await? {
             OpenTransactions::BeganFrom(oldest_ms) => Some((now_ms - oldest_ms).max(0)),
-            OpenTransactions::Unknown(_) => None,
+            OpenTransactions::Unknown(_) | OpenTransactions::Replica(_) | OpenTransactions::Prepared(_) => {
+                None
+            }
         })
     }
 

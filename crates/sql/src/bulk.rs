@@ -5,7 +5,7 @@ use sqlx::postgres::PgArguments;
 use sqlx::{AssertSqlSafe, Postgres, SqlSafeStr as _};
 
 use crate::copy::{COPY_ROWS_MIN, copy};
-use crate::db::TxInner;
+use crate::db::{TxInner, limited};
 use crate::{Engine, Error, ErrorKind, Result, Stmt, Tx, Value};
 
 /// Rows for one table, column by column.
@@ -152,8 +152,11 @@ impl Tx {
         }
         if let TxInner::Postgres(tx) = &mut self.inner {
             let plain = conflict == OnConflict::Fail && rows >= COPY_ROWS_MIN;
-            if plain && copy(tx, &self.column_types, table, &batch).await? {
-                return Ok(());
+            if plain {
+                let copied = copy(tx, &self.column_types, table, &batch);
+                if limited(table, self.call_max, copied).await? {
+                    return Ok(());
+                }
             }
             return self.insert_unnest(table, batch, conflict).await;
         }
@@ -230,11 +233,12 @@ impl Tx {
         let TxInner::Postgres(tx) = &mut self.inner else {
             return Err(Error::data("unnest is PostgreSQL's"));
         };
-        sqlx::query_with::<Postgres, _>(AssertSqlSafe(text).into_sql_str(), arguments)
-            .execute(&mut **tx)
-            .await
-            .map(|done| done.rows_affected())
-            .map_err(|error| Error::from_sqlx(name, error))
+        let query = sqlx::query_with::<Postgres, _>(AssertSqlSafe(text).into_sql_str(), arguments);
+        let executed = async {
+            let done = query.execute(&mut **tx).await;
+            done.map(|done| done.rows_affected()).map_err(|error| Error::from_sqlx(name, error))
+        };
+        limited(name, self.call_max, executed).await
     }
 
     async fn insert_values(&mut self, table: &str, mut batch: Batch, conflict: OnConflict<'_>) -> Result<()> {

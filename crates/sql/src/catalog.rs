@@ -20,6 +20,8 @@ pub struct CatalogColumn {
     pub name: String,
     /// What it holds.
     pub kind: ColumnKind,
+    /// It holds instants, which an engine shows in a zone of the session's choice.
+    pub is_zoned: bool,
     /// The most characters or bytes that the engine lets into it; none where it sets no bound.
     pub width_max: Option<i64>,
 }
@@ -118,9 +120,9 @@ impl Tx {
                 ));
             }
             let kind = ColumnKind::of_type_name(&type_name);
-            entry
-                .columns
-                .insert(column.to_lowercase(), CatalogColumn { name: column, kind, width_max: row.int(3)? });
+            let is_zoned = self.engine() == Engine::Postgres && type_name == "timestamp with time zone";
+            let found = CatalogColumn { name: column.clone(), kind, is_zoned, width_max: row.int(3)? };
+            entry.columns.insert(column.to_lowercase(), found);
         }
         Ok(found)
     }

@@ -1,24 +1,18 @@
 //! A database and its transactions.
 
-use std::str::FromStr;
 use std::time::Duration;
 
-use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
-use sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlPoolOptions};
-use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions};
-use sqlx::sqlite::{
-    SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
-};
-use sqlx::{
-    AssertSqlSafe, ConnectOptions as _, Connection as _, MySql, Pool, Postgres, SqlSafeStr as _, Sqlite,
-    Transaction,
-};
+use sqlx::mysql::MySqlArguments;
+use sqlx::postgres::PgArguments;
+use sqlx::sqlite::SqliteArguments;
+use sqlx::{AssertSqlSafe, MySql, Pool, Postgres, SqlSafeStr as _, Sqlite, Transaction};
 
 use crate::argument::arguments;
 use crate::copy::ColumnTypes;
-use crate::{Engine, Error, ErrorKind, Result, Row, Stmt, Value, nodelay};
+use crate::open::{self, ACQUIRE_TIMEOUT};
+use crate::{Engine, Error, ErrorKind, Result, Row, Stmt, Value};
 
 /// What a database is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,10 +23,8 @@ pub enum Access {
     ReadWrite,
 }
 
-/// How long a connection attempt, or the wait for a free connection, may last.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(15);
-/// How long SQLite waits for the lock of another process.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a call may wait for a sign of the database: its next row, or its end. Long enough for the largest index.
+const CALL_MAX: Duration = Duration::from_secs(3_600);
 /// Connections in a pool.
 const CONNECTIONS_MAX: u32 = 8;
 
@@ -41,6 +33,7 @@ const CONNECTIONS_MAX: u32 = 8;
 pub struct Db {
     pub(crate) pools: Pools,
     pub(crate) column_types: ColumnTypes,
+    pub(crate) call_max: Duration,
 }
 
 #[derive(Debug, Clone)]
@@ -59,6 +52,7 @@ pub(crate) enum Pools {
 pub struct Tx {
     pub(crate) inner: TxInner,
     pub(crate) column_types: ColumnTypes,
+    pub(crate) call_max: Duration,
 }
 
 #[derive(Debug)]
@@ -88,9 +82,9 @@ impl Db {
     /// As [`Db::open`].
     pub async fn open_with(url: &str, access: Access, connections_max: u32) -> Result<Self> {
         let pools = match url.split_once(':').map(|(scheme, _)| scheme) {
-            Some("sqlite") => open_sqlite(url, access, connections_max).await?,
-            Some("postgres" | "postgresql") => open_postgres(url, access, connections_max).await?,
-            Some("mysql" | "mariadb") => open_mysql(url, access, connections_max).await?,
+            Some("sqlite") => open::open_sqlite(url, access, connections_max).await?,
+            Some("postgres" | "postgresql") => open::open_postgres(url, access, connections_max).await?,
+            Some("mysql" | "mariadb") => open::open_mysql(url, access, connections_max).await?,
             _ => {
                 return Err(Error::new(
                     "the database URL must begin with sqlite:, postgres: or mysql:",
@@ -98,7 +92,15 @@ impl Db {
                 ));
             }
         };
-        Ok(Self { pools, column_types: ColumnTypes::default() })
+        Ok(Self { pools, column_types: ColumnTypes::default(), call_max: CALL_MAX })
+    }
+
+    /// The same connections, for calls that may wait no longer than this for a sign of the database: past it they end
+    /// with `Unreachable`, and their connections are of no use any more. A server that is gone without a word is found
+    /// out within 30 s anyhow, but one whose host still answers, or a stuck proxy before it, only so. As opened: an hour.
+    #[must_use]
+    pub fn with_call_max(&self, call_max: Duration) -> Self {
+        Self { call_max, ..self.clone() }
     }
 
     /// Which engine it is.
@@ -116,6 +118,15 @@ impl Db {
     /// # Errors
     /// `Unreachable` when no connection can be had in time; `Configuration` on a database opened for reading.
     pub async fn begin(&self) -> Result<Tx> {
+        limited("begin", self.begin_max(), self.begin_now()).await
+    }
+
+    /// To begin takes a connection first.
+    fn begin_max(&self) -> Duration {
+        self.call_max.saturating_add(ACQUIRE_TIMEOUT)
+    }
+
+    async fn begin_now(&self) -> Result<Tx> {
         let inner = match &self.pools {
             Pools::Sqlite { write: Some(write), .. } => {
                 TxInner::Sqlite(write.begin_with("begin immediate").await.map_err(begin_error)?)
@@ -129,7 +140,7 @@ impl Db {
             Pools::Postgres(pool) => TxInner::Postgres(pool.begin().await.map_err(begin_error)?),
             Pools::MySql(pool) => TxInner::MySql(pool.begin().await.map_err(begin_error)?),
         };
-        Ok(Tx { inner, column_types: self.column_types.clone() })
+        Ok(Tx { inner, column_types: self.column_types.clone(), call_max: self.call_max })
     }
 
     /// Begins a transaction that only reads and sees one state of the database.
@@ -153,6 +164,10 @@ impl Db {
     }
 
     async fn begin_read_with(&self, postgres: &'static str) -> Result<Tx> {
+        limited("begin", self.begin_max(), self.begin_read_now(postgres)).await
+    }
+
+    async fn begin_read_now(&self, postgres: &'static str) -> Result<Tx> {
         let inner = match &self.pools {
             Pools::Sqlite { read, .. } => TxInner::Sqlite(read.begin().await.map_err(begin_error)?),
             Pools::Postgres(pool) => TxInner::Postgres(pool.begin_with(postgres).await.map_err(begin_error)?),
@@ -162,7 +177,7 @@ impl Db {
                     .map_err(begin_error)?,
             ),
         };
-        Ok(Tx { inner, column_types: self.column_types.clone() })
+        Ok(Tx { inner, column_types: self.column_types.clone(), call_max: self.call_max })
     }
 
     /// The database's clock, epoch milliseconds.
@@ -191,106 +206,28 @@ impl Db {
     }
 }
 
+/// A call that may last so long.
+pub(crate) async fn limited<T>(
+    name: &str,
+    call_max: Duration,
+    call: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    match tokio::time::timeout(call_max, call).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(no_answer(name, call_max)),
+    }
+}
+
+fn no_answer(name: &str, call_max: Duration) -> Error {
+    Error::new(format!("{name}: no answer within {call_max:?}"), ErrorKind::Unreachable)
+}
+
 fn begin_error(error: sqlx::Error) -> Error {
     Error::from_sqlx("begin", error)
 }
 
 pub(crate) fn url_error(error: sqlx::Error) -> Error {
     Error::from_sqlx("reading the database URL", error)
-}
-
-async fn open_sqlite(url: &str, access: Access, connections_max: u32) -> Result<Pools> {
-    let options = SqliteConnectOptions::from_str(url)
-        .map_err(url_error)?
-        .busy_timeout(BUSY_TIMEOUT)
-        .foreign_keys(true)
-        .disable_statement_logging();
-    let pool =
-        || SqlitePoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).idle_timeout(None).max_lifetime(None);
-    let connect_error = |error| Error::from_sqlx("connect to the SQLite database", error);
-    let write = match access {
-        Access::ReadOnly => None,
-        Access::ReadWrite => {
-            let options = options
-                .clone()
-                .create_if_missing(true)
-                .journal_mode(SqliteJournalMode::Wal)
-                .synchronous(SqliteSynchronous::Normal)
-                .pragma("cache_size", "-65536")
-                .pragma("temp_store", "memory");
-            Some(pool().max_connections(1).connect_with(options).await.map_err(connect_error)?)
-        }
-    };
-    let read = pool()
-        .max_connections(connections_max)
-        .connect_with(options.pragma("query_only", "on"))
-        .await
-        .map_err(connect_error)?;
-    Ok(Pools::Sqlite { write, read })
-}
-
-async fn open_postgres(url: &str, access: Access, connections_max: u32) -> Result<Pools> {
-    let mut options = PgConnectOptions::from_str(url)
-        .map_err(url_error)?
-        .application_name("annals")
-        // Times are epoch milliseconds; the server's zone must not matter where a source column has one.
-        .options([("timezone", "UTC")])
-        // Everything is looked up by lists of keys, which beats reading whole tables long before the default of 4,
-        // meant for spinning disks, lets the planner see it.
-        .options([("random_page_cost", "1.1")])
-        .disable_statement_logging();
-    if access == Access::ReadOnly {
-        options = options.options([("default_transaction_read_only", "on")]);
-    }
-    // A pool tries a server that refuses connections until its time is up; the first connection says so at once.
-    let first = options
-        .connect()
-        .await
-        .map_err(|error| Error::from_sqlx("connect to the PostgreSQL database", error))?;
-    first.close().await.map_err(|error| Error::from_sqlx("connect to the PostgreSQL database", error))?;
-    Ok(Pools::Postgres(postgres_pool(options, connections_max)))
-}
-
-pub(crate) fn postgres_pool(options: PgConnectOptions, connections_max: u32) -> Pool<Postgres> {
-    PgPoolOptions::new()
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .max_connections(connections_max)
-        .after_connect(|_, _| {
-            nodelay::send_at_once();
-            Box::pin(async { Ok(()) })
-        })
-        .connect_lazy_with(options)
-}
-
-async fn open_mysql(url: &str, access: Access, connections_max: u32) -> Result<Pools> {
-    let url = url.replacen("mariadb:", "mysql:", 1);
-    let options = MySqlConnectOptions::from_str(&url)
-        .map_err(url_error)?
-        .timezone(Some("+00:00".to_owned()))
-        .charset("utf8mb4")
-        .disable_statement_logging();
-    let first = options
-        .connect()
-        .await
-        .map_err(|error| Error::from_sqlx("connect to the MySQL/MariaDB database", error))?;
-    first.close().await.map_err(|error| Error::from_sqlx("connect to the MySQL/MariaDB database", error))?;
-    let pool = MySqlPoolOptions::new()
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .max_connections(connections_max)
-        .after_connect(move |connection, _| {
-            nodelay::send_at_once();
-            let read_only: BoxFuture<'_, std::result::Result<(), sqlx::Error>> = Box::pin(async move {
-                let mode = match access {
-                    Access::ReadOnly => "set session transaction isolation level repeatable read, read only",
-                    Access::ReadWrite => "set session transaction isolation level repeatable read",
-                };
-                sqlx::raw_sql(mode).execute(connection).await?;
-                Ok(())
-            });
-            read_only
-        })
-        .connect_lazy_with(options);
-    Ok(Pools::MySql(pool))
 }
 
 /// Runs `$body` with the driver's connection and arguments for the transaction's engine. The one place where statement
@@ -342,12 +279,15 @@ impl Tx {
     /// # Errors
     /// As any call; then it is unknown whether it lasted only if the connection broke.
     pub async fn commit(self) -> Result<()> {
-        match self.inner {
-            TxInner::Sqlite(tx) => tx.commit().await,
-            TxInner::Postgres(tx) => tx.commit().await,
-            TxInner::MySql(tx) => tx.commit().await,
-        }
-        .map_err(|error| Error::from_sqlx("commit", error))
+        let commit = async {
+            match self.inner {
+                TxInner::Sqlite(tx) => tx.commit().await,
+                TxInner::Postgres(tx) => tx.commit().await,
+                TxInner::MySql(tx) => tx.commit().await,
+            }
+            .map_err(|error| Error::from_sqlx("commit", error))
+        };
+        limited("commit", self.call_max, commit).await
     }
 
     /// Undoes everything done in it.
@@ -355,12 +295,15 @@ impl Tx {
     /// # Errors
     /// As any call; the server undoes it anyhow when the connection is gone.
     pub async fn rollback(self) -> Result<()> {
-        match self.inner {
-            TxInner::Sqlite(tx) => tx.rollback().await,
-            TxInner::Postgres(tx) => tx.rollback().await,
-            TxInner::MySql(tx) => tx.rollback().await,
-        }
-        .map_err(|error| Error::from_sqlx("rollback", error))
+        let rollback = async {
+            match self.inner {
+                TxInner::Sqlite(tx) => tx.rollback().await,
+                TxInner::Postgres(tx) => tx.rollback().await,
+                TxInner::MySql(tx) => tx.rollback().await,
+            }
+            .map_err(|error| Error::from_sqlx("rollback", error))
+        };
+        limited("rollback", self.call_max, rollback).await
     }
 
     /// All rows of a statement.
@@ -395,12 +338,25 @@ impl Tx {
     /// `Data` for a parameter that cannot be sent; what the engine says arrives in the stream.
     pub fn fetch<'t>(&'t mut self, stmt: &Stmt, params: Vec<Value>) -> Result<RowStream<'t>> {
         let name = stmt.name.clone();
-        Ok(with_driver!(self, stmt, params, |query, connection, row| {
+        let rows: RowStream<'t> = with_driver!(self, stmt, params, |query, connection, row| {
             query
                 .fetch(connection)
                 .map(move |fetched| fetched.map(row).map_err(|error| Error::from_sqlx(&name, error)))
                 .boxed()
-        }))
+        });
+        let (name, call_max) = (stmt.name.clone(), self.call_max);
+        // After silence there is nothing more to wait for.
+        Ok(futures::stream::unfold(Some(rows), move |rows| {
+            let name = name.clone();
+            async move {
+                let mut rows = rows?;
+                match tokio::time::timeout(call_max, rows.next()).await {
+                    Ok(row) => row.map(|row| (row, Some(rows))),
+                    Err(_) => Some((Err(no_answer(&name, call_max)), None)),
+                }
+            }
+        })
+        .boxed())
     }
 
     /// Runs a statement; the number of rows it touched (on MySQL, those it changed).
@@ -408,10 +364,14 @@ impl Tx {
     /// # Errors
     /// From the engine, named after the statement.
     pub async fn execute(&mut self, stmt: &Stmt, params: Vec<Value>) -> Result<u64> {
-        with_driver!(self, stmt, params, |query, connection, _row| {
-            query.execute(connection).await.map(|done| done.rows_affected())
-        })
-        .map_err(|error| Error::from_sqlx(&stmt.name, error))
+        let call_max = self.call_max;
+        let executed = async {
+            with_driver!(self, stmt, params, |query, connection, _row| {
+                query.execute(connection).await.map(|done| done.rows_affected())
+            })
+            .map_err(|error| Error::from_sqlx(&stmt.name, error))
+        };
+        limited(&stmt.name, call_max, executed).await
     }
 
     /// Lets the engine parse a statement without running it.
@@ -448,12 +408,15 @@ impl Tx {
     /// From the engine, named as given.
     pub async fn execute_script(&mut self, name: &str, script: &str) -> Result<()> {
         let text = AssertSqlSafe(script.to_owned()).into_sql_str();
-        match &mut self.inner {
-            TxInner::Sqlite(tx) => sqlx::raw_sql(text).execute(&mut **tx).await.map(drop),
-            TxInner::Postgres(tx) => sqlx::raw_sql(text).execute(&mut **tx).await.map(drop),
-            TxInner::MySql(tx) => sqlx::raw_sql(text).execute(&mut **tx).await.map(drop),
-        }
-        .map_err(|error| Error::from_sqlx(name, error))
+        let executed = async {
+            match &mut self.inner {
+                TxInner::Sqlite(tx) => sqlx::raw_sql(text).execute(&mut **tx).await.map(drop),
+                TxInner::Postgres(tx) => sqlx::raw_sql(text).execute(&mut **tx).await.map(drop),
+                TxInner::MySql(tx) => sqlx::raw_sql(text).execute(&mut **tx).await.map(drop),
+            }
+            .map_err(|error| Error::from_sqlx(name, error))
+        };
+        limited(name, self.call_max, executed).await
     }
 }
 

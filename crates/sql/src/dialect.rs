@@ -132,6 +132,16 @@ impl Engine {
         }
     }
 
+    /// A column of instants as a date-time in UTC, whatever the session's zone: only so PostgreSQL lets an index hold what
+    /// is made of it.
+    #[must_use]
+    pub fn zoned_in_utc(self, column: &str) -> String {
+        match self {
+            Self::Postgres => format!("({column} at time zone 'UTC')"),
+            Self::Sqlite | Self::MySql => column.to_owned(),
+        }
+    }
+
     /// An instant column as epoch milliseconds, from a date-time column or text `YYYY-MM-DD HH:MM:SS[.fff]` in UTC.
     #[must_use]
     pub fn date_time_as_millis(self, expression: &str) -> String {

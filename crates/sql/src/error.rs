@@ -110,7 +110,7 @@ fn classify_database(error: &dyn sqlx::error::DatabaseError) -> ErrorKind {
     if let Some(mysql) = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
         return match mysql.number() {
             1040 | 1053 | 1927 | 2006 | 2013 => ErrorKind::Unreachable,
-            1044 | 1045 | 1142 | 1143 | 1698 => ErrorKind::Denied,
+            1044 | 1045 | 1142 | 1143 | 1227 | 1698 => ErrorKind::Denied,
             1205 | 1213 => ErrorKind::Conflict,
             1049 | 1054 | 1146 => ErrorKind::Missing,
             1264 | 1366 | 1406 => ErrorKind::Data,

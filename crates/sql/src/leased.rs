@@ -1,7 +1,13 @@
 //! Connections of processes that hold leases: what stands still must not keep others from going on.
 
-use crate::db::{Pools, postgres_pool};
+use std::time::Duration;
+
+use crate::db::Pools;
+use crate::open::postgres_pool;
 use crate::{Db, Engine, Result, Tx};
+
+/// How long a question may take that is asked beside the work.
+const SMALL_CALL_MAX: Duration = Duration::from_secs(30);
 
 impl Db {
     /// The same database by connections whose transactions the server ends when nothing happens in them for so long,
@@ -13,16 +19,16 @@ impl Db {
         let options = pool.connect_options().as_ref().clone();
         let options = options.options([("idle_in_transaction_session_timeout", idle_ms)]);
         let pools = Pools::Postgres(postgres_pool(options, pool.options().get_max_connections()));
-        Self { pools, column_types: self.column_types.clone() }
+        Self { pools, ..self.clone() }
     }
 
-    /// A connection beside those of this database, for what must not wait until one of them is free. SQLite has one
-    /// writer, for which all wait in turn: there it is the database as it is.
+    /// A connection beside those of this database, for what must not wait until one of them is free: small questions,
+    /// which may take 30 s. SQLite has one writer, for which all wait in turn: there it is the database as it is.
     #[must_use]
     pub fn beside(&self) -> Self {
         let Pools::Postgres(pool) = &self.pools else { return self.clone() };
         let pools = Pools::Postgres(postgres_pool(pool.connect_options().as_ref().clone(), 1));
-        Self { pools, column_types: self.column_types.clone() }
+        Self { pools, ..self.clone() }.with_call_max(SMALL_CALL_MAX)
     }
 }
 

@@ -16,6 +16,7 @@ mod index;
 mod leased;
 mod migrate;
 mod nodelay;
+mod open;
 mod open_transactions;
 mod row;
 mod sample;

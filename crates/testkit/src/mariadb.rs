@@ -17,7 +17,7 @@ pub struct MariaDb {
 }
 
 /// Makes the administrator, who has no password, for the server listens on 127.0.0.1 alone. A statement a line.
-const INIT_SQL: &str = "create user annals@'127.0.0.1';\n\
+const INIT_SQL: &str = "create user if not exists annals@'127.0.0.1';\n\
                         grant all privileges on *.* to annals@'127.0.0.1' with grant option;\n";
 
 /// Settings for tests: nothing needs to survive a power cut, and two cores are shared with the tests themselves.
@@ -42,6 +42,26 @@ impl MariaDb {
     /// # Errors
     /// When MariaDB's programs are missing or the server does not become ready.
     pub fn start() -> Result<Self, TestkitError> {
+        Self::start_with(&[])
+    }
+
+    /// The same for a server that others can follow.
+    ///
+    /// # Errors
+    /// When MariaDB's programs are missing or the server does not become ready.
+    pub fn start_primary() -> Result<Self, TestkitError> {
+        Self::start_with(&["--log-bin=changes", "--server-id=1"])
+    }
+
+    /// The same for one that can follow such a server, and does not yet.
+    ///
+    /// # Errors
+    /// When MariaDB's programs are missing or the server does not become ready.
+    pub fn start_replica() -> Result<Self, TestkitError> {
+        Self::start_with(&["--server-id=2", "--skip-slave-start"])
+    }
+
+    fn start_with(settings: &[&str]) -> Result<Self, TestkitError> {
         let account = ServerAccount::for_server("mysql")?;
         let folder = ServerFolder::make("annals-mariadb-", account)?;
         // Its own folder for temporary files as well: the usual one need not be writable for its account.
@@ -59,7 +79,8 @@ impl MariaDb {
         let program = program::find("mariadbd")?;
         let command = |port: u16| {
             let mut mariadbd = account.command(&program, "KILL")?;
-            mariadbd.args(["--no-defaults", &data, &temporary, &init]).args(SETTINGS).current_dir("/");
+            mariadbd.args(["--no-defaults", &data, &temporary, &init]).args(SETTINGS).args(settings);
+            mariadbd.current_dir("/");
             mariadbd.arg(format!("--port={port}"));
             Ok(mariadbd)
         };

@@ -42,6 +42,18 @@ const HASTE: [&str; 9] = [
     "jit=off",
 ];
 
+/// The same for servers of which one follows the other.
+const FOLLOWED: [&str; 8] = [
+    "fsync=off",
+    "synchronous_commit=off",
+    "wal_level=replica",
+    "max_wal_senders=4",
+    "max_prepared_transactions=4",
+    "shared_buffers=32MB",
+    "max_parallel_workers_per_gather=0",
+    "jit=off",
+];
+
 impl Postgres {
     /// Makes and starts a server for tests and waits until it takes connections: about a second.
     ///
@@ -60,6 +72,28 @@ impl Postgres {
         Self::start_with(&[])
     }
 
+    /// Makes and starts a server for tests that others can follow, and that lets transactions be prepared.
+    ///
+    /// # Errors
+    /// When PostgreSQL's programs are missing or the server does not become ready.
+    pub fn start_primary() -> Result<Self, TestkitError> {
+        Self::start_with(&FOLLOWED)
+    }
+
+    /// Makes and starts a standby of this server, which must be one that others can follow.
+    ///
+    /// # Errors
+    /// When PostgreSQL's programs are missing or the server does not become ready.
+    pub fn start_standby(&self) -> Result<Self, TestkitError> {
+        let account = ServerAccount::for_server("postgres")?;
+        let folder = ServerFolder::make("annals-postgres-", account)?;
+        let mut copy = account.command(&program::find_postgres("pg_basebackup")?, "KILL")?;
+        copy.arg("--pgdata").arg(folder.join("data")).args(["--dbname", &self.admin_url]);
+        copy.args(["--write-recovery-conf", "--checkpoint=fast", "--no-sync"]).current_dir("/");
+        program::run(&mut copy, "")?;
+        Self::serve(account, folder, &FOLLOWED, "database system is ready to accept read-only connections")
+    }
+
     fn start_with(settings: &[&str]) -> Result<Self, TestkitError> {
         let account = ServerAccount::for_server("postgres")?;
         let folder = ServerFolder::make("annals-postgres-", account)?;
@@ -68,7 +102,17 @@ impl Postgres {
         initdb.arg("--pgdata").arg(&data).args(["--username", SUPERUSER, "--auth=trust", "--no-sync"]);
         initdb.args(["--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions"]).current_dir("/");
         program::run(&mut initdb, "")?;
+        Self::serve(account, folder, settings, "database system is ready to accept connections")
+    }
 
+    /// Starts a server on the data of its folder.
+    fn serve(
+        account: ServerAccount,
+        folder: ServerFolder,
+        settings: &[&str],
+        ready: &str,
+    ) -> Result<Self, TestkitError> {
+        let data = folder.join("data");
         let program = program::find_postgres("postgres")?;
         let command = |port: u16| {
             let mut postgres = account.command(&program, "QUIT")?;
@@ -78,7 +122,6 @@ impl Postgres {
             }
             Ok(postgres)
         };
-        let ready = "database system is ready to accept connections";
         let (child, port) = server::start("PostgreSQL", command, &folder.join("server.log"), ready)?;
         Ok(Self {
             child,

@@ -26,8 +26,13 @@ impl Writer {
             }
             let (lease, messages) = (delivery.lease.clone(), delivery.messages.len() as u64);
             // At any level: what is logged of a delivery, here and below, says of which partition it is.
-            let span = tracing::error_span!("delivery", run = lease.run_id, partition = lease.partition);
-            match self.write(db, delivery).instrument(span).await {
+            let span = tracing::error_span!(
+                "delivery",
+                run = lease.run_id,
+                partition = i64::from(lease.partition),
+                otel.status_description = tracing::field::Empty
+            );
+            match self.write(db, delivery).instrument(span.clone()).await {
                 Ok(_) => {
                     written(messages);
                     answer.acknowledge();
@@ -37,6 +42,7 @@ impl Writer {
                         leases.note_fenced_write();
                     }
                     let reason = error_chain(&error);
+                    span.record("otel.status_description", &reason);
                     let why = match error.treatment() {
                         Treatment::Again => annals_queue::Error::Deferred(reason),
                         _ => annals_queue::Error::Refused(reason),

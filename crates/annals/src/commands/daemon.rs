@@ -30,7 +30,8 @@ pub(crate) async fn execute(
         return Ok(exit);
     }
     let settings = &config.service.log;
-    log::begin(global.log.as_deref().unwrap_or(&settings.filter), settings.json);
+    let filter = global.log.as_deref().unwrap_or(&settings.filter);
+    log::begin_traced(filter, settings.json, &host, config.service.tracing.as_ref())?;
     let mut roles = arguments.roles.clone();
     roles.sort_unstable();
     roles.dedup();

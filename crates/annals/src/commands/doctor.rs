@@ -2,11 +2,12 @@
 
 use annals_config::Config;
 use annals_config::banner::run_banners;
+use annals_config::service::Replica;
 use annals_history::CompactSaving;
 use annals_model::{Clock as _, JsonFormat, TaskStatus, error_chain};
 use annals_runs::clean_up::{self, CleanUp};
 use annals_runs::run;
-use annals_source::{Horizon, Source};
+use annals_source::{Horizon, HorizonKind, Source};
 use annals_sql::{Access, Db, Engine};
 use jiff::tz::TimeZone;
 use serde_json::json;
@@ -14,7 +15,7 @@ use serde_json::json;
 use crate::cli::Global;
 use crate::commands::run::host_name;
 use crate::context::{SystemClock, load_config, open_source, time_zone};
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, NOT_PRIMARY};
 use crate::output::Listing;
 use crate::own_name;
 use crate::times;
@@ -297,12 +298,27 @@ async fn late_commits(config: &Config, source: &Source, findings: &mut Findings)
     const STEP: &str = "late commits";
     let overlap_ms = config.service.source.overlap_ms;
     match source.horizon(overlap_ms).await {
+        Ok(Horizon { kind: HorizonKind::OfReplica, .. })
+            if config.service.source.replica == Replica::Refuse =>
+        {
+            findings.error(
+                STEP,
+                Exit::SourceUnreachable,
+                "the source is a replica, and source.replica refuses one".to_owned(),
+                NOT_PRIMARY,
+            );
+        }
+        Ok(Horizon { kind: HorizonKind::Stays, blind: Some(blind), .. }) => findings.warn(
+            STEP,
+            "the named timestamp stays where it is".to_owned(),
+            &format!("Be aware: {blind}."),
+        ),
         Ok(Horizon { blind: Some(blind), .. }) => findings.warn(
             STEP,
             format!("only source.overlapSeconds = {} guards them", overlap_ms / 1_000),
             &format!("As to the source, {blind}"),
         ),
-        Ok(Horizon { at_ms, blind: None }) => match source.now_ms().await {
+        Ok(Horizon { at_ms, blind: None, .. }) => match source.now_ms().await {
             Ok(now_ms) => findings.ok(
                 STEP,
                 format!("a run that begins now has read everything up to {} s ago", (now_ms - at_ms) / 1_000),

@@ -26,11 +26,12 @@ mod transform;
 use annals_config::Config;
 
 use crate::cli::{
-    Cli, Command, DeadCommand, FailuresCommand, Global, HistoryCommand, RunsCommand, SourceCommand,
-    StateCommand,
+    Cli, Command, DaemonArgs, DeadCommand, FailuresCommand, Global, HistoryCommand, RunsCommand,
+    SourceCommand, StateCommand,
 };
-use crate::context::load_config;
+use crate::context::{load_config, load_config_for_history};
 use crate::exit::{Exit, Failure};
+use crate::log;
 
 /// Executes a command.
 ///
@@ -43,47 +44,53 @@ pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Init(arguments) => init::execute(&arguments),
         Command::Check => check::execute(&global),
         Command::Doctor => doctor::execute(&global).await,
-        Command::Migrate(arguments) => migrate::execute(&global, &config(&global)?, &arguments).await,
-        Command::Run(arguments) => run::execute(&global, config(&global)?, &arguments).await,
-        Command::Daemon(arguments) => daemon::execute(&global, config(&global)?, &arguments).await,
-        Command::Schedule { command } => schedule::execute(&global, &config(&global)?, command).await,
+        Command::Migrate(arguments) => migrate::execute(&global, &history_config(&global)?, &arguments).await,
+        Command::Run(arguments) => run::execute(&global, traced(&global)?, &arguments).await,
+        Command::Daemon(arguments) => {
+            daemon::execute(&global, config_of_daemon(&global, &arguments)?, &arguments).await
+        }
+        Command::Schedule { command } => schedule::execute(&global, &history_config(&global)?, command).await,
         Command::Runs { command } => match command {
             RunsCommand::List { task, limit, before } => {
-                runs::list(&global, &config(&global)?, task.as_deref(), limit, before).await
+                runs::list(&global, &history_config(&global)?, task.as_deref(), limit, before).await
             }
-            RunsCommand::Show { run } => runs::show(&global, &config(&global)?, run).await,
-            RunsCommand::Resume(run) => rerun::resume(&global, config(&global)?, run.run).await,
-            RunsCommand::Rerun(run) => rerun::rerun(&global, config(&global)?, run.run).await,
-            RunsCommand::CleanUp { days } => runs::clean_up(&global, &config(&global)?, days).await,
-            RunsCommand::Cancel(run) => rerun::cancel(&config(&global)?, run.run).await,
+            RunsCommand::Show { run } => runs::show(&global, &history_config(&global)?, run).await,
+            RunsCommand::Resume(run) => rerun::resume(&global, traced(&global)?, run.run).await,
+            RunsCommand::Rerun(run) => rerun::rerun(&global, traced(&global)?, run.run).await,
+            RunsCommand::CleanUp { days } => runs::clean_up(&global, &history_config(&global)?, days).await,
+            RunsCommand::Cancel(run) => rerun::cancel(&history_config(&global)?, run.run).await,
         },
-        Command::Hosts => hosts::execute(&global, &config(&global)?).await,
-        Command::Partitions { run } => partitions::list(&global, &config(&global)?, run).await,
+        Command::Hosts => hosts::execute(&global, &history_config(&global)?).await,
+        Command::Partitions { run } => partitions::list(&global, &history_config(&global)?, run).await,
         Command::State { command } => match command {
-            StateCommand::Show(partition) => partitions::show(&global, &config(&global)?, partition).await,
+            StateCommand::Show(partition) => {
+                partitions::show(&global, &history_config(&global)?, partition).await
+            }
             StateCommand::Log { partition, limit } => {
-                partitions::log(&global, &config(&global)?, partition, limit).await
+                partitions::log(&global, &history_config(&global)?, partition, limit).await
             }
         },
-        Command::Reconcile(arguments) => reconcile::execute(&global, config(&global)?, &arguments).await,
+        Command::Reconcile(arguments) => reconcile::execute(&global, traced(&global)?, &arguments).await,
         Command::Failures { command } => match command {
             FailuresCommand::List { task, filter } => {
-                failures::list(&global, &config(&global)?, &task, &filter).await
+                failures::list(&global, &history_config(&global)?, &task, &filter).await
             }
             FailuresCommand::Retry(choice) => {
-                failures::decide(&global, &config(&global)?, &choice, failures::Verdict::Retry).await
+                failures::decide(&global, &history_config(&global)?, &choice, failures::Verdict::Retry).await
             }
             FailuresCommand::Drop(choice) => {
-                failures::decide(&global, &config(&global)?, &choice, failures::Verdict::Drop).await
+                failures::decide(&global, &history_config(&global)?, &choice, failures::Verdict::Drop).await
             }
         },
         Command::Plan(arguments) => plan::execute(&global, &config(&global)?, &arguments).await,
         Command::Transform(arguments) => transform::execute(&config(&global)?, &arguments).await,
-        Command::Capture(arguments) => capture::execute(&global, config(&global)?, &arguments).await,
-        Command::AsOf(arguments) => as_of::execute(&global, &config(&global)?, &arguments).await,
-        Command::Timeline(arguments) => timeline::execute(&global, &config(&global)?, &arguments).await,
+        Command::Capture(arguments) => capture::execute(&global, traced(&global)?, &arguments).await,
+        Command::AsOf(arguments) => as_of::execute(&global, &history_config(&global)?, &arguments).await,
+        Command::Timeline(arguments) => {
+            timeline::execute(&global, &history_config(&global)?, &arguments).await
+        }
         Command::Dead { command } => {
-            let config = config(&global)?;
+            let config = history_config(&global)?;
             match command {
                 DeadCommand::List { filter, parked, limit } => {
                     dead::list(&global, &config, filter, parked, limit).await
@@ -102,11 +109,28 @@ pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
         }
         Command::Source { command: SourceCommand::Indexes } => source::indexes(&config(&global)?).await,
         Command::History { command: HistoryCommand::Repack(arguments) } => {
-            repack::execute(&global, &config(&global)?, &arguments).await
+            repack::execute(&global, &history_config(&global)?, &arguments).await
         }
     }
 }
 
+/// The configuration of a command that executes runs, and what it says about traces in force.
+fn traced(global: &Global) -> Result<Config, Failure> {
+    let config = load_config(&global.config)?;
+    let filter = global.log.as_deref().unwrap_or("warn");
+    log::begin_traced(filter, false, &run::host_name(), config.service.tracing.as_ref())?;
+    Ok(config)
+}
+
 fn config(global: &Global) -> Result<Config, Failure> {
     load_config(&global.config)
+}
+
+/// The configuration of a command that asks the history database alone.
+fn history_config(global: &Global) -> Result<Config, Failure> {
+    load_config_for_history(&global.config)
+}
+
+fn config_of_daemon(global: &Global, arguments: &DaemonArgs) -> Result<Config, Failure> {
+    if arguments.check { history_config(global) } else { config(global) }
 }

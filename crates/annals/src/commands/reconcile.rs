@@ -67,10 +67,12 @@ fn print(global: &Global, findings: &Findings, zone: &TimeZone, run_id: Option<i
         (object_type.as_str().to_owned(), counts)
     };
     let totals: serde_json::Map<String, serde_json::Value> = findings.totals.iter().map(of_type).collect();
-    let compared: u64 = findings.totals.values().map(|of| of.compared).sum();
     listing.more.insert("totals".to_owned(), json!(totals));
     listing.more.insert("run".to_owned(), json!(run_id));
     listing.print(global.output)?;
-    eprintln!("Compared {compared} objects: {slipped} had slipped by, {gone} are gone without a note.");
+    // A run has it among its messages.
+    if run_id.is_none() {
+        eprintln!("{findings}");
+    }
     Ok(())
 }

@@ -1,9 +1,9 @@
 //! `annals schedule`: the schedules of tasks, and what became of their fires.
 
 use annals_config::Config;
-use annals_config::task::Task;
+use annals_config::task::{Task, Timed};
 use annals_model::schedule::Outcome;
-use annals_runs::schedule::{self, Fire, Listed};
+use annals_runs::schedule::{self, Entry, Fire, Listed};
 use annals_sql::Tx;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{Global, LedgerArgs, ScheduleCommand};
 use crate::commands::run::host_name;
-use crate::context::{find_task, open_history, time_zone};
+use crate::context::{find_timed, open_history, time_zone};
 use crate::exit::{Exit, Failure};
 use crate::output::{Format, Listing, print_json, say};
 use crate::times;
@@ -50,10 +50,11 @@ async fn list(global: &Global, config: &Config) -> Result<Exit, Failure> {
         "outcome",
         "run",
     ]);
-    for task in config.tasks.values() {
-        let pause = schedule::state(&mut tx, &task.name).await?.and_then(|state| state.pause);
-        let last = last(&mut tx, task).await?;
-        let settings = task.schedule.as_ref();
+    for timed in config.tasks.values().flat_map(Task::timed) {
+        let name = timed.name();
+        let pause = schedule::state(&mut tx, &name).await?.and_then(|state| state.pause);
+        let last = last(&mut tx, &name).await?;
+        let settings = timed.schedule();
         let state = match (settings, &pause) {
             (_, Some(_)) => "paused",
             (Some(_), None) => "active",
@@ -61,7 +62,7 @@ async fn list(global: &Global, config: &Config) -> Result<Exit, Failure> {
         };
         let next = settings.filter(|_| pause.is_none()).and_then(|settings| settings.cadence.next(now_ms));
         listing.push(vec![
-            json!(task.name),
+            json!(name),
             json!(settings.map(|settings| settings.cadence.to_string())),
             json!(settings.map(|settings| settings.catch_up.as_str())),
             json!(settings.map(|settings| settings.overlap.as_str())),
@@ -78,47 +79,43 @@ async fn list(global: &Global, config: &Config) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-async fn last(tx: &mut Tx, task: &Task) -> Result<Option<Fire>, Failure> {
-    let listed = Listed { task: Some(&task.name), outcome: None, before_ms: i64::MAX, limit: 1 };
+async fn last(tx: &mut Tx, task: &str) -> Result<Option<Fire>, Failure> {
+    let listed = Listed { task: Some(task), outcome: None, before_ms: i64::MAX, limit: 1 };
     Ok(schedule::list(tx, listed).await?.pop())
 }
 
 async fn next(global: &Global, config: &Config, task: Option<&str>, count: u32) -> Result<Exit, Failure> {
     let zone = time_zone(global, Some(config))?;
-    let tasks: Vec<&Task> = match task {
-        Some(name) => vec![find_task(config, Some(name))?],
-        None => config.tasks.values().collect(),
+    let tasks: Vec<Timed<'_>> = match task {
+        Some(name) => vec![find_timed(config, name)?],
+        None => config.tasks.values().flat_map(Task::timed).collect(),
     };
     let history = open_history(config).await?;
     let mut tx = history.begin_read().await?;
     let now_ms = schedule::now_ms(&mut tx).await?;
     let mut fires = Vec::new();
-    for task in tasks {
-        let paused = schedule::state(&mut tx, &task.name).await?.is_some_and(|state| state.pause.is_some());
-        let Some(settings) = &task.schedule else { continue };
+    for timed in tasks {
+        let name = timed.name();
+        let paused = schedule::state(&mut tx, &name).await?.is_some_and(|state| state.pause.is_some());
+        let Some(settings) = timed.schedule() else { continue };
         let planned = std::iter::successors(settings.cadence.next(now_ms), |ms| settings.cadence.next(*ms));
-        fires.extend(planned.take(count as usize).map(|planned_ms| (planned_ms, task, paused)));
+        fires.extend(planned.take(count as usize).map(|planned_ms| (planned_ms, name.clone(), paused)));
     }
     fires.sort_by_key(|(planned_ms, ..)| *planned_ms);
     let mut listing = Listing::new(&["planned", "in seconds", "task", "paused"]);
     for (planned_ms, task, paused) in fires {
         let seconds = (planned_ms - now_ms) / 1_000;
-        listing.push(vec![
-            json!(times::show(planned_ms, &zone)),
-            json!(seconds),
-            json!(task.name),
-            json!(paused),
-        ]);
+        listing.push(vec![json!(times::show(planned_ms, &zone)), json!(seconds), json!(task), json!(paused)]);
     }
     listing.print(global.output)?;
     Ok(Exit::Ok)
 }
 
 async fn pause(global: &Global, config: &Config, task: &str, note: &str) -> Result<Exit, Failure> {
-    let task = find_task(config, Some(task))?;
+    let task = &find_timed(config, task)?.name();
     let history = open_history(config).await?;
     let mut tx = history.begin().await?;
-    let paused = schedule::pause(&mut tx, &task.name, note).await?;
+    let paused = schedule::pause(&mut tx, task, note).await?;
     tx.commit().await?;
     if paused {
         tell(global, task, "paused", "what is planned of it is skipped until `annals schedule resume`")
@@ -128,10 +125,11 @@ async fn pause(global: &Global, config: &Config, task: &str, note: &str) -> Resu
 }
 
 async fn resume(global: &Global, config: &Config, task: &str) -> Result<Exit, Failure> {
-    let task = find_task(config, Some(task))?;
+    let timed = find_timed(config, task)?;
+    let entry = Entry { name: task, task: &timed.task.name };
     let history = open_history(config).await?;
     let mut tx = history.begin().await?;
-    let resumed = schedule::resume(&mut tx, &task.name, task.schedule.as_ref(), &host_name()).await?;
+    let resumed = schedule::resume(&mut tx, entry, timed.schedule(), &host_name()).await?;
     tx.commit().await?;
     if resumed {
         tell(global, task, "active", "what was planned while it was paused stays skipped")
@@ -141,28 +139,28 @@ async fn resume(global: &Global, config: &Config, task: &str) -> Result<Exit, Fa
 }
 
 async fn trigger(global: &Global, config: &Config, task: &str) -> Result<Exit, Failure> {
-    let task = find_task(config, Some(task))?;
+    let task = &find_timed(config, task)?.name();
     let history = open_history(config).await?;
     let mut tx = history.begin().await?;
-    let planned_ms = schedule::trigger(&mut tx, &task.name, &host_name()).await?;
+    let planned_ms = schedule::trigger(&mut tx, task, &host_name()).await?;
     tx.commit().await?;
     if global.output == Format::Json {
-        print_json(&json!({"task": task.name, "plannedMs": planned_ms}))?;
+        print_json(&json!({"task": task, "plannedMs": planned_ms}))?;
     } else {
-        say(format_args!("{} is due", task.name))?;
+        say(format_args!("{task} is due"))?;
     }
     eprintln!("A daemon executes it when no run of the task is under way; see `annals schedule ledger`.");
     Ok(Exit::Ok)
 }
 
 /// Says what a task is now as data, and what that means to people.
-fn tell(global: &Global, task: &Task, state: &str, meaning: &str) -> Result<Exit, Failure> {
+fn tell(global: &Global, task: &str, state: &str, meaning: &str) -> Result<Exit, Failure> {
     if global.output == Format::Json {
-        print_json(&json!({"task": task.name, "state": state}))?;
+        print_json(&json!({"task": task, "state": state}))?;
     } else {
-        say(format_args!("{} is {state}", task.name))?;
+        say(format_args!("{task} is {state}"))?;
     }
-    eprintln!("Task `{}`: {meaning}.", task.name);
+    eprintln!("Task `{task}`: {meaning}.");
     Ok(Exit::Ok)
 }
 
@@ -188,7 +186,7 @@ async fn ledger(global: &Global, config: &Config, arguments: &LedgerArgs) -> Res
         && let Some(task) = &arguments.task
     {
         // The past of a task that the configuration has no more can still be asked for.
-        find_task(config, Some(task))?;
+        find_timed(config, task)?;
     }
     let mut listing = Listing::new(&[
         "planned",

@@ -16,18 +16,23 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use serde_json::json;
 use tokio::net::TcpListener;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
 use super::metrics::{self, Seen};
 use super::{Context, Stopping};
 use crate::exit::{Exit, Failure};
 
 /// However many ask, and however often, the databases are asked no more than once in so long.
-const FIGURES_KEPT: Duration = Duration::from_secs(5);
+const FIGURES_EVERY: Duration = Duration::from_secs(5);
 const READINESS_KEPT: Duration = Duration::from_secs(1);
 
-/// Figures that took long to read are kept longer, by this factor: they take no more of a database's time than this part.
-const KEPT_TIMES: u32 = 20;
+/// Figures that took long to read are read the more seldom, by this factor: they take no more of a database's time than
+/// this part, until it is that long.
+const REST_TIMES: u32 = 20;
+const FIGURES_SELDOM: Duration = Duration::from_secs(60);
+
+/// What a source said longer ago is not told any more.
+const SOURCE_STALE: Duration = Duration::from_secs(60);
 
 /// Who asks does not wait for longer than this on a database that gives no answer.
 const ANSWER_MAX: Duration = Duration::from_secs(3);
@@ -58,12 +63,18 @@ pub(super) async fn serve(
     stopping: Stopping,
 ) -> anyhow::Result<()> {
     tracing::info!(host = context.host, "metrics and health at http://{}", listener.local_addr()?);
+    let (figures, read_figures) = watch::channel(None);
+    let (oldest, read_oldest) = watch::channel(None);
+    let aside = context.history.beside();
+    tokio::spawn(async move { read_again_and_again(&figures, || figures_of(&aside)).await });
+    let of_source = Arc::clone(&context);
+    tokio::spawn(async move { read_again_and_again(&oldest, || oldest_of(&of_source)).await });
     let watch = Watch {
         history: context.history.beside(),
         context,
         stopping,
-        figures: Kept { times: KEPT_TIMES, ..Kept::new(FIGURES_KEPT) },
-        transaction: Kept { times: KEPT_TIMES, ..Kept::new(FIGURES_KEPT) },
+        figures: read_figures,
+        oldest: read_oldest,
         readiness: Kept::new(READINESS_KEPT),
     };
     let routes = Router::new()
@@ -78,11 +89,36 @@ pub(super) async fn serve(
 struct Watch {
     context: Arc<Context>,
     stopping: Stopping,
-    /// A connection beside those that work.
+    /// A connection beside those that work, for this question alone: whether this host is ready must not wait for
+    /// whatever else is asked.
     history: Db,
-    figures: Kept<Arc<Figures>>,
-    transaction: Kept<Option<i64>>,
+    figures: watch::Receiver<Option<Read<Arc<Figures>>>>,
+    oldest: watch::Receiver<Option<Read<Option<i64>>>>,
     readiness: Kept<Standing>,
+}
+
+/// What a database last said, and when it was asked.
+#[derive(Clone)]
+struct Read<T> {
+    at: Instant,
+    said: Result<T, String>,
+}
+
+/// Reads until nobody is left to tell. Who asks gets what was read last and never waits for a database: what takes long
+/// to read is told late, and says how old it is.
+async fn read_again_and_again<T, F>(told: &watch::Sender<Option<Read<T>>>, read: impl Fn() -> F)
+where
+    F: Future<Output = Result<T, String>>,
+{
+    while !told.is_closed() {
+        let at = Instant::now();
+        let said = read().await;
+        if let Err(why) = &said {
+            tracing::debug!("no figures: {why}");
+        }
+        told.send_replace(Some(Read { at, said }));
+        tokio::time::sleep((at.elapsed() * REST_TIMES).clamp(FIGURES_EVERY, FIGURES_SELDOM)).await;
+    }
 }
 
 /// How the history database stands.
@@ -93,25 +129,21 @@ struct Standing {
 }
 
 async fn tell_metrics(State(watch): State<Arc<Watch>>) -> Response {
-    let history = watch.history.clone();
-    let figures = watch.figures.get(async move { read_figures(&history).await });
-    let transaction = async {
-        let source = Arc::clone(watch.context.source.get()?);
-        let age = async move { source.oldest_transaction_age_ms().await.map_err(|e| error_chain(&e)) };
-        watch.transaction.get(age).await.ok().flatten()
-    };
-    let (figures, oldest_transaction_ms) = tokio::join!(figures, transaction);
-    if let Err(why) = &figures {
-        tracing::debug!("no figures from the history database: {why}");
-    }
-    let seen = Seen { figures: figures.ok(), oldest_transaction_ms, presence: &watch.context.presence };
+    // The first answer may be on its way still.
+    let mut first = watch.figures.clone();
+    drop(tokio::time::timeout(ANSWER_MAX, first.wait_for(Option::is_some)).await);
+    let figures = watch.figures.borrow().clone();
+    let figures = figures.and_then(|read| Some((read.said.ok()?, read.at.elapsed())));
+    let oldest = watch.oldest.borrow().clone().filter(|read| read.at.elapsed() < SOURCE_STALE);
+    let oldest_transaction_ms = oldest.and_then(|read| read.said.ok().flatten());
+    let seen = Seen { figures, oldest_transaction_ms, presence: &watch.context.presence };
     match metrics::text(&seen) {
         Ok(text) => ([(CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
 }
 
-async fn read_figures(history: &Db) -> Result<Arc<Figures>, String> {
+async fn figures_of(history: &Db) -> Result<Arc<Figures>, String> {
     let read = async {
         let mut tx = history.begin_read().await?;
         let figures = figures::read(&mut tx).await?;
@@ -119,6 +151,14 @@ async fn read_figures(history: &Db) -> Result<Arc<Figures>, String> {
         Ok::<_, annals_runs::Error>(Arc::new(figures))
     };
     read.await.map_err(|error| error_chain(&error))
+}
+
+/// How long ago the source's oldest open transaction began; `None` where nobody has opened it here, or it does not tell.
+async fn oldest_of(context: &Context) -> Result<Option<i64>, String> {
+    match context.source.get() {
+        Some(source) => source.oldest_transaction_age_ms().await.map_err(|error| error_chain(&error)),
+        None => Ok(None),
+    }
 }
 
 /// Whether the process should be left as it is, or be ended and started anew.
@@ -171,8 +211,6 @@ async fn standing(history: &Db) -> Standing {
 struct Kept<T> {
     /// For so long.
     least: Duration,
-    /// Or, if that is longer, so many times as long as it took to get it.
-    times: u32,
     /// Nobody waits for longer.
     patience: Duration,
     last: Mutex<Option<(Instant, Result<T, String>)>>,
@@ -180,7 +218,7 @@ struct Kept<T> {
 
 impl<T: Clone + Send + 'static> Kept<T> {
     fn new(least: Duration) -> Self {
-        Self { least, times: 0, patience: ANSWER_MAX, last: Mutex::default() }
+        Self { least, patience: ANSWER_MAX, last: Mutex::default() }
     }
 
     /// The answer that is kept, or a new one. It is read in a task of its own, which goes on when nobody waits any more:
@@ -192,14 +230,12 @@ impl<T: Clone + Send + 'static> Kept<T> {
         {
             return answer.clone();
         }
-        let began = Instant::now();
         let answer = match tokio::time::timeout(self.patience, tokio::spawn(read)).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(lost)) => Err(lost.to_string()),
             Err(_) => Err(format!("no answer within {:?}", self.patience)),
         };
-        let kept = if answer.is_ok() { self.least.max(began.elapsed() * self.times) } else { self.least };
-        *last = Some((Instant::now() + kept, answer.clone()));
+        *last = Some((Instant::now() + self.least, answer.clone()));
         answer
     }
 }
@@ -229,11 +265,11 @@ mod tests {
     #[tokio::test]
     async fn nobody_waits_for_a_database_that_gives_no_answer() {
         let patience = Duration::from_millis(20);
-        let kept: Kept<u32> = Kept { patience, times: 1_000, ..Kept::new(Duration::from_millis(500)) };
+        let kept: Kept<u32> = Kept { patience, ..Kept::new(Duration::from_millis(500)) };
         let no_answer = Err("no answer within 20ms".to_owned());
         assert_eq!(kept.get(std::future::pending()).await, no_answer);
         assert_eq!(kept.get(async { Ok(1) }).await, no_answer);
         tokio::time::sleep(Duration::from_millis(550)).await;
-        assert_eq!(kept.get(async { Ok(1) }).await, Ok(1), "that it took long counts for answers alone");
+        assert_eq!(kept.get(async { Ok(1) }).await, Ok(1));
     }
 }

@@ -1,6 +1,7 @@
 //! Figures in the words of Prometheus, made anew for each question: what is gone leaves no figure behind.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use annals_runs::figures::{Figures, OfTask};
 use annals_runs::hosts::HostState;
@@ -11,8 +12,8 @@ use crate::presence::Presence;
 
 /// What there is to tell.
 pub(super) struct Seen<'s> {
-    /// What the history database says; `None` where it does not answer.
-    pub(super) figures: Option<Arc<Figures>>,
+    /// What the history database says, and how long ago it did; `None` where it does not answer.
+    pub(super) figures: Option<(Arc<Figures>, Duration)>,
     /// How long ago the source's oldest open transaction began, milliseconds, where that is known.
     pub(super) oldest_transaction_ms: Option<i64>,
     /// This process.
@@ -23,7 +24,12 @@ pub(super) struct Seen<'s> {
 pub(super) fn text(seen: &Seen<'_>) -> prometheus::Result<String> {
     let page = Page(Registry::new());
     of_process(&page, seen)?;
-    if let Some(figures) = &seen.figures {
+    if let Some((figures, age)) = &seen.figures {
+        page.gauge(
+            "annals_history_figures_age_seconds",
+            "How long ago the figures of the history database were read.",
+            age.as_secs_f64(),
+        )?;
         of_runs(&page, figures)?;
         of_tasks(&page, figures)?;
         of_hosts(&page, figures)?;
@@ -76,13 +82,13 @@ fn of_runs(page: &Page, figures: &Figures) -> prometheus::Result<()> {
         "annals_last_run_info",
         "1 for status and result of the newest run that has ended.",
         &["task", "status", "result"],
-        figures.last_runs().map(|last| ([last.task.as_str(), &last.status, &last.result], 1.0)),
+        figures.last.iter().map(|last| ([last.task.as_str(), &last.status, &last.result], 1.0)),
     )?;
     page.gauges(
         "annals_last_run_ended_timestamp_seconds",
         "When the newest run that has ended did so, since 1970.",
         &["task"],
-        figures.last_runs().filter_map(|last| Some(([last.task.as_str()], seconds(last.last_ended_ms?)))),
+        figures.last.iter().filter_map(|last| Some(([last.task.as_str()], seconds(last.ended_ms?)))),
     )?;
     page.gauges(
         "annals_runs_open",

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use annals_config::task::Task;
+use annals_config::task::{Task, Timed};
 use annals_model::error_chain;
 use annals_model::schedule::Waiting;
-use annals_runs::schedule;
+use annals_runs::schedule::{self, Entry};
 use annals_sql::Db;
 use anyhow::Context as _;
 use tokio::task::{Id, JoinError, JoinSet};
@@ -43,12 +43,12 @@ pub(super) async fn serve(context: Arc<Context>, stopping: Stopping) -> anyhow::
             () = ticker.next() => {}
             Some(ended) = runs.executing.join_next_with_id() => runs.ended(&context, &ledger, ended).await,
         }
-        for task in &tasks {
-            match tokio::time::timeout(LOOK_MAX, look(&ledger, task, &context.host)).await {
+        for timed in tasks.iter().flat_map(Task::timed) {
+            match tokio::time::timeout(LOOK_MAX, look(&ledger, timed, &context.host)).await {
                 Ok(Ok(due)) => {
                     context.health.reached(context.clock.now_ms());
                     if let Some(fire) = due {
-                        runs.start(&context, &stopping, task, fire);
+                        runs.start(&context, &stopping, timed, fire);
                     }
                 }
                 Ok(Err(error)) => context.health.troubled(error_chain(&error)),
@@ -72,21 +72,22 @@ fn no_answer() -> String {
 }
 
 /// Decides on the fires of a task up to now; the one that is to be started.
-async fn look(db: &Db, task: &Task, host: &str) -> Result<Option<Waiting>, annals_runs::Error> {
-    let schedule = task.schedule.as_ref();
+async fn look(db: &Db, timed: Timed<'_>, host: &str) -> Result<Option<Waiting>, annals_runs::Error> {
+    let (name, schedule) = (timed.name(), timed.schedule());
+    let entry = Entry { name: &name, task: &timed.task.name };
     let mut tx = db.begin_read().await?;
     let now_ms = schedule::now_ms(&mut tx).await?;
-    let has_work = schedule::has_work(&mut tx, &task.name, schedule, now_ms).await?;
+    let has_work = schedule::has_work(&mut tx, &name, schedule, now_ms).await?;
     tx.rollback().await?;
     if !has_work {
         return Ok(None);
     }
     loop {
         let mut tx = db.begin().await?;
-        let tick = schedule::tick(&mut tx, &task.name, schedule, host, now_ms).await?;
+        let tick = schedule::tick(&mut tx, entry, schedule, host, now_ms).await?;
         tx.commit().await?;
         if tick.decided > 0 {
-            tracing::debug!(task = task.name, "{} fires of task `{}` decided on", tick.decided, task.name);
+            tracing::debug!(task = name, "{} fires of task `{name}` decided on", tick.decided);
         }
         if !tick.more {
             return Ok(tick.start);
@@ -110,15 +111,17 @@ struct Failed {
 
 impl Runs {
     /// Starts a fire, unless it is just being started, or was not to be started a moment ago.
-    fn start(&mut self, context: &Arc<Context>, stopping: &Stopping, task: &Task, fire: Waiting) {
-        let is_started = self.fires.values().any(|(name, _)| *name == task.name);
-        let is_early = self.failed.get(&task.name).is_some_and(|failed| Instant::now() < failed.again);
+    fn start(&mut self, context: &Arc<Context>, stopping: &Stopping, timed: Timed<'_>, fire: Waiting) {
+        let name = timed.name();
+        let is_started = self.fires.values().any(|(started, _)| *started == name);
+        let is_early = self.failed.get(&name).is_some_and(|failed| Instant::now() < failed.again);
         if is_started || is_early {
             return;
         }
-        let run = execute(Arc::clone(context), stopping.clone(), task.clone(), fire);
+        let (task, sweeps) = (timed.task.clone(), timed.sweeps);
+        let run = execute(Arc::clone(context), stopping.clone(), task, sweeps, fire);
         let id = self.executing.spawn(run).id();
-        self.fires.insert(id, (task.name.clone(), fire));
+        self.fires.insert(id, (name, fire));
     }
 
     /// A run has ended, or was none.
@@ -162,11 +165,12 @@ async fn execute(
     context: Arc<Context>,
     stopping: Stopping,
     task: Task,
+    sweeps: bool,
     fire: Waiting,
 ) -> anyhow::Result<Option<Outcome>> {
     let source = open_source(&context.config).await.map_err(|failure| failure.error)?;
     let pipeline = context.pipeline(Arc::new(source), &stopping);
-    let outcome = pipeline.fire(&task, &fire, Arc::new(Done::default())).await?;
+    let outcome = pipeline.fire(Timed { task: &task, sweeps }, &fire, Arc::new(Done::default())).await?;
     if let Some(Outcome { run_id, finished }) = &outcome {
         let ended = match finished {
             Some(finished) => format!("ended: {}", finished.status.as_str()),

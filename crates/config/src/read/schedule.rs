@@ -20,11 +20,12 @@ const CATCH_UP: [(&str, CatchUp); 3] = [
 const OVERLAP: [(&str, Overlap); 2] =
     [(Overlap::Skip.as_str(), Overlap::Skip), (Overlap::BufferOne.as_str(), Overlap::BufferOne)];
 
-/// Reads `schedule`.
+/// Reads `schedule` or `reconcile`.
 pub(crate) fn schedule(value: &Value<'_>, default_zone: &str) -> Option<Schedule> {
     if value.is_text() {
-        let help = "write schedule: {cron: \"0 0 * * *\", timeZone: UTC}";
-        value.error("`schedule` must be a mapping with the keys `cron` and `timeZone`", help);
+        let key = value.label.trim_matches('`');
+        let help = format!("write {key}: {{cron: \"0 0 * * *\", timeZone: UTC}}");
+        value.error(format!("`{key}` must be a mapping with the keys `cron` and `timeZone`"), help);
         return None;
     }
     let mut fields = value.fields("the schedule")?;

@@ -7,12 +7,14 @@ use std::path::Path;
 use annals_model::JsonFormat;
 
 use crate::fields::Fields;
+use crate::file::File;
 use crate::node::Position;
 use crate::read::schedule::time_zone;
+use crate::read::tracing::tracing;
 use crate::read::url::{HISTORY_SCHEMES, SOURCE_SCHEMES, database_url, literal_password};
 use crate::service::{
     CaptureSettings, HistoryDb, HistoryIndexes, HttpSettings, InterceptedRows, Limits, LogSettings,
-    QueueSettings, Service, SourceDb,
+    QueueSettings, Replica, Service, SourceDb,
 };
 use crate::value::Value;
 
@@ -34,12 +36,21 @@ pub(crate) struct ServiceFile {
     pub(crate) secrets: Vec<Range<usize>>,
 }
 
+/// What a configuration is read for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Needs {
+    /// All that Annals does.
+    All,
+    /// What asks the history database alone: what else takes secrets is passed over.
+    History,
+}
+
 /// Reads the tree of `annals.yaml`. Whatever cannot be read is noted and stands in the result as its default.
-pub(crate) fn service(root: &Value<'_>, dir: &Path) -> Option<ServiceFile> {
+pub(crate) fn service(root: &Value<'_>, dir: &Path, needs: Needs) -> Option<ServiceFile> {
     let mut fields = root.fields("the service configuration")?;
     let mut secrets = Vec::new();
     let access_history_enabled = fields.flag("accessHistoryEnabled", false);
-    let (source, profile_at) = source(&mut fields, dir, &mut secrets);
+    let (source, profile_at) = source(&mut fields, dir, needs, &mut secrets);
     let history = history(&mut fields, dir, &mut secrets);
     let worker_slots = fields.get("workerSlots").and_then(|value| value.whole_u32(1..=256));
     let lease_seconds = fields.get("leaseSeconds").and_then(|value| value.whole_u32(2..=600));
@@ -47,10 +58,11 @@ pub(crate) fn service(root: &Value<'_>, dir: &Path) -> Option<ServiceFile> {
     let queue = queue(&mut fields);
     let limits = limits(&mut fields, &queue);
     let zone = fields.get("timeZone").and_then(|value| time_zone(&value));
-    let secret_hash_key = secret_hash_key(&mut fields, &mut secrets);
-    let log = log(&mut fields, dir);
+    let secret_hash_key = secret_hash_key(&mut fields, needs, &mut secrets);
+    let log = log(&mut fields, dir, root.file);
     let http = http(&mut fields);
     let run_details_days = retention(&mut fields);
+    let tracing = tracing(&mut fields, needs, &mut secrets);
     fields.finish();
     let service = Service {
         access_history_enabled,
@@ -66,6 +78,7 @@ pub(crate) fn service(root: &Value<'_>, dir: &Path) -> Option<ServiceFile> {
         log,
         http,
         run_details_days,
+        tracing,
     };
     Some(ServiceFile { service, profile_at, secrets })
 }
@@ -75,12 +88,18 @@ fn cores() -> u32 {
     u32::try_from(cores).unwrap_or(u32::MAX).min(256)
 }
 
-fn source(fields: &mut Fields<'_>, dir: &Path, secrets: &mut Vec<Range<usize>>) -> (SourceDb, Position) {
+fn source(
+    fields: &mut Fields<'_>,
+    dir: &Path,
+    needs: Needs,
+    secrets: &mut Vec<Range<usize>>,
+) -> (SourceDb, Position) {
     let mut source = SourceDb {
         profile: String::new(),
         url: String::new(),
         overlap_ms: 60_000,
         intercepted_deletes: InterceptedRows::Keep,
+        replica: Replica::Warn,
     };
     let mut profile_at = fields.at;
     let help = "write source: with the keys `profile` and `url` below it";
@@ -92,7 +111,9 @@ fn source(fields: &mut Fields<'_>, dir: &Path, secrets: &mut Vec<Range<usize>>) 
             source.profile = value.name().unwrap_or_default();
         }
         if let Some(value) = fields.need("url", "write the URL of the identity system's database") {
-            source.url = database_url(&value, &SOURCE_SCHEMES, dir).unwrap_or_default();
+            if needs == Needs::All {
+                source.url = database_url(&value, &SOURCE_SCHEMES, dir).unwrap_or_default();
+            }
             note_password(&value, secrets);
         }
         if let Some(seconds) = fields.get("overlapSeconds").and_then(|value| value.whole_u32(0..=86_400)) {
@@ -101,6 +122,10 @@ fn source(fields: &mut Fields<'_>, dir: &Path, secrets: &mut Vec<Range<usize>>) 
         let words = [("keep", InterceptedRows::Keep), ("remove", InterceptedRows::Remove)];
         if let Some(rows) = fields.get("interceptedDeletes").and_then(|value| value.word(&words)) {
             source.intercepted_deletes = rows;
+        }
+        let words = [("warn", Replica::Warn), ("refuse", Replica::Refuse)];
+        if let Some(replica) = fields.get("replica").and_then(|value| value.word(&words)) {
+            source.replica = replica;
         }
         fields.finish();
     }
@@ -141,11 +166,16 @@ fn note_password(value: &Value<'_>, secrets: &mut Vec<Range<usize>>) {
     secrets.push(found.unwrap_or_else(|| scalar.bytes.clone()));
 }
 
-fn secret_hash_key(fields: &mut Fields<'_>, secrets: &mut Vec<Range<usize>>) -> String {
+fn secret_hash_key(fields: &mut Fields<'_>, needs: Needs, secrets: &mut Vec<Range<usize>>) -> String {
     let help = "write secretHashKey: ${ANNALS_SECRET_HASH_KEY} and set that variable to a random text";
     let Some(value) = fields.need("secretHashKey", help) else { return String::new() };
-    let Some(key) = value.text() else { return String::new() };
-    if key.chars().count() < SECRET_KEY_CHARS_MIN {
+    let key = match needs {
+        Needs::All => value.text(),
+        Needs::History => None,
+    };
+    if let Some(key) = &key
+        && key.chars().count() < SECRET_KEY_CHARS_MIN
+    {
         let message = format!("`secretHashKey` is shorter than {SECRET_KEY_CHARS_MIN} characters");
         value.error(message, "use a long random text, for example what `openssl rand -hex 32` prints");
     }
@@ -156,7 +186,7 @@ fn secret_hash_key(fields: &mut Fields<'_>, secrets: &mut Vec<Range<usize>>) -> 
         value.file.warning(value.at(), "`secretHashKey` stands here in clear text", CLEAR_TEXT_HELP);
         secrets.push(scalar.bytes.clone());
     }
-    key
+    key.unwrap_or_default()
 }
 
 fn capture(fields: &mut Fields<'_>) -> CaptureSettings {
@@ -251,11 +281,17 @@ fn limits(fields: &mut Fields<'_>, queue: &QueueSettings) -> Limits {
     limits
 }
 
-fn log(fields: &mut Fields<'_>, dir: &Path) -> LogSettings {
+/// Folders that a supervisor gives a service to write into, the first that there is: the configuration is often not.
+const WRITABLE: [&str; 2] = ["LOGS_DIRECTORY", "STATE_DIRECTORY"];
+
+fn log(fields: &mut Fields<'_>, dir: &Path, file: &File<'_>) -> LogSettings {
+    let given = |name: &&str| file.resolver.and_then(|resolver| (resolver.env)(name));
+    let folders = WRITABLE.iter().find_map(given).filter(|folders| !folders.is_empty());
+    let folder = folders.as_deref().and_then(|folders| folders.split(':').next()).map_or(dir, Path::new);
     let mut log = LogSettings {
         filter: "info".to_owned(),
         json: false,
-        discarded_messages: Some(dir.join("discarded-messages.log")),
+        discarded_messages: Some(folder.join("discarded-messages.log")),
     };
     let Some(mut fields) = fields.get("log").and_then(|value| value.fields("`log`")) else { return log };
     if let Some(filter) = fields.get("filter").and_then(|value| value.name()) {

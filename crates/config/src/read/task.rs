@@ -4,7 +4,7 @@ use annals_model::TaskArguments;
 
 use crate::fields::Fields;
 use crate::node::Position;
-use crate::read::schedule::schedule;
+use crate::read::schedule;
 use crate::task::Task;
 use crate::value::Value;
 
@@ -24,7 +24,8 @@ pub(crate) fn task(root: &Value<'_>, default_zone: &str) -> Option<TaskFile> {
     let name = fields.get("name").and_then(|value| value.placed());
     let name_at = name.as_ref().map_or(fields.at, |name| name.at);
     let description = fields.text("description").unwrap_or_default();
-    let schedule = fields.get("schedule").and_then(|value| schedule(&value, default_zone));
+    let schedule = fields.get("schedule").and_then(|value| schedule::schedule(&value, default_zone));
+    let reconcile = fields.get("reconcile").and_then(|value| schedule::schedule(&value, default_zone));
     let extract = fields.get("extractConfiguration").and_then(|value| value.placed());
     let extract_at = extract.as_ref().map_or(fields.at, |extract| extract.at);
     let arguments = arguments(&mut fields);
@@ -32,6 +33,7 @@ pub(crate) fn task(root: &Value<'_>, default_zone: &str) -> Option<TaskFile> {
         name: name.map_or_else(|| root.file.stem().to_owned(), |name| name.text),
         description,
         schedule,
+        reconcile,
         extract_configuration: extract.map_or_else(|| EXTRACT_DEFAULT.to_owned(), |extract| extract.text),
         arguments,
     };

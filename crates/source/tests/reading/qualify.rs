@@ -122,6 +122,44 @@ async fn objects_are_found_by_id_or_name() {
     }
 }
 
+/// The search for what changed by a column of instants has an index that the database takes, whatever its zone, and uses
+/// it.
+#[tokio::test]
+async fn a_column_of_instants_has_an_index_that_serves_the_search() {
+    let schema = "set timezone = 'UTC';\n".to_owned() + &staff::SCHEMA.replace("{datetime}", "timestamptz");
+    let profile = staff::PROFILE.replace(
+        "changed: [{column: significant_modified, since: \"8.4\"}, modified, created]",
+        "changed: [{column: last_login, kind: dateTime}, created]",
+    );
+    let lab = Lab::new(Engine::Postgres, &schema, &profile);
+    lab.sql("delete from Account;");
+    for setting in ["timezone = \"America/New_York\"", "enable_seqscan = off"] {
+        lab.sql(&format!(
+            "do $$ begin execute format('alter database %I set {setting}', current_database()); end $$;"
+        ));
+    }
+    let source = lab.open().await;
+    let ddl = source.change_indexes().unwrap();
+    for _ in 0..2 {
+        lab.sql(&ddl);
+    }
+    // Ann logged in on 2026-01-31 10:00:00 UTC, which is 1769853600 by `date -u -d '2026-01-31 10:00' +%s`; Dee
+    // fourteen hours later.
+    let ann_ms = 1_769_853_600_000;
+    let source = &source;
+    let found = |since_ms| async move { qualified(source, Identity, Some(since_ms), None, 10).await };
+    assert_eq!(found(ann_ms).await, ["a1", "d4"]);
+    assert_eq!(found(ann_ms + 1).await, ["d4"]);
+    assert_eq!(found(ann_ms + 14 * 3_600_000 + 1).await, Vec::<String>::new());
+    let used = "select idx_scan > 0 from pg_stat_user_indexes where indexrelname = 'annals_changed_person';";
+    // The server counts a moment later.
+    let began = std::time::Instant::now();
+    while lab.sql(used).trim() != "t" {
+        assert!(began.elapsed().as_secs() < 30, "{ddl}");
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+}
+
 /// The horizon stays behind the source's clock by the overlap (TRAP-04).
 #[tokio::test]
 async fn the_horizon_is_the_sources_time_less_the_overlap() {
