@@ -176,6 +176,7 @@ macro_rules! migrations {
             9 "suspects" "0009_suspects",
             10 "first load" "0010_first_load",
             11 "retried" "0011_retried",
+            12 "deliveries" "0012_deliveries",
         )
     };
 }

@@ -6,6 +6,7 @@
 pub mod attributes;
 pub mod config_version;
 pub mod dead;
+pub mod deliveries;
 pub mod driver;
 mod error;
 pub mod failures;
@@ -42,6 +43,7 @@ pub fn statements() -> Vec<annals_sql::Stmt> {
         attributes::STATEMENTS,
         config_version::STATEMENTS,
         dead::STATEMENTS,
+        deliveries::STATEMENTS,
         driver::STATEMENTS,
         failures::STATEMENTS,
         figures::STATEMENTS,

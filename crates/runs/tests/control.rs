@@ -39,6 +39,7 @@ impl Control {
                     include_str!("../../../migrations/sqlite/0008_any_order.sql"),
                     include_str!("../../../migrations/sqlite/0009_suspects.sql"),
                     include_str!("../../../migrations/sqlite/0011_retried.sql"),
+                    include_str!("../../../migrations/sqlite/0012_deliveries.sql"),
                 ],
                 _ => [
                     include_str!("../../../migrations/postgres/0001_history_tables.sql"),
@@ -48,6 +49,7 @@ impl Control {
                     include_str!("../../../migrations/postgres/0008_any_order.sql"),
                     include_str!("../../../migrations/postgres/0009_suspects.sql"),
                     include_str!("../../../migrations/postgres/0011_retried.sql"),
+                    include_str!("../../../migrations/postgres/0012_deliveries.sql"),
                 ],
             };
             for migration in migrations {
