@@ -44,6 +44,7 @@ pub(crate) fn of_snapshot(
     service.lease_ms = own.service.lease_ms;
     service.secret_hash_key.clone_from(&own.service.secret_hash_key);
     service.log.clone_from(&own.service.log);
+    service.queue.transport.clone_from(&own.service.queue.transport);
     config.snapshot = snapshot.clone();
     Ok(config)
 }
