@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up has failed")]
 
 mod banners;
+mod brokered;
 mod captures;
 mod command_line;
 mod compact;

@@ -1,5 +1,6 @@
 //! Composition: the command tree and what its commands put together. The rules are in the other crates.
 
+mod broker;
 pub mod cli;
 mod commands;
 pub mod context;
@@ -15,5 +16,6 @@ pub mod presence;
 mod progress;
 mod slots;
 pub mod times;
+mod writing;
 
 pub use commands::execute;
