@@ -61,12 +61,12 @@ fn servers(value: &Value<'_>, secrets: &mut Vec<Range<usize>>) -> Option<Vec<Str
         }
         Some(url)
     };
-    list.iter()
-        .map(|value| {
-            note_password(value, secrets);
-            server(value)
-        })
-        .collect()
+    let mut servers = Vec::new();
+    for value in &list {
+        note_password(value, secrets);
+        servers.push(server(value));
+    }
+    servers.into_iter().collect()
 }
 
 /// A name that NATS takes as a stream's and as the first word of its subjects.

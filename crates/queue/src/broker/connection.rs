@@ -43,7 +43,7 @@ impl Broker {
                 }
                 _ => SERVERS_HELP,
             };
-            unusable(format!("the broker cannot be reached at {places}: {}", chain(&error)), help)
+            unusable(format!("the broker cannot be reached at {places}: {error}"), help)
         })?;
         let context = ContextBuilder::new().timeout(REQUEST_MAX).build(client.clone());
         let replies = Replies::listen(&client).await?;
@@ -181,9 +181,4 @@ impl Replies {
     pub(super) fn forget(&self, number: u64) {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
     }
-}
-
-/// An error with its causes.
-pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    annals_model::error_chain(error)
 }

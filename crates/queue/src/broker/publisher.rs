@@ -12,8 +12,6 @@ use futures::future::BoxFuture;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::connection::chain;
-use super::stream::is_missing;
 use super::{AROUND_BYTES, Broker, Held, LANES};
 use crate::{Error, form};
 
@@ -24,6 +22,8 @@ const MESSAGE_ID: &str = "Nats-Msg-Id";
 
 /// A broker that did not take a delivery is tried again after this.
 const TRY_EVERY: Duration = Duration::from_millis(250);
+/// Every so many times it is seen whether there is a stream at all.
+const TRIES_TO_LOOK: u32 = 8;
 /// How often somebody who waits for an answer looks whether it got lost.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// An answer that was sent before the delivery was gone arrives within this.
@@ -139,12 +139,25 @@ impl Publisher {
         let mut left = self.time_left();
         let mut why = first;
         tracing::warn!("the broker did not take a delivery, which waits for it: {why}");
-        loop {
-            tokio::select! {
-                () = &mut left => {
-                    return Err(Error::Deferred(format!("the process ends, and the broker has not taken a delivery: {why}")));
+        for tries in 1.. {
+            let again = async {
+                tokio::time::sleep(TRY_EVERY).await;
+                if tries % TRIES_TO_LOOK == 0 {
+                    self.see_that_stream_is_there().await;
                 }
-                () = tokio::time::sleep(TRY_EVERY) => {}
+                self.attempt(lane, message).await
+            };
+            let attempted = tokio::select! {
+                () = &mut left => break,
+                attempted = again => attempted,
+            };
+            match attempted {
+                Ok(place) => {
+                    let seconds = began.elapsed().as_secs();
+                    tracing::info!("the broker has taken the delivery, after {seconds} s");
+                    return Ok(place);
+                }
+                Err(problem) => why = problem,
             }
             if began.elapsed() > patience {
                 return Err(Error::Deferred(format!(
@@ -152,20 +165,17 @@ impl Publisher {
                     patience.as_secs()
                 )));
             }
-            let attempted = tokio::select! {
-                () = &mut left => continue,
-                attempted = self.attempt(lane, message) => attempted,
-            };
-            match attempted {
-                Ok(place) => {
-                    tracing::info!(
-                        "the broker has taken the delivery, after {} s",
-                        began.elapsed().as_secs()
-                    );
-                    return Ok(place);
-                }
-                Err(problem) => why = problem,
-            }
+        }
+        Err(Error::Deferred(format!("the process ends, and the broker has not taken a delivery: {why}")))
+    }
+
+    /// Makes the stream anew where somebody deleted it, or a broker without disks came back empty. A stream that has no
+    /// leader at this moment looks the same to who sends, so it is asked for by name.
+    async fn see_that_stream_is_there(&self) {
+        if let Ok(None) = self.broker.find_stream().await
+            && let Err(trouble) = self.broker.make_stream().await
+        {
+            tracing::warn!("{}", trouble.error);
         }
     }
 
@@ -182,13 +192,7 @@ impl Publisher {
         };
         match published {
             Ok(kept) => Ok(kept.sequence),
-            Err(error) => {
-                if is_missing(&error) {
-                    // Somebody deleted it, or a broker without disks came back empty.
-                    self.broker.make_stream().await.map_err(|error| error.to_string())?;
-                }
-                Err(chain(&error))
-            }
+            Err(error) => Err(error.to_string()),
         }
     }
 

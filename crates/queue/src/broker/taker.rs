@@ -8,6 +8,7 @@ use async_nats::jetstream::message::{AckKind, Acker};
 use futures::StreamExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
 use super::Broker;
 use super::publisher::ANSWER_TO;
@@ -17,7 +18,9 @@ use crate::{Answer, Asker, Error, Received, form};
 /// a few seconds later.
 const ASK_FOR: Duration = Duration::from_secs(5);
 /// A lane that cannot be had is tried again after this.
-const TRY_EVERY: Duration = Duration::from_secs(1);
+const TRY_EVERY: Duration = Duration::from_millis(500);
+/// People are told of a lane that could not be had for so long.
+const TELL_AFTER: Duration = Duration::from_secs(15);
 
 /// The receiving end of one lane.
 #[derive(Debug)]
@@ -79,6 +82,7 @@ impl Taker {
     /// The next delivery; none once the process comes to its end.
     pub(crate) async fn next(&mut self) -> Option<Received> {
         let broker = self.broker.clone();
+        let mut failing: Option<Instant> = None;
         let mut told = false;
         while !broker.has_ended() {
             let pulled = tokio::select! {
@@ -90,9 +94,12 @@ impl Taker {
                     Some(received) => return Some(received),
                     None => continue,
                 },
-                Ok(None) => told = false,
+                Ok(None) => failing = None,
                 Err(why) => {
-                    if !std::mem::replace(&mut told, true) && broker.is_connected() {
+                    // A cluster that elects a leader says so of each lane, and has one in some seconds.
+                    let since = failing.get_or_insert_with(Instant::now);
+                    if !told && since.elapsed() > TELL_AFTER && broker.is_connected() {
+                        told = true;
                         tracing::warn!(lane = self.lane, "nothing can be taken from the broker: {why}");
                     }
                     self.consumer = None;
@@ -116,7 +123,7 @@ impl Taker {
             }
         };
         let asked = consumer.batch().max_messages(1).expires(ASK_FOR).messages().await;
-        let mut answers = asked.map_err(|error| annals_model::error_chain(&error))?;
+        let mut answers = asked.map_err(|error| error.to_string())?;
         tokio::select! {
             answer = answers.next() => answer.transpose().map_err(|error| error.to_string()),
             () = self.broker.reconnected() => Ok(None),
