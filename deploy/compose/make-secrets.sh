@@ -13,6 +13,8 @@ random() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
 
 secret source-url "$1"
 secret secret-hash-key "$(random)"
+# For ../nats alone; NATS takes what begins with a digit for a number.
+secret nats-password "n$(random)"
 secret postgres-password "$(random)"
 for role in migrator writer; do
     secret "$role-password" "$(random)"

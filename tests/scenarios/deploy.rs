@@ -5,8 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use annals::cli::Cli;
+use annals_testkit::Nats;
 use clap::{Command, CommandFactory as _, Parser as _};
-use serde_json::Value;
+use serde_json::{Value, json};
+use tempfile::TempDir;
 
 /// Where command lines begin and end in a script.
 const BETWEEN: [&str; 6] = ["&&", "|", ";", "#", ">", ")"];
@@ -42,7 +44,8 @@ fn is_program(word: &str) -> bool {
     word == "annals" || word.ends_with("bin/annals") || word.ends_with("dist/annals")
 }
 
-/// Command lines in a document: what containers execute, and how their health is asked for.
+/// Command lines in a document: what containers execute, and how their health is asked for. Those of other programs'
+/// images are left out.
 fn in_document(value: &Value, lines: &mut Vec<Vec<String>>) {
     let Some(entries) = value.as_object() else {
         for element in value.as_array().into_iter().flatten() {
@@ -50,6 +53,9 @@ fn in_document(value: &Value, lines: &mut Vec<Vec<String>>) {
         }
         return;
     };
+    if entries.get("image").and_then(Value::as_str).is_some_and(|image| !image.contains("annals")) {
+        return;
+    }
     for (key, value) in entries {
         let words: Option<Vec<String>> =
             value.as_array().and_then(|all| all.iter().map(|word| Some(word.as_str()?.to_owned())).collect());
@@ -102,9 +108,10 @@ fn what_is_called_is_a_command() {
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
         let lines = called.entry(name.clone()).or_default();
         match path.extension().and_then(|extension| extension.to_str()) {
-            Some("yaml") => in_document(&yaml(&text), lines),
+            // Several documents in a file, as Kubernetes has them.
+            Some("yaml") => text.split("\n---\n").for_each(|text| in_document(&yaml(text), lines)),
             Some("md") => in_text(&fenced(&text), lines),
-            Some("sql" | "dockerignore") => {}
+            Some("sql" | "dockerignore" | "conf") => {}
             _ => in_text(&text, lines),
         }
         for line in lines {
@@ -117,6 +124,9 @@ fn what_is_called_is_a_command() {
     assert_eq!(of("annals.service"), ["daemon"]);
     assert_eq!(of("Containerfile"), ["init /etc/annals", "daemon --check", "daemon"]);
     assert_eq!(of("compose.yaml").len(), 3);
+    let roles = ["daemon --role scheduler,extract", "daemon --role writer", "daemon --check"];
+    assert_eq!(of("compose.nats.yaml"), roles);
+    assert_eq!(of("nats.yaml"), Vec::<String>::new());
     assert_eq!(of("migrate.yaml"), ["migrate"]);
     assert_eq!(of("daemon.yaml").len(), 4);
     assert!(of("deployment.md").iter().any(|line| line.contains("source delete-triggers")));
@@ -152,4 +162,50 @@ fn kubernetes_has_the_service_of_the_container() {
     let map = yaml(&fs::read_to_string(checkout("deploy/kubernetes/configmap.yaml")).unwrap());
     let service = fs::read_to_string(checkout("deploy/container/annals.yaml")).unwrap();
     assert_eq!(map["data"]["annals.yaml"], service);
+}
+
+/// The broker's nodes are configured as their server wants it, with their passwords from the environment, on Kubernetes
+/// as elsewhere.
+#[test]
+fn the_brokers_configuration_is_one() {
+    let looks = |config: &Path, secrets: bool| {
+        let mut server = std::process::Command::new(Nats::program().unwrap());
+        server.arg("-t").arg("--config").arg(config).env_clear().env("POD_NAME", "annals-nats-0");
+        if secrets {
+            server.env("NATS_ROUTE_PASSWORD", "route-secret").env("NATS_ANNALS_PASSWORD", "annals-secret");
+            server.env(
+                "NATS_ROUTES",
+                r#"["nats://route:route-secret@mq1:6222", "nats://route:route-secret@mq2:6222"]"#,
+            );
+        }
+        let done = server.output().unwrap();
+        (done.status.success(), String::from_utf8(done.stderr).unwrap())
+    };
+    let dir = TempDir::new().unwrap();
+    let kubernetes = dir.path().join("nats.conf");
+    let manifest = fs::read_to_string(checkout("deploy/kubernetes/nats.yaml")).unwrap();
+    let map = manifest.split("\n---\n").map(yaml).find(|part| part["kind"] == "ConfigMap").unwrap();
+    fs::write(&kubernetes, map["data"]["nats.conf"].as_str().unwrap()).unwrap();
+    let nodes = (1..=3).map(|node| checkout(&format!("deploy/nats/node-{node}.conf")));
+    for config in nodes.chain([kubernetes]) {
+        let (is_good, said) = looks(&config, true);
+        assert!(is_good, "{}: {said}", config.display());
+        let (is_good, said) = looks(&config, false);
+        assert!(!is_good && said.contains("NATS_"), "{}: {said}", config.display());
+    }
+}
+
+/// The service of hosts with a broker is the container's, and its queue beside it; what it lets a document have, the
+/// broker takes.
+#[test]
+fn the_service_with_a_broker_is_the_containers_and_fits() {
+    let read = |file: &str| yaml(&fs::read_to_string(checkout(file)).unwrap());
+    let mut service = read("deploy/nats/annals.yaml");
+    let with = service.as_object_mut().unwrap();
+    let (queue, limits) = (with.remove("queue").unwrap(), with.remove("limits").unwrap());
+    assert_eq!(service, read("deploy/container/annals.yaml"));
+    assert_eq!((&queue["transport"], &queue["nats"]["replicas"]), (&json!("nats"), &json!(3)));
+    let taken = limits["documentBytesMax"].as_u64().unwrap() + (128 << 10);
+    assert!(taken <= 8_000_000, "{taken}");
+    assert!(fs::read_to_string(checkout("deploy/nats/common.conf")).unwrap().contains("max_payload: 8MB"));
 }

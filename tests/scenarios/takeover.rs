@@ -21,7 +21,7 @@ use crate::site::{DAY_MS, START_MS, Site, TASK};
 const LEASE_MS: i64 = 2_000;
 
 /// A site where a run takes long enough to be caught in the middle of it: many chunks, a transaction for every object.
-async fn slow_site(engine: Engine) -> Site {
+pub(crate) async fn slow_site(engine: Engine) -> Site {
     let site = Site::new(Engine::Sqlite, engine, 60).await;
     site.service("leaseSeconds: 2\ncapture: {jsonFormat: MINIFIED, maxAllowedPatches: 3}\nqueue: {batchObjectsMax: 1}\n");
     site.arguments("lossLimit: 8");
@@ -99,7 +99,7 @@ impl Other {
 
 /// All rows of history without ids and without the instants at which something was read or written: the identity system
 /// is older than its first day, and everything else happens later.
-async fn without_instants(site: &Site) -> Vec<String> {
+pub(crate) async fn without_instants(site: &Site) -> Vec<String> {
     let later = START_MS + DAY_MS;
     let mut rows: Vec<String> = without_ids(site)
         .await
@@ -122,7 +122,7 @@ async fn uninterrupted(engine: Engine) -> Vec<String> {
 }
 
 /// The run, having ended well, with the history of an uninterrupted one; no state went backwards.
-async fn check_whole(site: &Site, expected: &[String]) -> Ran {
+pub(crate) async fn check_whole(site: &Site, expected: &[String]) -> Ran {
     let ran = site.ran(1).await.succeeds();
     assert_eq!(ran.counters().total_unseen_objects, 0);
     let found = without_instants(site).await;

@@ -17,6 +17,7 @@ pub enum Exit {
     SourceUnreachable = 8,
     HistoryUnreachable = 9,
     VerificationFailed = 10,
+    BrokerUnusable = 11,
     Interrupted = 130,
 }
 

@@ -1,5 +1,6 @@
 //! Composition: the command tree and what its commands put together. The rules are in the other crates.
 
+mod broker;
 mod clean_up;
 pub mod cli;
 mod commands;
@@ -17,5 +18,6 @@ mod progress;
 mod slots;
 pub mod times;
 pub mod traces;
+mod writing;
 
 pub use commands::execute;

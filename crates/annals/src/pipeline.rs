@@ -430,20 +430,35 @@ impl Pipeline {
     /// # Errors
     /// Where this host lacks what it asks for: variables that are not set, a source that cannot be reached.
     pub async fn with_configuration_of(&self, run: &Run) -> anyhow::Result<Self> {
-        let mut tx = self.history.begin_read().await?;
-        let snapshot = config_version::snapshot(&mut tx, run.config_version).await?;
-        tx.rollback().await?;
-        let snapshot: serde_json::Value = serde_json::from_str(&snapshot)
-            .with_context(|| format!("configuration version {}", run.config_version))?;
-        if snapshot == self.config.snapshot {
+        let Some(config) = configuration_of(&self.history, &self.config, run).await? else {
             return Ok(self.clone());
-        }
-        let config = self.config.of_snapshot(&snapshot, &environment).map_err(|problems| {
-            anyhow::anyhow!("the configuration that run {} began with: {problems}", run.id)
-        })?;
+        };
         let source = open_source(&config).await.map_err(|failure| failure.error)?;
         Ok(Self { config: Arc::new(config), source: Arc::new(source), ..self.clone() })
     }
+}
+
+/// The configuration that a run began with, as this host would have read it; `None` where it is the one in force here.
+///
+/// # Errors
+/// Where this host lacks what it asks for, such as variables.
+pub(crate) async fn configuration_of(
+    history: &Db,
+    own: &Config,
+    run: &Run,
+) -> anyhow::Result<Option<Config>> {
+    let mut tx = history.begin_read().await?;
+    let snapshot = config_version::snapshot(&mut tx, run.config_version).await?;
+    tx.rollback().await?;
+    let snapshot: serde_json::Value = serde_json::from_str(&snapshot)
+        .with_context(|| format!("configuration version {}", run.config_version))?;
+    if snapshot == own.snapshot {
+        return Ok(None);
+    }
+    let config = own.of_snapshot(&snapshot, &environment).map_err(|problems| {
+        anyhow::anyhow!("the configuration that run {} began with: {problems}", run.id)
+    })?;
+    Ok(Some(config))
 }
 
 /// Repeats a step for a while where the history database cannot be reached, or somebody was in the way.

@@ -1,10 +1,10 @@
 //! This process among the others: its row in `annals_host`, and the heartbeat that renews it and all that it holds.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use annals_model::{Clock, error_chain};
-use annals_queue::Depth;
+use annals_queue::{Broker, Depth};
 use annals_runs::hosts::{self, NewHost};
 use annals_runs::{Driver, Lease, Leases};
 use annals_sql::Db;
@@ -23,6 +23,7 @@ pub struct Presence {
     leases: Leases,
     last_chances: Arc<tokio::sync::Mutex<()>>,
     queues: Mutex<Vec<Depth>>,
+    broker: OnceLock<Broker>,
     beaten: Arc<Mutex<Instant>>,
     ended: watch::Sender<bool>,
     beating: Mutex<Option<JoinHandle<()>>>,
@@ -64,8 +65,8 @@ impl Presence {
         let heart =
             Heart { history: beats, clock, driver, leases: leases.clone(), beaten: Arc::clone(&beaten) };
         let beating = Mutex::new(Some(tokio::spawn(heart.beat(alive))));
-        let (last_chances, queues) = (Arc::default(), Mutex::default());
-        Ok(Arc::new(Self { driver, leases, last_chances, queues, beaten, ended, beating }))
+        let (last_chances, queues, broker) = (Arc::default(), Mutex::default(), OnceLock::new());
+        Ok(Arc::new(Self { driver, leases, last_chances, queues, broker, beaten, ended, beating }))
     }
 
     /// This process, as the driver of runs.
@@ -99,7 +100,21 @@ impl Presence {
         queues.push(queue);
     }
 
-    /// Deliveries that wait for the writers of this process.
+    /// Deliveries go over this broker from now on, where there is one, and those that it holds are counted.
+    pub fn use_broker(&self, broker: Option<Broker>) {
+        if let Some(broker) = broker {
+            self.watch(broker.depth());
+            self.broker.get_or_init(|| broker);
+        }
+    }
+
+    /// The broker that deliveries go over.
+    #[must_use]
+    pub fn broker(&self) -> Option<&Broker> {
+        self.broker.get()
+    }
+
+    /// Deliveries that wait for the writers of this process; over a broker, those that it holds.
     #[must_use]
     pub fn waiting_deliveries(&self) -> usize {
         let queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);

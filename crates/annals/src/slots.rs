@@ -1,4 +1,4 @@
-//! Worker slots: extract workers with a queue and a writer beside each.
+//! Worker slots: extract workers, each with a queue and a writer beside it, or with the way to a broker.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use annals_writer::{Writer, WriterSettings};
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
+use crate::broker::Account;
 use crate::discarded;
 use crate::pipeline::{Done, Pipeline, patiently};
 
@@ -66,8 +67,8 @@ impl Pipeline {
         problem
     }
 
-    /// Works on partitions of a run in one worker slot, with a writer of its own beside it, until there is none left; the
-    /// number of partitions that it ended.
+    /// Works on partitions of a run in one worker slot, with a writer of its own beside it or with those beyond the broker,
+    /// until there is none left; the number of partitions that it ended.
     pub(crate) async fn work_slot(
         &self,
         task: &Task,
@@ -77,6 +78,11 @@ impl Pipeline {
         done: Arc<Done>,
     ) -> Result<u32, Worked> {
         let settings = &self.config.service.queue;
+        if let Some(broker) = self.presence.broker() {
+            let account = Account { history: self.history.clone(), done };
+            let queue = broker.queue(settings.message_bytes_max, Arc::new(account));
+            return self.extract(self.extractor(task, queue), run_id, slot).await;
+        }
         let (queue, lane) = in_process(settings.capacity as usize, settings.message_bytes_max);
         self.presence.watch(queue.depth());
         let history = self.history.clone();
@@ -88,13 +94,15 @@ impl Pipeline {
             writer.serve(&history, lane, &leases, count).await;
         };
         let writing = tokio::spawn(write.in_current_span());
-        let extractor = self.extractor(task, queue);
-        let worker = format!("{}:{}/{slot}", self.host, std::process::id());
-        let worked = extractor.work(&self.history, run_id, &worker).await;
         // The writer's lane ends with its only sender.
-        drop(extractor);
+        let worked = self.extract(self.extractor(task, queue), run_id, slot).await;
         writing.await.map_err(|error| Worked::Stopped(format!("a writer was lost: {error}")))?;
-        worked.map_err(|error| match error {
+        worked
+    }
+
+    async fn extract(&self, extractor: Extractor, run_id: i64, slot: u32) -> Result<u32, Worked> {
+        let worker = format!("{}:{}/{slot}", self.host, std::process::id());
+        extractor.work(&self.history, run_id, &worker).await.map_err(|error| match error {
             annals_extract::Error::Claim { .. } if !error.is_passing() => {
                 Worked::Stopped(error_chain(&error))
             }

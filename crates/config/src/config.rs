@@ -59,7 +59,7 @@ impl Config {
     }
 
     /// The configuration that a snapshot was made of, as this host would have read it: the databases' URLs, the key for
-    /// secrets, worker slots, leases and the log are this host's own (TRAP-17).
+    /// secrets, worker slots, leases, the transport and the log are this host's own (TRAP-17).
     ///
     /// # Errors
     /// What is wrong with it here, such as variables that are not set on this host.

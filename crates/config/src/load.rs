@@ -45,6 +45,7 @@ pub(crate) fn of_snapshot(
     service.secret_hash_key.clone_from(&own.service.secret_hash_key);
     service.log.clone_from(&own.service.log);
     service.tracing.clone_from(&own.service.tracing);
+    service.queue.transport.clone_from(&own.service.queue.transport);
     config.snapshot = snapshot.clone();
     Ok(config)
 }

@@ -115,6 +115,8 @@ pub struct CaptureSettings {
 /// The transport.
 #[derive(Debug, Clone, PartialEq)]
 pub struct QueueSettings {
+    /// `queue.transport`: how deliveries come from extract workers to writers.
+    pub transport: Transport,
     /// Deliveries of a worker that wait in memory at most, while one is written and the next one is loaded.
     pub capacity: u32,
     /// A larger message is refused and counts as failed to publish.
@@ -127,6 +129,58 @@ pub struct QueueSettings {
     pub redeliveries_max: u32,
     /// `redeliveryDelaySeconds`, default 60: how long it waits each time.
     pub redelivery_delay_s: u32,
+}
+
+/// `queue.transport`, with `queue.nats`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Transport {
+    /// In memory, to a writer beside each worker; the default.
+    InProcess,
+    /// Over NATS JetStream, to the writers of any host.
+    Nats(NatsSettings),
+}
+
+/// `queue.nats`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NatsSettings {
+    /// URLs of servers, one at least.
+    pub servers: Vec<String>,
+    /// Name of the stream, default `ANNALS`: each history database has one of its own.
+    pub stream: String,
+    /// Servers that keep each delivery, default 1.
+    pub replicas: u32,
+    /// A delivery that is published twice within this is kept once, default 120 s.
+    pub duplicate_window_s: u32,
+    /// How long a worker waits for a broker that is away before it gives its partition back, default 300 s.
+    pub patience_s: u32,
+    /// Who we are.
+    pub login: NatsLogin,
+    /// How the connection is secured.
+    pub tls: NatsTls,
+}
+
+/// Who we are for NATS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NatsLogin {
+    /// Nobody, or whom the servers' URLs name.
+    None,
+    /// `user` and `password`.
+    User(String, String),
+    /// `token`.
+    Token(String),
+    /// `credentials`: a file that `nsc` made.
+    Credentials(PathBuf),
+}
+
+/// `queue.nats.tls`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct NatsTls {
+    /// Nothing is said in clear text; true wherever there is a `tls`.
+    pub required: bool,
+    /// PEM file of authorities to trust beside the system's.
+    pub authorities: Option<PathBuf>,
+    /// PEM files of our certificate and its key.
+    pub certificate: Option<(PathBuf, PathBuf)>,
 }
 
 /// Caps on input; an object past one is a named failure.

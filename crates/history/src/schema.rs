@@ -178,6 +178,7 @@ macro_rules! migrations {
             9 "suspects" "0009_suspects",
             10 "first load" "0010_first_load",
             11 "retried" "0011_retried",
+            12 "deliveries" "0012_deliveries",
             13 "run totals" "0013_run_totals",
             14 "clean up" "0014_clean_up",
         )

@@ -29,7 +29,7 @@ pub use events::{
     discarded_event,
 };
 pub use image::{Collection, Image, ImageHashes, ImageSchema, canonical_bytes, hash_bytes};
-pub use message::{CapturedImage, Delivery, Message, Operation, PartitionLease};
+pub use message::{CapturedImage, Delivery, Message, MessageForm, Operation, PartitionLease};
 pub use object::{ObjectKey, ObjectType, Reference, UnknownObjectType};
 pub use partition::{Deal, Dealer, partition_count};
 pub use results::{Settled, ShownResult, settle_failures, thresholds_breached};

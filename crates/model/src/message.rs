@@ -1,8 +1,14 @@
 //! What travels from the extract workers to the writer.
 
+mod form;
+
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Image, ImageHashes, ImageSchema, ObjectKey, Reference, RequestState};
+
+pub use form::MessageForm;
 
 /// One object's state, or its end.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,7 +54,8 @@ pub struct CapturedImage {
 }
 
 /// The right to work on a partition.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct PartitionLease {
     /// Run.
     pub run_id: i64,
@@ -63,6 +70,9 @@ pub struct PartitionLease {
 pub struct Delivery {
     /// Who sends it; refused when the lease was taken over.
     pub lease: PartitionLease,
+    /// Its place among the deliveries of the lease, from 1, where it may arrive twice or in another order: over a broker.
+    /// None in process, where neither happens.
+    pub number: Option<u64>,
     /// Messages in the order in which they were read.
     pub messages: Vec<Message>,
     /// Saved in the transaction that writes the messages.

@@ -1,22 +1,30 @@
-//! Extract to writer transport, in process: bounded lanes, each in order, with an acknowledgement per delivery.
+//! Extract to writer transport: bounded lanes, each in order, with an acknowledgement per delivery; in process, or over a
+//! broker to the writers of other hosts.
 //!
 //! A worker publishes to one lane, so what a partition comes to is written in the order in which it was read. A full
 //! lane makes the publisher wait: that is the back-pressure. A [`Receipt`] resolves when the delivery is written and
 //! committed, or says why not.
 
+mod broker;
+mod form;
+
 use annals_model::{Delivery, Message, Operation};
 use tokio::sync::{mpsc, oneshot};
+
+pub use broker::{Broker, BrokerSettings, Fit, LANES, Ledger, Login, Standing, Tls};
 
 /// What can go wrong on the way.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The message is larger than the queue takes: it fails to publish, its neighbours do not.
-    #[error("the message has {bytes} bytes, more than queue.messageBytesMax = {bytes_max}")]
+    #[error("the message has {bytes} bytes, more than {limit} = {bytes_max}")]
     TooLarge {
         /// Size of the message.
         bytes: usize,
         /// The limit.
         bytes_max: usize,
+        /// What sets it.
+        limit: &'static str,
     },
     /// The writer is gone.
     #[error("the writer has stopped")]
@@ -27,6 +35,14 @@ pub enum Error {
     /// The writer could not write the delivery now, and may later, sent anew; its reason.
     #[error("{0}")]
     Deferred(String),
+    /// The broker cannot be used.
+    #[error("{why}")]
+    Broker {
+        /// What is in the way.
+        why: String,
+        /// The way out.
+        help: String,
+    },
 }
 
 /// Bytes that a message has beside its document: key, names, times.
@@ -35,18 +51,34 @@ const MESSAGE_OVERHEAD_BYTES: usize = 256;
 /// The sending end of one lane.
 #[derive(Debug, Clone)]
 pub struct Queue {
-    sender: mpsc::Sender<Received>,
+    way: Way,
     message_bytes_max: usize,
 }
 
-/// How many deliveries wait in a lane, for whoever looks on; it does not keep the lane open.
 #[derive(Debug, Clone)]
-pub struct Depth(mpsc::WeakSender<Received>);
+enum Way {
+    InProcess(mpsc::Sender<Received>),
+    Broker(broker::Publisher),
+}
+
+/// How many deliveries wait, for whoever looks on; it does not keep a lane open.
+#[derive(Debug, Clone)]
+pub struct Depth(Waiting);
+
+#[derive(Debug, Clone)]
+enum Waiting {
+    InProcess(mpsc::WeakSender<Received>),
+    Broker(broker::Held),
+}
 
 /// The receiving end of one lane.
 #[derive(Debug)]
-pub struct Lane {
-    receiver: mpsc::Receiver<Received>,
+pub struct Lane(Source);
+
+#[derive(Debug)]
+enum Source {
+    InProcess(mpsc::Receiver<Received>),
+    Broker(Box<broker::Taker>),
 }
 
 /// A delivery on the receiving end.
@@ -54,91 +86,169 @@ pub struct Lane {
 pub struct Received {
     /// The delivery.
     pub delivery: Delivery,
-    acknowledge: oneshot::Sender<Result<(), Error>>,
+    taken: u64,
+    answer: Answer,
 }
 
 /// The promise that a published delivery will be written.
 #[derive(Debug)]
-pub struct Receipt(oneshot::Receiver<Result<(), Error>>);
+pub struct Receipt(Promise);
 
-/// Makes a lane that holds up to `capacity` deliveries that nobody has taken yet.
+#[derive(Debug)]
+enum Promise {
+    InProcess(oneshot::Receiver<Result<(), Error>>),
+    Broker(Box<broker::Sent>),
+}
+
+/// Answers for a delivery; dropped without an answer, one in process says `Closed`, one of a broker's is delivered again.
+#[derive(Debug)]
+pub struct Answer(Asker);
+
+#[derive(Debug)]
+enum Asker {
+    InProcess(oneshot::Sender<Result<(), Error>>),
+    Broker(Box<broker::Claim>),
+}
+
+/// Makes a lane in process that holds up to `capacity` deliveries that nobody has taken yet.
 #[must_use]
 pub fn in_process(capacity: usize, message_bytes_max: usize) -> (Queue, Lane) {
     let (sender, receiver) = mpsc::channel(capacity.max(1));
-    (Queue { sender, message_bytes_max }, Lane { receiver })
+    (Queue { way: Way::InProcess(sender), message_bytes_max }, Lane(Source::InProcess(receiver)))
 }
 
 impl Queue {
+    /// Whether deliveries leave this process: then they are numbered, for they may arrive twice.
+    #[must_use]
+    pub fn is_over_broker(&self) -> bool {
+        matches!(self.way, Way::Broker(_))
+    }
+
     /// Whether the queue takes a message of this size.
     ///
     /// # Errors
     /// `TooLarge`.
     pub fn admit(&self, message: &Message) -> Result<(), Error> {
-        let document = match &message.operation {
-            Operation::Capture(captured) => captured.bytes.len(),
-            Operation::Delete => 0,
-        };
-        let bytes = MESSAGE_OVERHEAD_BYTES + document;
-        if bytes > self.message_bytes_max {
-            return Err(Error::TooLarge { bytes, bytes_max: self.message_bytes_max });
+        let bytes = MESSAGE_OVERHEAD_BYTES + document_bytes(message);
+        let bytes_max = self.message_bytes_max;
+        if bytes > bytes_max {
+            return Err(Error::TooLarge { bytes, bytes_max, limit: "queue.messageBytesMax" });
+        }
+        let (bytes, bytes_max) = (self.bytes_of(message), self.delivery_bytes_max());
+        if bytes > bytes_max {
+            return Err(Error::TooLarge { bytes, bytes_max, limit: "what max_payload of the broker leaves" });
         }
         Ok(())
+    }
+
+    /// Bytes that a message takes in a delivery: those of its document; over a broker, all of them at the most.
+    #[must_use]
+    pub fn bytes_of(&self, message: &Message) -> usize {
+        match &self.way {
+            Way::InProcess(_) => document_bytes(message),
+            Way::Broker(_) => form::bytes_at_most(message),
+        }
+    }
+
+    /// The messages of a delivery have no more bytes than this.
+    #[must_use]
+    pub fn delivery_bytes_max(&self) -> usize {
+        match &self.way {
+            Way::InProcess(_) => usize::MAX,
+            Way::Broker(publisher) => publisher.delivery_bytes_max(),
+        }
     }
 
     /// For looking at how many deliveries wait.
     #[must_use]
     pub fn depth(&self) -> Depth {
-        Depth(self.sender.downgrade())
+        Depth(match &self.way {
+            Way::InProcess(sender) => Waiting::InProcess(sender.downgrade()),
+            Way::Broker(publisher) => Waiting::Broker(publisher.held()),
+        })
     }
 
-    /// Publishes a delivery; waits while the lane is full.
+    /// Publishes a delivery; waits while the lane is full, or the broker is away. Over a broker, one after another: the
+    /// next delivery of a partition is published when the broker has this one.
     ///
     /// # Errors
-    /// `Closed` when the writer is gone.
+    /// `Closed` when the writer is gone; `Deferred` where the broker stays away; `Refused` where it never takes it.
     pub async fn publish(&self, delivery: Delivery) -> Result<Receipt, Error> {
-        let (acknowledge, receipt) = oneshot::channel();
-        self.sender.send(Received { delivery, acknowledge }).await.map_err(|_| Error::Closed)?;
-        Ok(Receipt(receipt))
+        match &self.way {
+            Way::InProcess(sender) => {
+                let (told, receipt) = oneshot::channel();
+                let received = Received { delivery, taken: 1, answer: Answer(Asker::InProcess(told)) };
+                sender.send(received).await.map_err(|_| Error::Closed)?;
+                Ok(Receipt(Promise::InProcess(receipt)))
+            }
+            Way::Broker(publisher) => {
+                Ok(Receipt(Promise::Broker(Box::new(publisher.publish(delivery).await?))))
+            }
+        }
+    }
+}
+
+fn document_bytes(message: &Message) -> usize {
+    match &message.operation {
+        Operation::Capture(captured) => captured.bytes.len(),
+        Operation::Delete => 0,
     }
 }
 
 impl Depth {
-    /// Deliveries that nobody has taken yet; `None` when every sending end is gone.
+    /// Deliveries that nobody has written yet; `None` when the queue is gone.
     #[must_use]
     pub fn waiting(&self) -> Option<usize> {
-        self.0.upgrade().map(|sender| sender.max_capacity() - sender.capacity())
+        match &self.0 {
+            Waiting::InProcess(sender) => {
+                sender.upgrade().map(|sender| sender.max_capacity() - sender.capacity())
+            }
+            Waiting::Broker(held) => held.deliveries(),
+        }
     }
 }
 
 impl Lane {
-    /// The next delivery; `None` when every sending end is gone and the lane is drained.
+    /// The next delivery; `None` when every sending end is gone and the lane is drained, or the broker is done with.
     pub async fn next(&mut self) -> Option<Received> {
-        self.receiver.recv().await
+        match &mut self.0 {
+            Source::InProcess(receiver) => receiver.recv().await,
+            Source::Broker(taker) => taker.next().await,
+        }
     }
 }
 
 impl Received {
+    /// How many writers have taken it up until now, this one included.
+    #[must_use]
+    pub fn taken(&self) -> u64 {
+        self.taken
+    }
+
     /// Takes the delivery out, leaving what answers for it.
     #[must_use]
     pub fn into_parts(self) -> (Delivery, Answer) {
-        (self.delivery, Answer(self.acknowledge))
+        (self.delivery, self.answer)
     }
 }
 
-/// Answers for a delivery; dropped without an answer it says `Closed`.
-#[derive(Debug)]
-pub struct Answer(oneshot::Sender<Result<(), Error>>);
-
 impl Answer {
     /// The delivery is written and committed.
-    pub fn acknowledge(self) {
-        // Nobody listens any more where the worker was stopped; the product is committed all the same.
-        drop(self.0.send(Ok(())));
+    pub async fn acknowledge(self) {
+        self.tell(Ok(())).await;
     }
 
     /// The delivery could not be written; `why` says whether it may be later.
-    pub fn refuse(self, why: Error) {
-        drop(self.0.send(Err(why)));
+    pub async fn refuse(self, why: Error) {
+        self.tell(Err(why)).await;
+    }
+
+    async fn tell(self, outcome: Result<(), Error>) {
+        match self.0 {
+            // Nobody listens any more where the worker was stopped; the product is committed all the same.
+            Asker::InProcess(told) => drop(told.send(outcome)),
+            Asker::Broker(claim) => claim.settle(outcome).await,
+        }
     }
 }
 
@@ -148,7 +258,10 @@ impl Receipt {
     /// # Errors
     /// `Refused` or `Deferred` with the writer's reason; `Closed` when the writer is gone.
     pub async fn written(self) -> Result<(), Error> {
-        self.0.await.unwrap_or(Err(Error::Closed))
+        match self.0 {
+            Promise::InProcess(told) => told.await.unwrap_or(Err(Error::Closed)),
+            Promise::Broker(sent) => sent.written().await,
+        }
     }
 }
 
@@ -175,7 +288,7 @@ mod tests {
             operation: Operation::Delete,
         };
         let lease = PartitionLease { run_id: 1, partition, epoch: 1 };
-        Delivery { lease, messages: vec![message], checkpoint: None }
+        Delivery { lease, number: None, messages: vec![message], checkpoint: None }
     }
 
     #[tokio::test]
@@ -216,8 +329,14 @@ mod tests {
         for name in ["a", "b", "c"] {
             receipts.push(queue.publish(delivery(0, name)).await.expect("publishes"));
         }
-        lane.next().await.expect("first").into_parts().1.acknowledge();
-        lane.next().await.expect("second").into_parts().1.refuse(Error::Refused("disk full".to_owned()));
+        lane.next().await.expect("first").into_parts().1.acknowledge().await;
+        lane.next()
+            .await
+            .expect("second")
+            .into_parts()
+            .1
+            .refuse(Error::Refused("disk full".to_owned()))
+            .await;
         drop(lane);
         let mut outcomes = Vec::new();
         for receipt in receipts {
@@ -230,6 +349,9 @@ mod tests {
     async fn a_message_over_the_cap_is_not_admitted() {
         let (queue, _lane) = in_process(1, 255);
         let message = delivery(0, "a").messages.remove(0);
-        assert_eq!(queue.admit(&message), Err(Error::TooLarge { bytes: 256, bytes_max: 255 }));
+        assert_eq!(
+            queue.admit(&message),
+            Err(Error::TooLarge { bytes: 256, bytes_max: 255, limit: "queue.messageBytesMax" })
+        );
     }
 }

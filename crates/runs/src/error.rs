@@ -16,6 +16,30 @@ pub enum Error {
         /// The epoch that is no longer valid.
         epoch: i64,
     },
+    /// The delivery was written before; whatever the transaction holds must be rolled back.
+    #[error("delivery {number} of partition {partition} of run {run_id} is written already")]
+    Written {
+        /// Run.
+        run_id: i64,
+        /// Partition.
+        partition: i32,
+        /// Its place among the deliveries of its lease.
+        number: u64,
+    },
+    /// A delivery before this one was not written; whatever the transaction holds must be rolled back.
+    #[error(
+        "delivery {number} of partition {partition} of run {run_id} came before another one that is missing: {written} are written"
+    )]
+    OutOfTurn {
+        /// Run.
+        run_id: i64,
+        /// Partition.
+        partition: i32,
+        /// Its place among the deliveries of its lease.
+        number: u64,
+        /// How many of them are written.
+        written: u64,
+    },
     /// The run has another driver by now, or has ended; whatever the transaction holds must be rolled back (TRAP-08).
     #[error("run {run_id} was taken over, or has ended (epoch {epoch} of its driver is stale)")]
     StaleDriver {

@@ -7,6 +7,7 @@ pub mod attributes;
 pub mod clean_up;
 pub mod config_version;
 pub mod dead;
+pub mod deliveries;
 pub mod driver;
 mod error;
 pub mod failures;
@@ -45,6 +46,7 @@ pub fn statements() -> Vec<annals_sql::Stmt> {
         clean_up::STATEMENTS,
         config_version::STATEMENTS,
         dead::STATEMENTS,
+        deliveries::STATEMENTS,
         driver::STATEMENTS,
         failures::STATEMENTS,
         figures::STATEMENTS,

@@ -14,7 +14,8 @@ const CLAIMABLE: Stmt = Stmt::new(
 );
 const CLAIM: Stmt = Stmt::new(
     "runs.partition_claim",
-    "update annals_partition set state = 'leased', lease_epoch = ?, leased_by = ?, lease_until = {now_ms} + ?
+    "update annals_partition set state = 'leased', lease_epoch = ?, leased_by = ?, lease_until = {now_ms} + ?,
+       deliveries = 0, parked_captures = 0, parked_deletions = 0
      where run_id = ? and partition_no = ? and lease_epoch = ?",
 );
 const RENEW: Stmt = Stmt::new(

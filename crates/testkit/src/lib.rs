@@ -1,4 +1,4 @@
-//! What tests stand on: throw-away database servers and databases, a clock that stands still, and Request Tracker,
+//! What tests stand on: throw-away database servers, databases and brokers, a clock that stands still, and Request Tracker,
 //! an identity system that nobody here designed.
 //!
 //! `cargo x test` starts one PostgreSQL and one MariaDB server for all test processes together and passes their
@@ -14,6 +14,7 @@ mod database;
 mod engine;
 mod error;
 mod mariadb;
+mod nats;
 mod postgres;
 mod program;
 mod request_tracker;
@@ -24,5 +25,6 @@ pub use database::{TestDb, database};
 pub use engine::{Engine, MARIADB_VARIABLE, POSTGRES_VARIABLE, history_engines, source_engines};
 pub use error::TestkitError;
 pub use mariadb::MariaDb;
+pub use nats::Nats;
 pub use postgres::Postgres;
 pub use request_tracker::{Acts, Principal, RequestTracker, Scope};

@@ -93,14 +93,14 @@ pub(crate) fn start(
 }
 
 /// A port on 127.0.0.1 that nobody listened on a moment ago.
-fn free_port() -> Result<u16, TestkitError> {
+pub(crate) fn free_port() -> Result<u16, TestkitError> {
     let listener = TcpListener::bind("127.0.0.1:0").map_err(TestkitError::io("cannot find a free port"))?;
     let address = listener.local_addr().map_err(TestkitError::io("cannot find a free port"))?;
     Ok(address.port())
 }
 
 /// Starts the command with its output in a log file and waits until the log holds `ready_mark`.
-fn start_once(
+pub(crate) fn start_once(
     server: &'static str,
     mut command: Command,
     log_path: &Path,

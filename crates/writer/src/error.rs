@@ -21,6 +21,9 @@ pub enum Error {
     /// A message that was given up could not be kept.
     #[error("the dead letter of {0} cannot be composed")]
     Letter(annals_model::ObjectKey, #[source] serde_json::Error),
+    /// Writers took the delivery up again and again, and none lived to answer for it.
+    #[error("{0} writers took its delivery up, and none answered for it")]
+    Abandoned(u64),
     /// A letter does not hold a message.
     #[error("the letter {0} cannot be read: {1}")]
     Unreadable(String, String),
@@ -72,7 +75,8 @@ impl Error {
                 | annals_history::Error::NotCompressed { .. }
                 | annals_history::Error::Rebuild(_),
             )
-            | Self::Sequence(_) => return Treatment::PartMessages,
+            | Self::Sequence(_)
+            | Self::Abandoned(_) => return Treatment::PartMessages,
             // What is there now is seen when it is tried again.
             Self::History(annals_history::Error::Overtaken(_)) => return Treatment::Again,
             _ => return Treatment::GiveUp,

@@ -3,12 +3,16 @@
 use std::collections::HashMap;
 
 use annals_model::{PartitionLease, error_chain};
-use annals_queue::Lane;
+use annals_queue::{Lane, Received};
 use annals_runs::Leases;
 use annals_sql::Db;
 use tracing::Instrument as _;
 
 use crate::{Error, Treatment, Writer};
+
+/// A delivery that so many writers took up and none answered for has killed them, or will never fit into the time that
+/// they have: its messages are given up.
+const TAKEN_MAX: u64 = 10;
 
 impl Writer {
     /// Writes what arrives on a lane until every sender is gone, and answers for each delivery; `written` is told how
@@ -19,38 +23,65 @@ impl Writer {
     pub async fn serve(&self, db: &Db, mut lane: Lane, leases: &Leases, written: impl Fn(u64)) {
         let mut broken: HashMap<PartitionLease, annals_queue::Error> = HashMap::new();
         while let Some(received) = lane.next().await {
-            let (delivery, answer) = received.into_parts();
-            if let Some(why) = broken.get(&delivery.lease) {
-                answer.refuse(why.clone());
+            if let Some(why) = broken.get(&received.delivery.lease) {
+                received.into_parts().1.refuse(why.clone()).await;
                 continue;
             }
-            let (lease, messages) = (delivery.lease.clone(), delivery.messages.len() as u64);
-            // At any level: what is logged of a delivery, here and below, says of which partition it is.
-            let span = tracing::error_span!(
-                "delivery",
-                run = lease.run_id,
-                partition = i64::from(lease.partition),
-                otel.status_description = tracing::field::Empty
-            );
-            match self.write(db, delivery).instrument(span.clone()).await {
-                Ok(_) => {
-                    written(messages);
-                    answer.acknowledge();
-                }
-                Err(error) => {
-                    if matches!(error, Error::Runs(annals_runs::Error::StaleLease { .. })) {
-                        leases.note_fenced_write();
-                    }
-                    let reason = error_chain(&error);
-                    span.record("otel.status_description", &reason);
-                    let why = match error.treatment() {
-                        Treatment::Again => annals_queue::Error::Deferred(reason),
-                        _ => annals_queue::Error::Refused(reason),
-                    };
-                    broken.insert(lease, why.clone());
-                    answer.refuse(why);
-                }
+            let (lease, messages) =
+                (received.delivery.lease.clone(), received.delivery.messages.len() as u64);
+            match self.take(db, received, leases).await {
+                Ok(()) => written(messages),
+                Err(why) => drop(broken.insert(lease, why)),
             }
         }
+    }
+
+    /// Writes a delivery and answers for it.
+    ///
+    /// # Errors
+    /// What it was refused for.
+    pub async fn take(
+        &self,
+        db: &Db,
+        received: Received,
+        leases: &Leases,
+    ) -> Result<(), annals_queue::Error> {
+        let taken = received.taken();
+        let (delivery, answer) = received.into_parts();
+        let lease = delivery.lease.clone();
+        // At any level: what is logged of a delivery, here and below, says of which partition it is.
+        let span = tracing::error_span!(
+            "delivery",
+            run = lease.run_id,
+            partition = i64::from(lease.partition),
+            otel.status_description = tracing::field::Empty
+        );
+        let writing = async {
+            if taken <= TAKEN_MAX {
+                self.write(db, delivery).await
+            } else {
+                tracing::error!(taken, "a delivery is given up: its messages are dead letters");
+                self.abandon(db, delivery, taken - 1).await
+            }
+        };
+        let Err(error) = writing.instrument(span.clone()).await else {
+            answer.acknowledge().await;
+            return Ok(());
+        };
+        if matches!(error, Error::Runs(annals_runs::Error::StaleLease { .. })) {
+            leases.note_fenced_write();
+        }
+        let reason = error_chain(&error);
+        span.record("otel.status_description", &reason);
+        let why = match error.treatment() {
+            Treatment::Again => annals_queue::Error::Deferred(reason),
+            // Sent anew from what is saved, it will be written.
+            _ if matches!(error, Error::Runs(annals_runs::Error::OutOfTurn { .. })) => {
+                annals_queue::Error::Deferred(reason)
+            }
+            _ => annals_queue::Error::Refused(reason),
+        };
+        answer.refuse(why.clone()).await;
+        Err(why)
     }
 }

@@ -11,6 +11,7 @@ use annals_model::{
     RequestState, Stage, error_chain,
 };
 use annals_runs::dead::DeadLetter;
+use annals_runs::deliveries::{self, Parked, Standing};
 use annals_sql::{Db, Tx};
 use tokio::sync::OnceCell;
 
@@ -71,14 +72,6 @@ pub struct WriteSummary {
     pub failures: Vec<ObjectFailure>,
 }
 
-/// Messages of a lease that could not be written. Who published them counts them as published, then and in every later
-/// state of the partition.
-#[derive(Debug, Clone, Copy, Default)]
-struct Parked {
-    captures: u64,
-    deletions: u64,
-}
-
 /// Waits before a delivery is tried again, milliseconds.
 const BACKOFF_MS: [u64; 4] = [50, 200, 800, 3_200];
 
@@ -99,9 +92,12 @@ enum Purpose {
 #[derive(Clone, Copy)]
 struct Work<'d> {
     lease: &'d PartitionLease,
+    number: Option<u64>,
     messages: &'d [Message],
     checkpoint: Option<&'d RequestState>,
     parked: &'d [Unwritten],
+    /// How many of them.
+    shortfall: Parked,
 }
 
 /// A message that could not be written.
@@ -139,9 +135,16 @@ impl Writer {
     /// When nothing of it was written: the lease was taken over, or the database refuses or cannot be reached after
     /// several attempts.
     pub async fn write(&self, db: &Db, delivery: Delivery) -> Result<WriteSummary, Error> {
-        let Delivery { lease, messages, checkpoint } = delivery;
+        let Delivery { lease, number, messages, checkpoint } = delivery;
         let checkpoint = checkpoint.map(|state| self.corrected(&lease, state));
-        let whole = Work { lease: &lease, messages: &messages, checkpoint: checkpoint.as_ref(), parked: &[] };
+        let whole = Work {
+            lease: &lease,
+            number,
+            messages: &messages,
+            checkpoint: checkpoint.as_ref(),
+            parked: &[],
+            shortfall: Parked::default(),
+        };
         let error = match self.persist(db, whole).await {
             Ok(counts) => return Ok(WriteSummary { counts, failures: Vec::new() }),
             Err(error) if matches!(error.treatment(), Treatment::PartMessages | Treatment::TryApart) => error,
@@ -152,7 +155,19 @@ impl Writer {
         if bad.is_empty() || bad.values().any(|e| e.treatment() == Treatment::TryApart && !told_apart) {
             return Err(error);
         }
-        self.park(db, &lease, messages, checkpoint, bad).await
+        self.park(db, &lease, number, messages, checkpoint, bad).await
+    }
+
+    /// Gives all messages of a delivery up, unwritten: so many writers took it up, and none lived to answer for it. The
+    /// partition goes on without them.
+    ///
+    /// # Errors
+    /// As [`Writer::write`].
+    pub async fn abandon(&self, db: &Db, delivery: Delivery, writers: u64) -> Result<WriteSummary, Error> {
+        let Delivery { lease, number, messages, checkpoint } = delivery;
+        let checkpoint = checkpoint.map(|state| self.corrected(&lease, state));
+        let bad = (0..messages.len()).map(|index| (index, Error::Abandoned(writers))).collect();
+        self.park(db, &lease, number, messages, checkpoint, bad).await
     }
 
     /// Writes a delivery without its bad messages, which are parked or given up in the same transaction.
@@ -160,6 +175,7 @@ impl Writer {
         &self,
         db: &Db,
         lease: &PartitionLease,
+        number: Option<u64>,
         messages: Vec<Message>,
         checkpoint: Option<RequestState>,
         mut bad: HashMap<usize, Error>,
@@ -194,14 +210,23 @@ impl Writer {
             let given_up = self.settings.redeliveries_max == 0 || error.is_of_message();
             parked.push(Unwritten { failure, letter, given_up: given_up.then_some(message) });
         }
-        let checkpoint = checkpoint.map(|state| correct(state, more));
-        let rest = Work { lease, messages: &good, checkpoint: checkpoint.as_ref(), parked: &parked };
+        // Over a broker the database keeps the sum, and corrects the state by it.
+        let checkpoint = checkpoint.map(|state| if number.is_none() { more.correct(state) } else { state });
+        let rest = Work {
+            lease,
+            number,
+            messages: &good,
+            checkpoint: checkpoint.as_ref(),
+            parked: &parked,
+            shortfall: more,
+        };
         let counts = self.persist(db, rest).await?;
-        let mut all = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = all.entry(key(lease)).or_default();
-        before.captures += more.captures;
-        before.deletions += more.deletions;
-        drop(all);
+        if number.is_none() {
+            let mut all = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
+            let before = all.entry(key(lease)).or_default();
+            before.captures += more.captures;
+            before.deletions += more.deletions;
+        }
         for unwritten in parked.iter().filter(|unwritten| unwritten.given_up.is_some()) {
             log_discarded(&unwritten.letter);
         }
@@ -211,7 +236,7 @@ impl Writer {
     /// The state to save, without what this lease's earlier deliveries had to park.
     fn corrected(&self, lease: &PartitionLease, state: RequestState) -> RequestState {
         let all = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
-        correct(state, all.get(&key(lease)).copied().unwrap_or_default())
+        all.get(&key(lease)).copied().unwrap_or_default().correct(state)
     }
 
     /// The messages that cannot be written even alone, found by halving: nothing that is tried here lasts.
@@ -225,7 +250,14 @@ impl Writer {
         let mut backoff = BACKOFF_MS.into_iter();
         let mut untried: Vec<Range<usize>> = halves(0..messages.len());
         while let Some(range) = untried.pop() {
-            let work = Work { lease, messages: &messages[range.clone()], checkpoint: None, parked: &[] };
+            let work = Work {
+                lease,
+                number: None,
+                messages: &messages[range.clone()],
+                checkpoint: None,
+                parked: &[],
+                shortfall: Parked::default(),
+            };
             match self.attempt(db, work, Purpose::Trial).await {
                 Ok(_) => {}
                 Err(error) if matches!(error.treatment(), Treatment::PartMessages | Treatment::TryApart) => {
@@ -331,7 +363,12 @@ impl Writer {
             return Ok(counts);
         }
         // Last, so that the partition's row is locked no longer than it takes to commit.
-        match work.checkpoint {
+        let parked = match work.number {
+            Some(number) => deliveries::take(&mut tx, work.lease, number, work.shortfall).await?,
+            None => Parked::default(),
+        };
+        let checkpoint = work.checkpoint.map(|state| parked.correct(state.clone()));
+        match &checkpoint {
             Some(state) => annals_runs::state::save(&mut tx, work.lease, state).await?,
             None => annals_runs::state::check(&mut tx, work.lease).await?,
         }
@@ -365,12 +402,18 @@ impl Writer {
     }
 }
 
-/// Whether the state that the work saves was saved under the very lease: then the whole work was, and only the answer
-/// got lost, or the delivery came twice (IIQ-10).
+/// Whether the work was written before, and only the answer got lost, or the delivery came twice (IIQ-10): what came over a
+/// broker is told by its number, else the state that the work saves, saved under the very lease, speaks for the whole.
 async fn is_saved(db: &Db, work: Work<'_>) -> Result<bool, Error> {
-    let Some(checkpoint) = work.checkpoint else { return Ok(false) };
+    if work.number.is_none() && work.checkpoint.is_none() {
+        return Ok(false);
+    }
     let mut tx = db.begin_read().await?;
-    let saved = annals_runs::state::is_saved(&mut tx, work.lease, checkpoint).await?;
+    let saved = match (work.number, work.checkpoint) {
+        (Some(number), _) => deliveries::standing(&mut tx, work.lease, number).await? == Standing::Written,
+        (None, Some(checkpoint)) => annals_runs::state::is_saved(&mut tx, work.lease, checkpoint).await?,
+        (None, None) => false,
+    };
     tx.rollback().await?;
     Ok(saved)
 }
@@ -396,14 +439,4 @@ fn key(lease: &PartitionLease) -> (i64, i32, i64) {
 fn halves(range: Range<usize>) -> Vec<Range<usize>> {
     let middle = range.start + range.len() / 2;
     [range.start..middle, middle..range.end].into_iter().filter(|half| !half.is_empty()).collect()
-}
-
-fn correct(mut state: RequestState, parked: Parked) -> RequestState {
-    let counters = &mut state.counters;
-    let captures = parked.captures.min(counters.total_extracted_objects_published);
-    counters.total_extracted_objects_published -= captures;
-    counters.total_publishing_fails += captures;
-    counters.total_deletion_extracted_objects_dispatched =
-        counters.total_deletion_extracted_objects_dispatched.saturating_sub(parked.deletions);
-    state
 }

@@ -33,7 +33,7 @@ impl Wanted {
 
 /// Everything that tests need. For the alternatives that Request Tracker's package depends on, the choice is the one
 /// that does least: no web server, no mail server, no database made behind our back.
-const WANTED: [Wanted; 14] = [
+const WANTED: [Wanted; 15] = [
     Wanted::plain("git"),
     Wanted {
         package: "postgresql-15",
@@ -42,6 +42,7 @@ const WANTED: [Wanted; 14] = [
     },
     Wanted { package: "mariadb-server", or: &[], services: &["mariadb.service", "mariadb.socket"] },
     Wanted::plain("mariadb-client"),
+    Wanted { package: "nats-server", or: &[], services: &["nats-server.service"] },
     Wanted::plain("sqlite3"),
     Wanted::plain("python3"),
     Wanted::plain("python3-psycopg2"),
@@ -59,11 +60,12 @@ const WANTED: [Wanted; 14] = [
 ];
 
 /// What stands for each package where there is no apt-get to ask.
-const PROGRAMS: [(&str, &str); 7] = [
+const PROGRAMS: [(&str, &str); 8] = [
     ("git", "git"),
     ("initdb", "the PostgreSQL server, version 15"),
     ("mariadbd", "the MariaDB server"),
     ("mariadb", "the MariaDB client"),
+    ("nats-server", "the NATS server, 2.9 or later"),
     ("sqlite3", "the SQLite shell"),
     ("python3", "Python 3 with psycopg2"),
     ("rt-setup-database-5", "Request Tracker 5"),

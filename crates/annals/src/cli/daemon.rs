@@ -35,7 +35,7 @@ impl Role {
 /// Arguments of `daemon`.
 #[derive(Debug, Args)]
 pub struct DaemonArgs {
-    /// Roles of this host; extract and writer are one process for now
+    /// Roles of this host; extract and writer go together unless queue.transport is nats
     #[arg(long = "role", value_enum, value_delimiter = ',', default_values_t = Role::ALL, value_name = "ROLE")]
     pub roles: Vec<Role>,
     /// Name of this host, which no other host has [default: the system's name]

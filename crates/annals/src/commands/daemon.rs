@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use annals_config::Config;
+use annals_config::service::Transport;
 use annals_model::Clock as _;
 
+use crate::broker::connect;
 use crate::cli::{DaemonArgs, Global, Role};
 use crate::commands::run::host_name;
 use crate::context::{SystemClock, open_history};
@@ -35,10 +37,11 @@ pub(crate) async fn execute(
     let mut roles = arguments.roles.clone();
     roles.sort_unstable();
     roles.dedup();
-    if roles.contains(&Role::Extract) != roles.contains(&Role::Writer) {
+    let is_in_process = config.service.queue.transport == Transport::InProcess;
+    if is_in_process && roles.contains(&Role::Extract) != roles.contains(&Role::Writer) {
         return Err(Failure::usage(
-            "the roles extract and writer are one process for now",
-            "Write --role extract,writer, --role scheduler, or leave it away for all of them.",
+            "the roles extract and writer are one process where queue.transport is in-process",
+            "Write --role extract,writer or leave it away for all roles; or let a broker carry deliveries between hosts: queue.transport: nats (docs/queue.md).",
         ));
     }
     let history = open_history(&config).await?;
@@ -50,11 +53,14 @@ pub(crate) async fn execute(
         Some(address) => Some(listen(address).await?),
         None => None,
     };
+    let carries = roles.contains(&Role::Extract) || roles.contains(&Role::Writer);
+    let broker = if carries { connect(&config, &host).await? } else { None };
     let lease_ms = config.service.lease_ms;
     let history = leased(&history, lease_ms);
     let clock = Arc::new(SystemClock);
     let words = roles.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(",");
     let presence = Presence::begin(&history, clock.clone(), &host, &words, lease_ms).await?;
+    presence.use_broker(broker);
     let context = Context::new(Arc::new(config), history, clock, host, roles, Arc::clone(&presence));
     seat.write(&occupant(&context, Standing::Starting));
     let served = serve(context, &seat, listener).await;

@@ -2,9 +2,10 @@
 
 use annals_config::Config;
 use annals_config::banner::run_banners;
-use annals_config::service::Replica;
+use annals_config::service::{Replica, Transport};
 use annals_history::CompactSaving;
 use annals_model::{Clock as _, JsonFormat, TaskStatus, error_chain};
+use annals_queue::Broker;
 use annals_runs::clean_up::{self, CleanUp};
 use annals_runs::run;
 use annals_source::{Horizon, HorizonKind, Source};
@@ -12,6 +13,7 @@ use annals_sql::{Access, Db, Engine};
 use jiff::tz::TimeZone;
 use serde_json::json;
 
+use crate::broker::{NO_WRITERS_HELP, document_bytes_max, failure, settings};
 use crate::cli::Global;
 use crate::commands::run::host_name;
 use crate::context::{SystemClock, load_config, open_source, time_zone};
@@ -78,6 +80,7 @@ pub(crate) async fn execute(global: &Global) -> Result<Exit, Failure> {
             own_name_check(&mut findings);
             tasks(&config, &mut findings);
             history(global, &config, &mut findings).await?;
+            broker(&config, &mut findings).await;
             source(&config, &mut findings).await;
         }
     }
@@ -262,6 +265,38 @@ fn documents(saving: &CompactSaving, findings: &mut Findings) {
     } else {
         let help = "Set capture.jsonFormat: COMPACT, then rewrite what is there: `annals history repack`. Only Annals reads it.";
         findings.hint(STEP, found, help);
+    }
+}
+
+/// Whether the broker fits, where deliveries go over one.
+async fn broker(config: &Config, findings: &mut Findings) {
+    const STEP: &str = "broker";
+    let Transport::Nats(nats) = &config.service.queue.transport else { return };
+    let checked = async {
+        let connected = Broker::connect(settings(config, nats, &host_name())).await?;
+        connected.check(document_bytes_max(config), false).await
+    };
+    let fit = match checked.await {
+        Ok(fit) => fit,
+        Err(error) => {
+            let Failure { exit, error, help } = failure(error);
+            findings.error(STEP, exit, error.to_string(), &help.unwrap_or_default());
+            return;
+        }
+    };
+    let stream = match fit.deliveries {
+        Some(deliveries) => {
+            format!("stream {} holds {deliveries} deliveries, on {} servers each", nats.stream, fit.replicas)
+        }
+        None => format!("stream {} is made by the first daemon", nats.stream),
+    };
+    let (version, payload_max) = (fit.version, fit.payload_max);
+    let found = format!("NATS {version} with JetStream, messages of up to {payload_max} bytes; {stream}");
+    findings.ok(STEP, found);
+    if fit.writers_listen {
+        findings.ok("writers", "a writer listens to the broker".to_owned());
+    } else {
+        findings.warn("writers", "none listens to the broker".to_owned(), NO_WRITERS_HELP);
     }
 }
 

@@ -8,18 +8,20 @@ use annals_config::task::Task;
 use annals_dispatcher::{Scope, record_unread};
 use annals_extract::Stop;
 use annals_model::TaskStatus;
+use annals_queue::Broker;
 use annals_runs::{Run, RunState, Trigger, run as runs};
 use annals_source::Source;
 use annals_sql::Db;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::broker::connect_with_writers;
 use crate::cli::{Global, RunArgs};
 use crate::commands::runs::what_to_do;
 use crate::context::{SystemClock, find_task, open_history, open_source};
 use crate::exit::{Exit, Failure};
 use crate::output::{Format, Listing};
-use crate::pipeline::{Done, Pipeline};
+use crate::pipeline::{Done, POLL, Pipeline};
 use crate::presence::{Presence, leased};
 use crate::progress::Progress;
 
@@ -48,8 +50,13 @@ impl Executing {
         let lease_ms = config.service.lease_ms;
         let history = leased(&open_history(config).await?, lease_ms);
         let clock = Arc::new(SystemClock);
+        let broker = connect_with_writers(config, &host_name()).await?;
         let presence = Presence::begin(&history, clock.clone(), &host_name(), "run", lease_ms).await?;
         let stop = Stop::default();
+        if let Some(broker) = broker {
+            end_with(&stop, broker.clone());
+            presence.use_broker(Some(broker));
+        }
         let pipeline = Pipeline {
             config: Arc::clone(config),
             history,
@@ -191,6 +198,17 @@ fn exit_of(run: &Run, interrupted: bool) -> Exit {
         Some(TaskStatus::Success | TaskStatus::Warning) => Exit::Ok,
         _ => Exit::RunFailed,
     }
+}
+
+/// What waits for the broker does not wait for long once the workers are asked to stop.
+fn end_with(stop: &Stop, broker: Broker) {
+    let stop = stop.clone();
+    tokio::spawn(async move {
+        while !stop.asked() {
+            tokio::time::sleep(POLL).await;
+        }
+        broker.end();
+    });
 }
 
 /// The first signal asks the workers to stop after the batch in hand, a second one ends the process.

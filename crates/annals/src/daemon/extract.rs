@@ -1,4 +1,4 @@
-//! The roles `extract` and `writer`, which are one: the queue between them is in this process.
+//! The role `extract`: with the role `writer` beside it, unless a broker carries deliveries to other hosts.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -46,7 +46,7 @@ fn of_process(page: &Page, seen: &Seen<'_>) -> prometheus::Result<()> {
     )?;
     page.gauge(
         "annals_queue_deliveries",
-        "Deliveries that wait for the writers of this process.",
+        "Deliveries that wait for the writers of this process, or that the broker holds.",
         seen.presence.waiting_deliveries() as f64,
     )?;
     page.counters(
@@ -61,6 +61,18 @@ fn of_process(page: &Page, seen: &Seen<'_>) -> prometheus::Result<()> {
         &[],
         [([], leases.fenced_writes())],
     )?;
+    if let Some(broker) = seen.presence.broker() {
+        page.gauge(
+            "annals_broker_up",
+            "Whether the broker answers this process.",
+            f64::from(u8::from(broker.is_connected())),
+        )?;
+        page.gauge(
+            "annals_broker_waiting_workers",
+            "Workers of this process that wait for the broker to take a delivery.",
+            broker.waiting_publishers() as f64,
+        )?;
+    }
     if let Some(age_ms) = seen.oldest_transaction_ms {
         page.gauge(
             "annals_source_oldest_transaction_age_seconds",

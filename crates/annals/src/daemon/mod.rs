@@ -11,6 +11,7 @@ mod seat;
 mod signals;
 mod supervisor;
 mod ticker;
+mod writer;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -136,6 +137,13 @@ pub async fn serve(context: Context, seat: &Seat, listener: Option<TcpListener>)
     if let Some(listener) = listener {
         tokio::spawn(http::serve(listener, Arc::clone(&context), stopping.clone()));
     }
+    if let Some(broker) = context.presence.broker().cloned() {
+        let stopping = stopping.clone();
+        tokio::spawn(async move {
+            stopping.asked().await;
+            broker.end();
+        });
+    }
     let mut roles = JoinSet::new();
     if context.roles.contains(&Role::Scheduler) {
         roles.spawn(scheduler::serve(Arc::clone(&context), stopping.clone()));
@@ -144,6 +152,9 @@ pub async fn serve(context: Context, seat: &Seat, listener: Option<TcpListener>)
     }
     if context.roles.contains(&Role::Extract) {
         roles.spawn(extract::serve(Arc::clone(&context), stopping.clone()));
+    }
+    if context.roles.contains(&Role::Writer) {
+        roles.spawn(writer::serve(Arc::clone(&context), stopping.clone()));
     }
     supervisor::ready();
     tracing::info!(host = context.host, "the daemon serves as {}", names(&context.roles));

@@ -9,12 +9,13 @@ use annals_model::JsonFormat;
 use crate::fields::Fields;
 use crate::file::File;
 use crate::node::Position;
+use crate::read::broker::nats;
 use crate::read::schedule::time_zone;
 use crate::read::tracing::tracing;
 use crate::read::url::{HISTORY_SCHEMES, SOURCE_SCHEMES, database_url, literal_password};
 use crate::service::{
     CaptureSettings, HistoryDb, HistoryIndexes, HttpSettings, InterceptedRows, Limits, LogSettings,
-    QueueSettings, Replica, Service, SourceDb,
+    QueueSettings, Replica, Service, SourceDb, Transport,
 };
 use crate::value::Value;
 
@@ -55,7 +56,7 @@ pub(crate) fn service(root: &Value<'_>, dir: &Path, needs: Needs) -> Option<Serv
     let worker_slots = fields.get("workerSlots").and_then(|value| value.whole_u32(1..=256));
     let lease_seconds = fields.get("leaseSeconds").and_then(|value| value.whole_u32(2..=600));
     let capture = capture(&mut fields);
-    let queue = queue(&mut fields);
+    let queue = queue(&mut fields, dir, &mut secrets);
     let limits = limits(&mut fields, &queue);
     let zone = fields.get("timeZone").and_then(|value| time_zone(&value));
     let secret_hash_key = secret_hash_key(&mut fields, needs, &mut secrets);
@@ -151,9 +152,9 @@ fn history(fields: &mut Fields<'_>, dir: &Path, secrets: &mut Vec<Range<usize>>)
     history
 }
 
-const CLEAR_TEXT_HELP: &str = "write `${NAME}` and set that environment variable, or `file:PATH`";
+pub(crate) const CLEAR_TEXT_HELP: &str = "write `${NAME}` and set that environment variable, or `file:PATH`";
 
-fn note_password(value: &Value<'_>, secrets: &mut Vec<Range<usize>>) {
+pub(crate) fn note_password(value: &Value<'_>, secrets: &mut Vec<Range<usize>>) {
     let Some(scalar) = value.node.scalar() else { return };
     let Some(range) = literal_password(&scalar.text) else { return };
     value.file.warning(value.at(), "the URL holds its password in clear text", CLEAR_TEXT_HELP);
@@ -215,8 +216,9 @@ fn capture(fields: &mut Fields<'_>) -> CaptureSettings {
     capture
 }
 
-fn queue(fields: &mut Fields<'_>) -> QueueSettings {
+fn queue(fields: &mut Fields<'_>, dir: &Path, secrets: &mut Vec<Range<usize>>) -> QueueSettings {
     let mut queue = QueueSettings {
+        transport: Transport::InProcess,
         capacity: 1,
         message_bytes_max: 64 << 20,
         batch_objects_max: 500,
@@ -227,6 +229,12 @@ fn queue(fields: &mut Fields<'_>) -> QueueSettings {
     let Some(mut fields) = fields.get("queue").and_then(|value| value.fields("`queue`")) else {
         return queue;
     };
+    let words = [("in-process", false), ("nats", true)];
+    let over_nats = fields.get("transport").and_then(|value| value.word(&words)).unwrap_or(false);
+    let nats = nats(&mut fields, dir, over_nats, secrets);
+    if let Some(nats) = nats.filter(|_| over_nats) {
+        queue.transport = Transport::Nats(nats);
+    }
     if let Some(capacity) = fields.get("capacity").and_then(|value| value.whole_u32(1..=10_000)) {
         queue.capacity = capacity;
     }

@@ -9,7 +9,7 @@ use annals_queue::Receipt;
 use annals_runs::Held;
 use annals_runs::suspects::Suspects;
 
-use super::{Extractor, bytes_of, queue_error};
+use super::{Extractor, queue_error};
 use crate::Error;
 
 /// What a partition has done, and what is still on its way to the database.
@@ -59,11 +59,22 @@ pub(super) struct Outbox<'e> {
     pub(super) failures: Vec<ObjectFailure>,
     /// Objects of chunks that are done, whose state is not on its way yet.
     pub(super) unsaved: u64,
+    /// Deliveries under this lease.
+    sent: u64,
 }
 
 impl<'e> Outbox<'e> {
     pub(super) fn new(extractor: &'e Extractor, lease: &'e PartitionLease, held: &'e Held) -> Self {
-        Self { extractor, lease, held, messages: Vec::new(), bytes: 0, failures: Vec::new(), unsaved: 0 }
+        Self {
+            extractor,
+            lease,
+            held,
+            messages: Vec::new(),
+            bytes: 0,
+            failures: Vec::new(),
+            unsaved: 0,
+            sent: 0,
+        }
     }
 
     /// Puts a message in, sending what is there when it is enough. `false` if the queue does not take the message.
@@ -79,7 +90,11 @@ impl<'e> Outbox<'e> {
             });
             return Ok(false);
         }
-        self.bytes += bytes_of(&message);
+        let bytes = self.extractor.queue.bytes_of(&message);
+        if !self.messages.is_empty() && self.bytes + bytes > self.extractor.queue.delivery_bytes_max() {
+            self.send(None, progress).await?;
+        }
+        self.bytes += bytes;
         self.messages.push(message);
         let settings = &self.extractor.settings;
         if self.messages.len() >= settings.batch_objects_max || self.bytes >= settings.batch_bytes_max {
@@ -121,8 +136,13 @@ impl<'e> Outbox<'e> {
     async fn send(&mut self, checkpoint: Option<RequestState>, progress: &mut Progress) -> Result<(), Error> {
         progress.room(self.lease, self.extractor.settings.waiting_max).await?;
         self.bytes = 0;
-        let delivery =
-            Delivery { lease: self.lease.clone(), messages: std::mem::take(&mut self.messages), checkpoint };
+        self.sent += 1;
+        let delivery = Delivery {
+            lease: self.lease.clone(),
+            number: self.extractor.queue.is_over_broker().then_some(self.sent),
+            messages: std::mem::take(&mut self.messages),
+            checkpoint,
+        };
         let receipt =
             self.extractor.queue.publish(delivery).await.map_err(|source| queue_error(self.lease, source))?;
         progress.receipts.push_back(receipt);

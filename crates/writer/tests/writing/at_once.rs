@@ -39,7 +39,7 @@ async fn at_once(world: &World, settings: &WriterSettings, deliveries: Vec<Vec<M
         let (db, lease) = (world.db.clone(), world.lease.clone());
         let writer = Writer::new(settings.clone(), world.clock.clone());
         writers.spawn(async move {
-            let delivery = Delivery { lease, messages, checkpoint: None };
+            let delivery = Delivery { lease, number: None, messages, checkpoint: None };
             assert_eq!(writer.write(&db, delivery).await.unwrap().failures, []);
         });
     }

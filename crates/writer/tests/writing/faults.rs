@@ -156,7 +156,7 @@ async fn a_stale_lease_rolls_everything_back() {
 
         let ((queue, lane), leases) = (in_process(1, 1 << 20), Leases::default());
         let asking = async {
-            let delivery = Delivery { lease: world.lease.clone(), messages, checkpoint: None };
+            let delivery = Delivery { lease: world.lease.clone(), number: None, messages, checkpoint: None };
             let receipt = queue.publish(delivery).await.unwrap();
             drop(queue);
             receipt.written().await.unwrap_err()
@@ -279,7 +279,7 @@ async fn nothing_is_written_after_a_delivery_that_was_not() {
         let asking = async {
             let publish = async |object_id, checkpoint| {
                 let messages = vec![capture(object_id, ann("A"), 100, 200)];
-                let delivery = Delivery { lease: world.lease.clone(), messages, checkpoint };
+                let delivery = Delivery { lease: world.lease.clone(), number: None, messages, checkpoint };
                 queue.publish(delivery).await.unwrap().written().await
             };
             world.sql("alter table spt_hist_identity_capture rename to gone;");

@@ -4,6 +4,7 @@
 
 mod any_order;
 mod at_once;
+mod brokered;
 mod events;
 mod faults;
 mod life;

@@ -95,7 +95,8 @@ impl World {
 
     /// Writes one message with other settings.
     pub(crate) async fn write_as(&self, settings: WriterSettings, message: Message) {
-        let delivery = Delivery { lease: self.lease.clone(), messages: vec![message], checkpoint: None };
+        let delivery =
+            Delivery { lease: self.lease.clone(), number: None, messages: vec![message], checkpoint: None };
         Writer::new(settings, self.clock.clone()).write(&self.db, delivery).await.unwrap();
     }
 
@@ -104,7 +105,9 @@ impl World {
         messages: Vec<Message>,
         checkpoint: Option<RequestState>,
     ) -> Result<WriteSummary, Error> {
-        self.writer.write(&self.db, Delivery { lease: self.lease.clone(), messages, checkpoint }).await
+        self.writer
+            .write(&self.db, Delivery { lease: self.lease.clone(), number: None, messages, checkpoint })
+            .await
     }
 
     /// Writes messages of identities; what they came to.
