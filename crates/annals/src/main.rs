@@ -17,7 +17,12 @@ fn main() -> ExitCode {
     if !matches!(cli.command, Command::Daemon(_)) {
         annals::log::begin(cli.global.log.as_deref().unwrap_or("warn"), false);
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let mut builder = if annals_sql::fault::on_one_thread() {
+        tokio::runtime::Builder::new_current_thread()
+    } else {
+        tokio::runtime::Builder::new_multi_thread()
+    };
+    let runtime = match builder.enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("error: the runtime cannot be started: {error}");

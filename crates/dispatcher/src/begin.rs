@@ -12,7 +12,7 @@ use annals_runs::{
     driver, partitions, run, schedule, tasks, timestamp,
 };
 use annals_source::Source;
-use annals_sql::{Db, Tx};
+use annals_sql::{Db, Tx, fault};
 
 use crate::Error;
 use crate::finish::{by_type, end};
@@ -233,7 +233,9 @@ async fn record(dispatch: Dispatch<'_>, horizon_ms: i64) -> Result<Recorded, Err
         tx.commit().await?;
         return Ok(Recorded::Locked(run_id));
     }
+    fault::point("dispatcher.recording")?;
     tx.commit().await?;
+    fault::point("dispatcher.recorded")?;
     Ok(Recorded::Begun { lease, since_ms })
 }
 
@@ -289,7 +291,9 @@ async fn dispatch_objects(
         tracing::info!(run = run_id, "first load: {indexes} indexes are left away until its end");
     }
     let totals = by_type(&mut tx, run_id).await?;
+    fault::point("dispatcher.sharing")?;
     tx.commit().await?;
+    fault::point("dispatcher.shared")?;
     tracing::info!(run = run_id, by_type = %totals, "{} objects qualified", shared.counters.total_object_messages);
     Ok(Begun::Running {
         lease,

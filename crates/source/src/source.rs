@@ -6,6 +6,7 @@ use std::sync::Arc;
 use annals_config::filter::Expr;
 use annals_config::profile::Profile;
 use annals_model::{Collection, ImageSchema, ObjectType};
+use annals_sql::fault::{self, Defect};
 use annals_sql::{Db, OpenTransactions};
 
 use crate::attribute_xml::Limits;
@@ -140,6 +141,7 @@ impl Source {
             return Ok(Horizon { at_ms: now_ms.saturating_sub(overlap_ms), blind: None });
         }
         let (seen_ms, blind) = match self.db.open_transactions().await? {
+            OpenTransactions::BeganFrom(_) if fault::defect(Defect::NoHorizon) => (now_ms, None),
             OpenTransactions::BeganFrom(oldest_ms) => (oldest_ms.min(now_ms), None),
             OpenTransactions::Unknown(remedy) => (now_ms, remedy),
         };

@@ -6,6 +6,7 @@ use annals_model::{PartitionLease, error_chain};
 use annals_queue::Lane;
 use annals_runs::Leases;
 use annals_sql::Db;
+use annals_sql::fault::{Defect, defect};
 use tracing::Instrument as _;
 
 use crate::{Error, Treatment, Writer};
@@ -27,6 +28,11 @@ impl Writer {
             let (lease, messages) = (delivery.lease.clone(), delivery.messages.len() as u64);
             // At any level: what is logged of a delivery, here and below, says of which partition it is.
             let span = tracing::error_span!("delivery", run = lease.run_id, partition = lease.partition);
+            if defect(Defect::EarlyAcknowledgement) {
+                answer.acknowledge();
+                drop(self.write(db, delivery).instrument(span).await);
+                continue;
+            }
             match self.write(db, delivery).instrument(span).await {
                 Ok(_) => {
                     written(messages);

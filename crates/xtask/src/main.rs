@@ -8,6 +8,7 @@ mod root;
 mod servers;
 mod setup;
 mod steps;
+mod sweep;
 mod tidy;
 
 use std::process::ExitCode;
@@ -52,6 +53,8 @@ enum Chore {
     ObjectTypes,
     /// Measure the nightly run on PostgreSQL beside its own floor: what copying the same rows costs.
     Bench(bench::Options),
+    /// Interrupt runs at every step, let others go on, and compare history with that of uninterrupted runs.
+    Sweep(sweep::Options),
     /// Start the database servers, print the variables that tests read, and keep them up until Ctrl-C.
     Databases,
 }
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
         Chore::RenderMigrations { check } => render_migrations::run(&root, check),
         Chore::ObjectTypes => object_types::write(&root),
         Chore::Bench(options) => bench::run(&root, &options),
+        Chore::Sweep(options) => sweep::run(&root, &options),
         Chore::Databases => servers::hold(),
     });
     match outcome {
