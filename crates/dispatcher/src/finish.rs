@@ -39,6 +39,7 @@ pub async fn finish(
     problem: Option<String>,
 ) -> Result<Option<Finished>, Error> {
     annals_history::make_deferred_indexes(history).await?;
+    fault::point("dispatcher.ending")?;
     let mut tx = history.begin().await?;
     annals_history::settle_request_items(&mut tx).await?;
     // Not before: the row is not to be held while all request items are looked through.

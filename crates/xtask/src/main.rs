@@ -9,6 +9,7 @@ mod servers;
 mod setup;
 mod steps;
 mod sweep;
+mod teeth;
 mod tidy;
 
 use std::process::ExitCode;
@@ -55,6 +56,8 @@ enum Chore {
     Bench(bench::Options),
     /// Interrupt runs at every step, let others go on, and compare history with that of uninterrupted runs.
     Sweep(sweep::Options),
+    /// Build the program with one rule removed at a time, and see that a check notices each.
+    Teeth(teeth::Options),
     /// Start the database servers, print the variables that tests read, and keep them up until Ctrl-C.
     Databases,
 }
@@ -70,7 +73,8 @@ fn main() -> ExitCode {
         Chore::RenderMigrations { check } => render_migrations::run(&root, check),
         Chore::ObjectTypes => object_types::write(&root),
         Chore::Bench(options) => bench::run(&root, &options),
-        Chore::Sweep(options) => sweep::run(&root, &options),
+        Chore::Sweep(options) => steps::with_servers(|| sweep::run(&root, &options)),
+        Chore::Teeth(options) => steps::with_servers(|| teeth::run(&root, &options)),
         Chore::Databases => servers::hold(),
     });
     match outcome {

@@ -1,6 +1,7 @@
 //! What `cargo x test` does, step by step.
 
-use std::process::{ExitCode, Stdio};
+use std::env;
+use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
 use anyhow::{Result, bail};
@@ -66,6 +67,24 @@ fn run_tests(root: &Root, interrupts: &Interrupts, arguments: &[String]) -> Resu
     interrupts.run(root.cargo().arg("test").args(&arguments).envs(servers.environment()))
 }
 
+/// Runs a chore that needs the servers: in this process where the environment names them, else in one of its own.
+pub(crate) fn with_servers(chore: impl FnOnce() -> Result<()>) -> Result<()> {
+    if Servers::are_named() {
+        return chore();
+    }
+    setup::run()?;
+    let interrupts = Interrupts::watch()?;
+    let servers = Servers::missing()?;
+    interrupts.run(own(env::args().skip(1)).envs(servers.environment()))
+}
+
+/// This program with other arguments.
+fn own(arguments: impl Iterator<Item = String>) -> Command {
+    let mut command = Command::new(env::current_exe().unwrap_or_else(|_| "annals-xtask".into()));
+    command.args(arguments);
+    command
+}
+
 /// The arguments for `cargo test`: the whole workspace, unless they say which packages.
 fn for_cargo_test(arguments: &[String]) -> Vec<String> {
     let ours = arguments.iter().take_while(|argument| *argument != "--");
@@ -115,8 +134,6 @@ fn announce(step: &str) {
 
 #[cfg(test)]
 mod tests {
-    use std::process::Command;
-
     use super::*;
 
     fn words(text: &str) -> Vec<String> {

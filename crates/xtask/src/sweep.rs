@@ -2,12 +2,12 @@
 //!
 //! docs/reliability.md says what that shows.
 
-mod acts;
-mod case;
-mod dump;
-mod rules;
+pub(crate) mod acts;
+pub(crate) mod case;
+pub(crate) mod dump;
+pub(crate) mod rules;
 mod sends;
-mod site;
+pub(crate) mod site;
 mod table;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -47,16 +47,21 @@ pub(crate) fn run(root: &Root, options: &Options) -> Result<()> {
         let without = (check.play)(scene, None);
         let with = (check.play)(scene, Some(check.defect));
         let verdict = match (&without, &with) {
-            (Ok(()), Err(_)) => "caught",
-            (Ok(()), Ok(())) => "NOT CAUGHT",
-            (Err(_), _) => "FAILS WITHOUT IT",
+            (Ok(None), Ok(Some(_))) => "caught",
+            (Ok(None), Ok(None)) => "NOT CAUGHT",
+            (Ok(Some(_)), _) => "NOTICED WITHOUT IT",
+            _ => "CANNOT BE CHECKED",
         };
         println!("{:width$}  {verdict}: {}", check.defect, check.by);
-        if let Err(error) = &without {
-            eprintln!("  without the defect: {error:#}");
+        if let Ok(Some(noticed)) = &with {
+            println!("{:width$}    {}", "", first_line(noticed));
         }
-        if let Err(error) = &with {
-            println!("{:width$}    {}", "", first_line(&format!("{error:#}")));
+        for (how, outcome) in [("without", &without), ("with", &with)] {
+            match outcome {
+                Err(error) => eprintln!("  {how} the defect: {error:#}"),
+                Ok(Some(noticed)) if how == "without" => eprintln!("  without the defect: {noticed}"),
+                Ok(_) => {}
+            }
         }
         if verdict != "caught" {
             wrong += 1;
