@@ -3,7 +3,7 @@
 use annals_testkit::{Engine, database, history_engines};
 use serde_json::{Value, json};
 
-use crate::program::{Said, annals, annals_with};
+use crate::program::{Said, annals, annals_with, program};
 use crate::site::{DAY_MS, HOUR_MS, START_MS, Site, somebody};
 
 /// The lines of a CSV output, none of whose cells holds a line break.
@@ -265,4 +265,15 @@ async fn wrong_input_is_told_with_the_way_out() {
     let checked = format!("{}{}", checked.out, checked.err);
     assert!(checked.contains("annals.yaml:") && checked.contains("unheardOf"), "{checked}");
     call(&["run"]).tells("the configuration has ").tells("help: Mend them, then see `annals check`.");
+}
+
+/// Failpoints and deliberate defects are for tests alone: the program as it is built without a word has nothing of them.
+#[test]
+fn the_program_has_no_faults_in_it() {
+    let program = std::fs::read(program()).unwrap();
+    let program = String::from_utf8_lossy(&program);
+    assert!(program.contains("ANNALS_CONFIG"), "the program's own words are found");
+    for word in ["ANNALS_DEFECT", "ANNALS_FAULT_HITS", "FAILPOINTS", "writer.committed"] {
+        assert!(!program.contains(word), "{word}");
+    }
 }

@@ -15,7 +15,7 @@ use annals_source::Source;
 use annals_sql::{Db, Tx, fault};
 
 use crate::Error;
-use crate::finish::{by_type, end};
+use crate::finish::{by_type, end, summed};
 use crate::qualify::share_out;
 use crate::reconcile::Report;
 use crate::unread::record_unread;
@@ -173,7 +173,9 @@ async fn dispatch_recorded(
                 // There are some where the dispatch was committed, and only the answer got lost.
                 partitions::close(&mut tx, lease.run_id).await?;
                 run::add_messages(&mut tx, lease.run_id, &[message]).await?;
-                let (counters, nothing) = (Counters::default(), serde_json::Value::Null);
+                // Then it has qualified objects, too, without whose number it could not be resumed.
+                let run = run::get(&mut tx, lease.run_id).await?;
+                let (counters, nothing) = (summed(&mut tx, &run).await?, serde_json::Value::Null);
                 end(&mut tx, dispatch.task, lease.run_id, TaskStatus::Error, &counters, &nothing).await?;
             }
             tx.commit().await?;

@@ -141,7 +141,7 @@ pub async fn cancel(history: &Db, run_id: i64, why: &str) -> Result<Option<Finis
 }
 
 /// What a run has counted and its partitions have saved; what they have not seen is unseen.
-async fn summed(tx: &mut Tx, run: &Run) -> Result<Counters, Error> {
+pub(crate) async fn summed(tx: &mut Tx, run: &Run) -> Result<Counters, Error> {
     let mut counters = run.counters;
     for state in state::of_run(tx, run.id).await? {
         counters.add_partition(&state.counters);

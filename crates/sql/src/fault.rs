@@ -155,7 +155,10 @@ mod built {
 
     /// What leases are measured by where that is the defect.
     pub(crate) fn host_now_ms() -> Option<i64> {
-        #[expect(clippy::disallowed_methods, reason = "that nothing else may look at this clock is what it breaks")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "that nothing else may look at this clock is what it breaks"
+        )]
         let now = || SystemTime::now().duration_since(UNIX_EPOCH);
         let asked = defect(Defect::HostClock).then(now)?;
         i64::try_from(asked.unwrap_or_default().as_millis()).ok()

@@ -50,7 +50,8 @@ impl Root {
         // What cargo tells of the package that these chores are: build scripts that ask for it would take it for news, and
         // half of the workspace be compiled anew.
         for (name, _) in env::vars_os() {
-            if name.to_str().is_some_and(|name| OF_THIS_PACKAGE.iter().any(|prefix| name.starts_with(prefix))) {
+            if name.to_str().is_some_and(|name| OF_THIS_PACKAGE.iter().any(|prefix| name.starts_with(prefix)))
+            {
                 command.env_remove(name);
             }
         }

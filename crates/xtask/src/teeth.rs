@@ -4,6 +4,7 @@
 
 mod checks;
 
+use std::io::Write as _;
 use std::time::Instant;
 
 use annals_testkit::Engine;
@@ -42,6 +43,7 @@ pub(crate) fn run(root: &Root, options: &Options) -> Result<()> {
     }
     let width = CHECKS.iter().map(|check| check.defect.len()).max().unwrap_or_default();
     let mut wrong = 0;
+    let mut stdout = std::io::stdout().lock();
     for check in &wanted {
         let Some(scene) = scenes.iter().find(|scene| scene.engine == check.engine) else { continue };
         let without = (check.play)(scene, None);
@@ -52,9 +54,9 @@ pub(crate) fn run(root: &Root, options: &Options) -> Result<()> {
             (Ok(Some(_)), _) => "NOTICED WITHOUT IT",
             _ => "CANNOT BE CHECKED",
         };
-        println!("{:width$}  {verdict}: {}", check.defect, check.by);
+        writeln!(stdout, "{:width$}  {verdict}: {}", check.defect, check.by)?;
         if let Ok(Some(noticed)) = &with {
-            println!("{:width$}    {}", "", first_line(noticed));
+            writeln!(stdout, "{:width$}    {}", "", first_line(noticed))?;
         }
         for (how, outcome) in [("without", &without), ("with", &with)] {
             match outcome {
@@ -68,7 +70,8 @@ pub(crate) fn run(root: &Root, options: &Options) -> Result<()> {
             eprintln!("  cargo x teeth --defect {}", check.defect);
         }
     }
-    println!("{} defects, {} caught; {:.0} s", wanted.len(), wanted.len() - wrong, began.elapsed().as_secs_f64());
+    let seconds = began.elapsed().as_secs_f64();
+    writeln!(stdout, "{} defects, {} caught; {seconds:.0} s", wanted.len(), wanted.len() - wrong)?;
     ensure!(wrong == 0, "{wrong} checks are worth nothing");
     Ok(())
 }

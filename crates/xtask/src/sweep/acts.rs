@@ -207,7 +207,10 @@ fn left_in_the_middle(evening: &Site) -> Result<Site> {
     let said = site.call(&["run"], &[("FAILPOINTS", "worker.published=4*off->return(kill)")])?;
     ensure!(said.status.code().is_none(), "the process that was to be killed has ended: {}", said.err);
     site.let_leases_run_out();
-    ensure!(site.count("select count(*) from annals_partition where state = 'leased';")? > 0, "nothing is left");
+    ensure!(
+        site.count("select count(*) from annals_partition where state = 'leased';")? > 0,
+        "nothing is left"
+    );
     Ok(site)
 }
 

@@ -91,7 +91,9 @@ impl FromStr for Case {
     fn from_str(text: &str) -> Result<Self> {
         let parts: Vec<&str> = text.split('/').collect();
         let [engine, act, place, hit, fault] = parts[..] else {
-            bail!("`{text}` is no case: one is ENGINE/ACT/POINT/HIT/FAULT, as in sqlite/night/writer.commit/3/kill");
+            bail!(
+                "`{text}` is no case: one is ENGINE/ACT/POINT/HIT/FAULT, as in sqlite/night/writer.commit/3/kill"
+            );
         };
         let engines = [Engine::Sqlite, Engine::Postgres];
         let engine = engines.into_iter().find(|known| known.to_string().to_lowercase() == engine);
@@ -128,9 +130,14 @@ impl Case {
             Fault::Kill => said.status.signal() == Some(SIGKILL),
             _ => true,
         };
-        ensure!(struck || said.is_well(), "the process was not killed and ended with {}: {}", said.status, said.err);
+        ensure!(
+            struck || said.is_well(),
+            "the process was not killed and ended with {}: {}",
+            said.status,
+            said.err
+        );
         self.unharmed(stage, &site, &said, &before)?;
-        heal(stage, &site, defect, self.hit % 2 == 0)?;
+        heal(stage, &site, defect, self.hit.is_multiple_of(2))?;
         let found = dump(&site, stage.after_run)?;
         if let Some(difference) = difference(&found, &stage.expected) {
             bail!("history is another one: {difference}");
@@ -140,7 +147,8 @@ impl Case {
     }
 
     fn interrupt(&self, site: &Site, defect: Option<&str>) -> Result<Said> {
-        let mut variables: Vec<(&str, &str)> = defect.map(|defect| ("ANNALS_DEFECT", defect)).into_iter().collect();
+        let mut variables: Vec<(&str, &str)> =
+            defect.map(|defect| ("ANNALS_DEFECT", defect)).into_iter().collect();
         match &self.place {
             Place::Send => sends::kill_at(site, self.hit),
             Place::Point(point) => {
@@ -168,10 +176,15 @@ impl Case {
         if said.is_well() {
             return ensure_that(ended_well, || format!("it says that all went well: {}", said.err));
         }
-        ensure!(said.status.code().is_some_and(|code| (1..=10).contains(&code)), "it ended with {}", said.status);
+        ensure!(
+            said.status.code().is_some_and(|code| (1..=10).contains(&code)),
+            "it ended with {}",
+            said.status
+        );
         ensure!(said.err.contains("the fault at"), "what it says does not tell what happened: {}", said.err);
         let Place::Point(point) = &self.place else { return Ok(()) };
-        let passes = ["worker.", "writer.", "history.heads", "history.captures", "history.entities", "history.events"];
+        let passes =
+            ["worker.", "writer.", "history.heads", "history.captures", "history.entities", "history.events"];
         let passes = self.fault == Fault::Conflict && passes.iter().any(|place| point.starts_with(place));
         ensure!(!passes, "a conflict that passes has failed the run: {}", said.err);
         Ok(())
@@ -239,10 +252,49 @@ pub(crate) fn heal(stage: &Stage, site: &Site, defect: Option<&str>, resumes: bo
                 continue;
             }
             // A run that ended before it had partitions is executed again.
-            ensure!(said.status.code() == Some(2), "run {newest} cannot be resumed ({}): {}", said.status, said.err);
+            ensure!(
+                said.status.code() == Some(2),
+                "run {newest} cannot be resumed ({}): {}",
+                said.status,
+                said.err
+            );
         }
         let said = site.call(&["run"], &variables)?;
         ensure!(said.is_well(), "the process that went on failed ({}): {}", said.status, said.err);
     }
     bail!("after six more runs no two have ended well")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a failure prints is what `--case` reads.
+    #[test]
+    fn a_case_is_named_by_its_text() {
+        for text in [
+            "sqlite/night/writer.commit/3/kill",
+            "postgresql/takeover/send/57/kill",
+            "sqlite/load/a.b/1/denied",
+        ] {
+            assert_eq!(text.parse::<Case>().unwrap().to_string(), text);
+        }
+        for (text, wrong) in [
+            ("sqlite/night/writer.commit/3", "is no case"),
+            ("oracle/night/writer.commit/3/kill", "no such engine"),
+            ("sqlite/noon/writer.commit/3/kill", "no such act"),
+            ("sqlite/night/writer.commit/0/kill", "no such hit"),
+            ("sqlite/night/writer.commit/3/maim", "no such fault"),
+        ] {
+            let error = text.parse::<Case>().unwrap_err().to_string();
+            assert!(error.contains(wrong), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_fault_strikes_at_its_hit() {
+        assert_eq!(Fault::Kill.at("a.b", 1), "a.b=return(kill)");
+        assert_eq!(Fault::Conflict.at("a.b", 3), "a.b=2*off->1*return(conflict)->off");
+        assert_eq!(Fault::DeniedForEver.at("a.b", 2), "a.b=1*off->return(denied)");
+    }
 }

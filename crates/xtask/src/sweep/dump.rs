@@ -142,14 +142,11 @@ pub(crate) fn difference(found: &Dump, expected: &Dump) -> Option<String> {
             return None;
         }
         let only = |these: &Vec<String>, those: &Vec<String>| {
-            let only: Vec<&String> = these.iter().filter(|row| those.binary_search(row).is_err()).take(2).collect();
+            let only: Vec<&String> =
+                these.iter().filter(|row| those.binary_search(row).is_err()).take(2).collect();
             format!("{} rows, for example {only:#?}", these.len())
         };
-        Some(format!(
-            "{table} has {}\nuninterrupted it has {}",
-            only(found, expected),
-            only(expected, found)
-        ))
+        Some(format!("{table} has {}\nuninterrupted it has {}", only(found, expected), only(expected, found)))
     })
 }
 
@@ -161,7 +158,8 @@ struct Names {
 
 impl Names {
     fn of(rows: &[(String, Map<String, Value>)]) -> Self {
-        let text = |row: &Map<String, Value>, column: &str| row[column].as_str().unwrap_or_default().to_owned();
+        let text =
+            |row: &Map<String, Value>, column: &str| row[column].as_str().unwrap_or_default().to_owned();
         let mut captures: BTreeMap<(&str, String), Vec<(i64, String)>> = BTreeMap::new();
         let mut names = Self { words: HashMap::new(), kinds: HashMap::new() };
         for (table, row) in rows {
@@ -222,7 +220,8 @@ impl Names {
                 (Some(hex), "json") => self.masked(&String::from_utf8_lossy(&bytes(hex))),
                 (Some(hex), "seen") => {
                     let bytes = bytes(hex);
-                    let numbers = bytes.as_chunks().0.iter().map(|number| i64::from_le_bytes(*number).to_string());
+                    let numbers =
+                        bytes.as_chunks().0.iter().map(|number| i64::from_le_bytes(*number).to_string());
                     self.masked(&numbers.collect::<Vec<_>>().join(","))
                 }
                 (Some(hex), _) => self.masked(hex),
@@ -254,4 +253,55 @@ impl Names {
 /// What the engine printed as digits, which it always does in pairs.
 fn bytes(digits: &str) -> Vec<u8> {
     hex::decode(digits).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn row(value: Value) -> Map<String, Value> {
+        value.as_object().cloned().unwrap()
+    }
+
+    /// Two histories of the same object, written at different times under different ids, read alike; what was told by the
+    /// source stays, so that another one does not.
+    #[test]
+    fn ids_and_instants_of_the_runs_leave_no_trace() {
+        let history = |first: &str, second: &str, event: &str, now: i64, changed: i64| {
+            let capture = |id: &str, at: i64| {
+                row(json!({"id": id, "role_id": "r1", "effective_date": at, "created": now, "run_id": now}))
+            };
+            let rows = [
+                ("spt_hist_role_capture".to_owned(), capture(second, changed)),
+                ("spt_hist_role_capture".to_owned(), capture(first, 1_000)),
+                ("spt_hist_role_event".to_owned(), row(json!({"id": event, "capture_id": second}))),
+            ];
+            let names = Names::of(&rows);
+            let canonical = rows.into_iter().map(|(table, row)| names.canonical(&table, row));
+            canonical.collect::<Vec<String>>()
+        };
+        let [a, b, c] = ["a", "b", "c"].map(|digit| digit.repeat(32));
+        let later = LATER_MS + 1;
+        let one = history(&a, &b, &c, later, 2_000);
+        assert_eq!(one[0], "created=NOW effective_date=2000 id=<spt_hist_role_capture r1 1> role_id=r1");
+        assert_eq!(one[2], "capture_id=<spt_hist_role_capture r1 1> id=<event>");
+        assert_eq!(history(&c, &a, &b, later + 77, 2_000), one);
+        assert_ne!(history(&c, &a, &b, later + 77, 2_001), one);
+    }
+
+    #[test]
+    fn a_difference_names_the_table_and_the_rows() {
+        let dump = |rows: &[&str]| {
+            Dump::from([("t".to_owned(), rows.iter().map(|row| (*row).to_owned()).collect())])
+        };
+        assert_eq!(difference(&dump(&["a", "b"]), &dump(&["a", "b"])), None);
+        let found = difference(&dump(&["a"]), &dump(&["a", "b"])).unwrap();
+        assert!(
+            found.contains("t has 1 rows") && found.contains("2 rows") && found.contains("\"b\""),
+            "{found}"
+        );
+        assert!(difference(&Dump::new(), &dump(&["a"])).is_some());
+    }
 }

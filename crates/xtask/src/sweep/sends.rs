@@ -27,7 +27,8 @@ pub(crate) fn count(site: &Site) -> Result<u32> {
     ensure!(said.is_well(), "an uninterrupted run failed under strace: {}", said.err);
     let log = fs::read_to_string(log)?;
     let port = site.history.url().rsplit_once(':').and_then(|(_, rest)| rest.split('/').next()).unwrap_or("");
-    let (ours, others): (Vec<&str>, Vec<&str>) = log.lines().partition(|line| line.contains(&format!(":{port}]>")));
+    let (ours, others): (Vec<&str>, Vec<&str>) =
+        log.lines().partition(|line| line.contains(&format!(":{port}]>")));
     let threads: std::collections::BTreeSet<&str> =
         ours.iter().filter_map(|line| line.split_whitespace().next()).collect();
     ensure!(threads.len() == 1, "{} threads send to the database: strace counts each apart", threads.len());

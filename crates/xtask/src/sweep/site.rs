@@ -76,7 +76,8 @@ impl Site {
         for file in FILES {
             let target = folder.path().join(file);
             fs::create_dir_all(target.parent().context("a folder in the configuration")?)?;
-            fs::copy(root.join("config").join(file), target).with_context(|| format!("cannot copy {file}"))?;
+            fs::copy(root.join("config").join(file), target)
+                .with_context(|| format!("cannot copy {file}"))?;
         }
         fs::create_dir(folder.path().join("tasks"))?;
         Ok(Self { source, history, folder, program: program.to_owned(), root: root.to_owned() })
@@ -177,7 +178,11 @@ impl Running {
             if let Some(status) = self.child.try_wait()? {
                 break status;
             }
-            ensure!(self.began.elapsed() < ENDS_WITHIN, "it has not ended in {ENDS_WITHIN:?}: {}", self.told());
+            ensure!(
+                self.began.elapsed() < ENDS_WITHIN,
+                "it has not ended in {ENDS_WITHIN:?}: {}",
+                self.told()
+            );
             thread::sleep(LOOK_EVERY);
         };
         Ok(Said { status, err: self.told() })

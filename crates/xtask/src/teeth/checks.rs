@@ -166,7 +166,10 @@ impl Scene {
     fn commits_late(&self, defect: Option<&str>) -> Result<Noticed> {
         let site = Site::new(&self.root, &self.program, Engine::Postgres, self.engine)?;
         let url = site.source.url().to_owned();
-        well(&site, &["demo", "source", "--url", &url, "--identities", "20", "--start", "2026-01-05T00:00:00Z"])?;
+        well(
+            &site,
+            &["demo", "source", "--url", &url, "--identities", "20", "--start", "2026-01-05T00:00:00Z"],
+        )?;
         site.configure(Act::Night.settings())?;
         well(&site, &["migrate"])?;
         well(&site, &["run"])?;
@@ -193,7 +196,10 @@ impl Scene {
         let stopped = stop_at(&site, "writer.deciding", &["run"], defect)?;
         let mut other = site.command(&[], &["run"]);
         // The library itself: the program around it keeps a semaphore that outlives it when it is killed.
-        other.env("LD_PRELOAD", libfaketime()?).env("FAKETIME", "+10m").env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        other
+            .env("LD_PRELOAD", libfaketime()?)
+            .env("FAKETIME", "+10m")
+            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
         let said = site.start(other.envs(variables(defect)))?.end()?;
         let taken = site.count("select max(driver_epoch) from annals_run;")? > 1;
         stopped.goes_on()?;
@@ -251,7 +257,8 @@ impl Scene {
 /// The library that shifts a program's clocks, wherever its package has put it.
 fn libfaketime() -> Result<std::path::PathBuf> {
     let folders = std::fs::read_dir("/usr/lib")?.flatten().map(|entry| entry.path());
-    let mut found = folders.map(|folder| folder.join("faketime/libfaketime.so.1")).filter(|path| path.is_file());
+    let mut found =
+        folders.map(|folder| folder.join("faketime/libfaketime.so.1")).filter(|path| path.is_file());
     found.next().context("libfaketime is not there: `cargo x setup` installs it")
 }
 
