@@ -3,7 +3,7 @@
 use annals_testkit::{Engine, database, history_engines};
 use serde_json::{Value, json};
 
-use crate::program::{Said, annals, annals_with};
+use crate::program::{Said, annals, annals_with, program};
 use crate::site::{DAY_MS, HOUR_MS, START_MS, Site, somebody};
 
 /// The lines of a CSV output, none of whose cells holds a line break.
@@ -299,5 +299,16 @@ async fn history_is_asked_without_the_source() {
         annals(site.path(), arguments)
             .exits(2)
             .tells("the environment variable `ANNALS_SOURCE_URL` is not set");
+    }
+}
+
+/// Failpoints and deliberate defects are for tests alone: the program as it is built without a word has nothing of them.
+#[test]
+fn the_program_has_no_faults_in_it() {
+    let program = std::fs::read(program()).unwrap();
+    let program = String::from_utf8_lossy(&program);
+    assert!(program.contains("ANNALS_CONFIG"), "the program's own words are found");
+    for word in ["ANNALS_DEFECT", "ANNALS_FAULT_HITS", "FAILPOINTS", "writer.committed"] {
+        assert!(!program.contains(word), "{word}");
     }
 }

@@ -1,5 +1,7 @@
 //! Deletions that the identity system notes, that triggers note for it, and objects that come back.
 
+use std::collections::BTreeMap;
+
 use annals_model::{ObjectType, TaskStatus};
 use annals_testkit::Engine;
 
@@ -94,6 +96,39 @@ async fn rows_that_could_not_be_dealt_with_are_tried_again() {
         assert_eq!(ran.counters().total_deletion_extracted_objects_dispatched, 1);
         assert_eq!(ended(&site), [format!("role|{role}|{}", START_MS + HOUR_MS)]);
         assert_eq!(notes(&site), Vec::<String>::new());
+    }
+}
+
+/// IIQ-51, IIQ-53: a run that fails may have written that an account is gone, and not what its owner is without it. The
+/// next run finds no deletion any more, and reads the owner all the same; the run after that has nothing to do.
+#[tokio::test]
+async fn an_owner_is_read_again_after_a_run_that_failed() {
+    for site in Site::on_each_history(20).await {
+        site.arguments("maxFailuresAbsolute: 0, minExtractPartitions: 1, maxExtractPartitions: 1");
+        site.run(START_MS).await.succeeds();
+        let line = site.ask_one(
+            "select id, identity_id from spt_link where identity_id is not null order by id limit 1;",
+        );
+        let (account, owner) = line.split_once('|').unwrap();
+        site.change(&format!(
+            "delete from spt_link where id = '{account}';
+             update spt_identity set description = attributes, attributes = '<Attributes' where id = '{owner}';"
+        ));
+        note(&site, "1", account, "Link", START_MS + HOUR_MS);
+        let failed = site.run(START_MS + DAY_MS).await;
+        assert_eq!(failed.run.status, Some(TaskStatus::Error), "{failed:#?}");
+        assert_eq!(ended(&site), [format!("account|{account}|{}", START_MS + HOUR_MS)]);
+
+        site.change(&format!("update spt_identity set attributes = description where id = '{owner}';"));
+        let now_ms = START_MS + 2 * DAY_MS;
+        let ran = site.run(now_ms).await.succeeds();
+        assert_eq!(ran.counters().total_deletion_extracted_objects, 0);
+        assert_eq!(
+            site.captured_at(now_ms),
+            BTreeMap::from([("identity".to_owned(), vec![owner.to_owned()])])
+        );
+        let last = site.run(START_MS + 3 * DAY_MS).await.succeeds();
+        assert_eq!(last.counters().total_object_messages, 0);
     }
 }
 

@@ -20,7 +20,12 @@ fn main() -> ExitCode {
     }
     // The end of a daemon that is told to stop has less time: docs/daemon.md.
     let send_max = Duration::from_millis(if matches!(cli.command, Command::Daemon(_)) { 400 } else { 1_000 });
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let mut builder = if annals_sql::fault::on_one_thread() {
+        tokio::runtime::Builder::new_current_thread()
+    } else {
+        tokio::runtime::Builder::new_multi_thread()
+    };
+    let runtime = match builder.enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("error: the runtime cannot be started: {error}");

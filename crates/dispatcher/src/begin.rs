@@ -13,10 +13,10 @@ use annals_runs::{
     driver, partitions, run, schedule, tasks, timestamp,
 };
 use annals_source::{Horizon, HorizonKind, Source};
-use annals_sql::{Db, Tx};
+use annals_sql::{Db, Tx, fault};
 
 use crate::Error;
-use crate::finish::{by_type, end};
+use crate::finish::{by_type, end, summed};
 use crate::qualify::share_out;
 use crate::reconcile::Report;
 use crate::unread::record_unread;
@@ -183,7 +183,9 @@ async fn dispatch_recorded(
                 // There are some where the dispatch was committed, and only the answer got lost.
                 partitions::close(&mut tx, lease.run_id).await?;
                 run::add_messages(&mut tx, lease.run_id, &[message]).await?;
-                let (counters, nothing) = (Counters::default(), serde_json::Value::Null);
+                // Then it has qualified objects, too, without whose number it could not be resumed.
+                let run = run::get(&mut tx, lease.run_id).await?;
+                let (counters, nothing) = (summed(&mut tx, &run).await?, serde_json::Value::Null);
                 end(&mut tx, dispatch.task, lease.run_id, TaskStatus::Error, &counters, &nothing).await?;
             }
             tx.commit().await?;
@@ -254,7 +256,9 @@ async fn record(dispatch: Dispatch<'_>, horizon: &Horizon) -> Result<Recorded, E
         tx.commit().await?;
         return Ok(Recorded::Locked(run_id));
     }
+    fault::point("dispatcher.recording")?;
     tx.commit().await?;
+    fault::point("dispatcher.recorded")?;
     Ok(Recorded::Begun { lease, since_ms })
 }
 
@@ -314,7 +318,9 @@ async fn dispatch_objects(
         run::add_messages(&mut tx, run_id, &[RunMessage { status: TaskStatus::Success, text }]).await?;
     }
     let totals = by_type(&mut tx, run_id).await?;
+    fault::point("dispatcher.sharing")?;
     tx.commit().await?;
+    fault::point("dispatcher.shared")?;
     tracing::info!(run = run_id, by_type = %totals, "{} objects qualified", shared.counters.total_object_messages);
     Ok(Begun::Running {
         lease,

@@ -7,7 +7,7 @@ use annals_config::profile::Deletions;
 use annals_model::{Head, ObjectKey, ObjectType, TaskStatus, error_chain};
 use annals_runs::{DeletedObject, RunMessage, run};
 use annals_source::{Deleted, Source};
-use annals_sql::{Access, Db, Tx};
+use annals_sql::{Access, Db, Tx, fault};
 
 use crate::banner::ROW_REMAINS;
 use crate::{Dispatch, Error};
@@ -199,8 +199,10 @@ async fn try_remove(history: &Db, source: &Source, url: &str) -> Result<u64, Err
         tx.rollback().await?;
         let row_ids = page.into_iter().map(|row| row.row_id);
         let learned: Vec<String> = row_ids.filter(|row_id| !waiting.contains(row_id)).collect();
+        fault::point("dispatcher.removing")?;
         removed += source.remove_intercepted(&writable, &learned).await?;
     }
+    fault::point("dispatcher.removed")?;
     writable.close().await;
     Ok(removed)
 }

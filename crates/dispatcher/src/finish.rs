@@ -10,6 +10,7 @@ use annals_runs::{
     ChunkKind, FailedObject, Run, RunLease, RunMessage, RunState, driver, failures, partitions, run, state,
     suspects, tasks, timestamp, writes,
 };
+use annals_sql::fault::{self, Defect};
 use annals_sql::{Db, Tx};
 use serde_json::{Value, json};
 
@@ -38,6 +39,7 @@ pub async fn finish(
     problem: Option<String>,
 ) -> Result<Option<Finished>, Error> {
     annals_history::make_deferred_indexes(history).await?;
+    fault::point("dispatcher.ending")?;
     let mut tx = history.begin().await?;
     annals_history::settle_request_items(&mut tx).await?;
     // Not before: the row is not to be held while all request items are looked through.
@@ -45,6 +47,7 @@ pub async fn finish(
         tx.rollback().await?;
         return Ok(None);
     }
+    fault::point("dispatcher.finishing")?;
     let run_id = lease.run_id;
     let run = run::get(&mut tx, run_id).await?;
     let mut counters = summed(&mut tx, &run).await?;
@@ -78,7 +81,15 @@ pub async fn finish(
     messages.extend(counters.violated_invariants().into_iter().map(error));
     let failed_run =
         breached || given_up > 0 || messages.iter().any(|message| message.status == TaskStatus::Error);
+    if breached && fault::defect(Defect::FailuresCleared) {
+        failures::replace(&mut tx, &task.name, &[]).await?;
+    }
     if !failed_run && run.scope.is_none() {
+        if fault::defect(Defect::TimestampApart) {
+            let mut apart = history.begin().await?;
+            timestamp::set(&mut apart, &task.name, run.horizon_ms, run_id).await?;
+            apart.commit().await?;
+        }
         let (list, dropped) = new_list(&mut tx, task, &run, &failed, &before).await?;
         counters.total_dropped_objects = dropped;
         let apart = list.iter().filter(|object| object.failure.stage == Stage::Quarantine).count();
@@ -87,6 +98,7 @@ pub async fn finish(
         }
         failures::replace(&mut tx, &task.name, &list).await?;
         suspects::acquit_all(&mut tx, &task.name).await?;
+        fault::point("dispatcher.listed")?;
         timestamp::set(&mut tx, &task.name, run.horizon_ms, run_id).await?;
     }
     run::add_messages(&mut tx, run_id, &messages).await?;
@@ -98,7 +110,9 @@ pub async fn finish(
     };
     let totals = by_type(&mut tx, run_id).await?;
     end(&mut tx, task, run_id, status, &counters, &totals).await?;
+    fault::point("dispatcher.finish")?;
     tx.commit().await?;
+    fault::point("dispatcher.finished")?;
     Ok(Some(Finished { status, counters }))
 }
 
@@ -147,7 +161,7 @@ async fn terminate(mut tx: Tx, run_id: i64, why: &str) -> Result<Option<Finished
 }
 
 /// What a run has counted and its partitions have saved; what they have not seen is unseen.
-async fn summed(tx: &mut Tx, run: &Run) -> Result<Counters, Error> {
+pub(crate) async fn summed(tx: &mut Tx, run: &Run) -> Result<Counters, Error> {
     let mut counters = run.counters;
     for state in state::of_run(tx, run.id).await? {
         counters.add_partition(&state.counters);

@@ -9,7 +9,7 @@ use annals_runs::{
     ChunkKind, DeletedObject, FailedObject, NewChunk, Objects, RunMessage, failures, partitions, run,
 };
 use annals_source::{Page, Source};
-use annals_sql::Tx;
+use annals_sql::{Tx, fault};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::banner::reconciled;
@@ -52,7 +52,12 @@ pub(crate) async fn share_out(
     }
     let FailedBefore { mut reattempts, quarantined } = failed_before(tx, dispatch, types).await?;
     let deleted = find_deleted(tx, dispatch, run_id, types, since_ms).await?;
-    let mut bereft = bereft_identities(tx, dispatch, types, &deleted).await?;
+    // With those of runs that failed: what they had written of deletions is not found again.
+    let mut gone = deleted.clone();
+    for (object_type, objects) in partitions::deleted_in_vain(tx, &dispatch.task.name).await? {
+        gone.entry(object_type).or_default().extend(objects);
+    }
+    let mut bereft = bereft_identities(tx, dispatch, types, &gone).await?;
     // On most nights a first page is a scan of a whole table for a few ids: every connection has one to do.
     let at_a_time = dispatch.config.service.source_connections() as usize;
     let openings: Vec<Opening> = stream::iter(ordered(types))
@@ -60,6 +65,7 @@ pub(crate) async fn share_out(
         .buffered(at_a_time)
         .try_collect()
         .await?;
+    fault::point("dispatcher.qualified")?;
     let mut expected = openings.iter().map(|opening| opening.expected).sum::<u64>();
     // An object that failed and has changed since counts as changed; until the ids stream by, it counts as both.
     expected += reattempts.values().map(|ids| ids.len() as u64).sum::<u64>();
@@ -319,6 +325,7 @@ impl Dealing {
         wrap: impl Fn(Vec<T>) -> Objects,
     ) -> Result<(), Error> {
         while !objects.is_empty() {
+            fault::point("dispatcher.dealing")?;
             let deal = self.dealer.deal(objects.len());
             let rest = objects.split_off(deal.take);
             let number = self.chunks_in.entry(deal.partition).or_default();

@@ -15,7 +15,7 @@ use annals_queue::Queue;
 use annals_runs::suspects;
 use annals_runs::{Chunk, ChunkKind, Claimed, Held, Leases, Objects, RunMessage, failures, partitions, run};
 use annals_source::{Loaded, LoadedBatch, Selection, Source};
-use annals_sql::{Db, Tx};
+use annals_sql::{Db, Tx, fault};
 use tokio::sync::Mutex;
 use tracing::Instrument as _;
 
@@ -118,8 +118,10 @@ impl Extractor {
             let claimed = partitions::claim(&mut tx, run_id, worker, self.settings.lease_ms)
                 .await
                 .map_err(claim_error)?;
+            fault::point("worker.claiming").map_err(|e| claim_error(e.into()))?;
             tx.commit().await.map_err(|e| claim_error(e.into()))?;
             let Some(claimed) = claimed else { break };
+            fault::point("worker.claimed").map_err(|e| claim_error(e.into()))?;
             let lease = claimed.lease.clone();
             let held = self.leases.hold(lease.clone());
             if claimed.taken_over {
@@ -234,7 +236,9 @@ impl Extractor {
                 outbox.save(&mut progress).await?;
             }
         }
+        fault::point("worker.all_sent").map_err(|e| failed(e.into()))?;
         progress.all_written(&lease).await?;
+        fault::point("worker.done").map_err(|e| failed(e.into()))?;
         Ok(Ended::Done)
     }
 
@@ -329,6 +333,7 @@ impl Extractor {
                     .load(chunk.object_type, ids, &selection)
                     .await
                     .map_err(|source| source_error(outbox.lease, source))?;
+                fault::point("worker.loaded").map_err(|source| runs_error(outbox.lease, source.into()))?;
                 self.publish_batch(chunk, plan, batch, outbox, progress).await
             };
             loaded_and_published.instrument(span).await?;

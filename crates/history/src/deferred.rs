@@ -8,7 +8,7 @@
 //! two heads, so that only the run that dropped it writes without it, and only what it writes for the first time:
 //! whoever writes anything else calls [`is_first_load`], [`make_head_key`] or [`begin_with_head_key`] before.
 
-use annals_sql::{Batch, Column, ColumnData, Db, IndexKind, OnConflict, Row, Stmt, Tx, Value};
+use annals_sql::{Batch, Column, ColumnData, Db, IndexKind, OnConflict, Row, Stmt, Tx, Value, fault};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::{Error, capture_rows, head, schema};
@@ -154,7 +154,9 @@ async fn make_of_table(db: &Db, table: String) -> Result<usize, Error> {
     for name in &names {
         let mut tx = db.begin().await?;
         make(&mut tx, name).await?;
+        fault::point("history.index")?;
         tx.commit().await?;
+        fault::point("history.indexed")?;
     }
     Ok(names.len())
 }

@@ -7,7 +7,7 @@ use annals_model::{
     EventTable, Head, Image, ImageHashes, JsonFormat, NewEvent, ObjectKey, ObjectType, Reference, Sighting,
     TransformType,
 };
-use annals_sql::{Batch, Column, ColumnData, OnConflict, Tx};
+use annals_sql::{Batch, Column, ColumnData, OnConflict, Tx, fault};
 
 use crate::capture_rows::Captures;
 use crate::document::{DOCUMENT_BYTES_MAX, full_document, tombstone_document};
@@ -243,15 +243,19 @@ impl Writes {
         let mut summary = FlushSummary { heads: self.heads.len(), ..FlushSummary::default() };
         // First, for captures refer to the heads of other objects.
         self.heads.write(tx).await?;
+        fault::point("history.heads")?;
         for captures in self.captures.into_values() {
             summary.captures += captures.rows.len();
             summary.child_rows += captures.write(tx).await?;
         }
+        fault::point("history.captures")?;
         summary.entities = self.entities.write(tx).await?;
+        fault::point("history.entities")?;
         for rows in self.events.into_values() {
             summary.events += rows.len();
             rows.insert(tx).await?;
         }
+        fault::point("history.events")?;
         if !self.cleaned.is_empty() {
             let (types, ids) =
                 self.cleaned.into_iter().map(|(t, id)| (Some(t.as_str().to_owned()), Some(id))).unzip();

@@ -2,6 +2,7 @@
 //! dies (IIQ-08, TRAP-08).
 
 use annals_model::Counters;
+use annals_sql::fault::{Defect, defect};
 use annals_sql::{Stmt, Tx};
 
 use crate::run::{Run, RunState};
@@ -136,7 +137,8 @@ pub async fn leave(tx: &mut Tx, lease: &RunLease) -> Result<()> {
 /// # Errors
 /// From the database.
 pub async fn lock_to_finish(tx: &mut Tx, lease: &RunLease) -> Result<bool> {
-    Ok(tx.execute(&FINISHING, vec![lease.run_id.into(), lease.epoch.into()]).await? == 1)
+    let locked = tx.execute(&FINISHING, vec![lease.run_id.into(), lease.epoch.into()]).await? == 1;
+    Ok(locked || defect(Defect::DriverFenceRemoved))
 }
 
 /// Takes up a run that has ended, with what it had counted before its partitions were worked on; `None` when it is

@@ -8,6 +8,7 @@
 use annals_config::filter::Expr;
 use annals_config::profile::Reads;
 use annals_model::ObjectType;
+use annals_sql::fault::{self, Defect};
 use annals_sql::{ColumnKind, Row, Stmt, Value};
 
 use crate::column::{IdColumn, id_text};
@@ -169,6 +170,11 @@ impl Source {
     }
 }
 
+/// The lower bound is closed: what changed at the very instant may have been committed after it was read.
+fn at_or_after() -> &'static str {
+    if fault::defect(Defect::OpenLowerBound) { " > " } else { " >= " }
+}
+
 /// That an object, or a row that qualifies it, changed at a time or later, or may have.
 ///
 /// One list of ids, and not one condition beside another: an engine looks the list up once, while of conditions any
@@ -176,7 +182,7 @@ impl Source {
 /// list does not fit its working memory).
 fn changed_since(plan: &TypePlan, changed: &Fragment, since_ms: i64) -> Fragment {
     let own_change = |condition: &mut Fragment| {
-        condition.append(changed).push(" >= ").bind(since_ms);
+        condition.append(changed).push(at_or_after()).bind(since_ms);
         condition.push(" or ").append(changed).push(" is null");
     };
     let mut condition = Fragment::default();
@@ -205,7 +211,7 @@ fn changed_since(plan: &TypePlan, changed: &Fragment, since_ms: i64) -> Fragment
         append_without_joins(&mut condition, &rule.scope.from(&needed));
         condition.push(" where ");
         append_without_joins(&mut condition, &rule.changed);
-        condition.push(" >= ").bind(since_ms);
+        condition.push(at_or_after()).bind(since_ms);
         if let Some(filter) = &rule.filter {
             condition.push(" and ");
             append_without_joins(&mut condition, filter);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use annals_config::filter::Expr;
 use annals_config::profile::Profile;
 use annals_model::{Collection, ImageSchema, ObjectType};
+use annals_sql::fault::{self, Defect};
 use annals_sql::{Db, OpenTransactions};
 
 use crate::attribute_xml::Limits;
@@ -175,6 +176,9 @@ impl Source {
         }
         let before = |seen_ms: i64| seen_ms.min(now_ms).saturating_sub(overlap_ms);
         Ok(match self.db.open_transactions().await? {
+            OpenTransactions::BeganFrom(_) if fault::defect(Defect::NoHorizon) => {
+                Horizon::plain(before(now_ms), None)
+            }
             OpenTransactions::BeganFrom(oldest_ms) => Horizon::plain(before(oldest_ms), None),
             OpenTransactions::Unknown(remedy) => Horizon::plain(before(now_ms), remedy),
             OpenTransactions::Replica(has_ms) => Horizon {

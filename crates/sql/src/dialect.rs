@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::{Error, ErrorKind, Result, Value};
+use crate::{Error, ErrorKind, Result, Value, fault};
 
 /// A database engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -237,7 +237,10 @@ impl Engine {
                             number += 1;
                             self.in_list(&mut sql, number, params.get(number - 1));
                         }
-                        "now_ms" => sql.push_str(self.now_ms()),
+                        "now_ms" => match fault::host_now_ms() {
+                            Some(now_ms) => sql.push_str(&now_ms.to_string()),
+                            None => sql.push_str(self.now_ms()),
+                        },
                         "skip_locked" => sql.push_str(self.skip_locked()),
                         other => {
                             sql.push('{');

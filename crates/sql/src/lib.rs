@@ -11,6 +11,7 @@ mod db;
 mod delete_log;
 mod dialect;
 mod error;
+pub mod fault;
 mod file;
 mod index;
 mod leased;

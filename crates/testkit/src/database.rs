@@ -73,6 +73,28 @@ fn make_on(engine: Engine, admin: &Url) -> Result<TestDb, TestkitError> {
     Ok(TestDb { engine, url, home: Home::Server(admin.clone()) })
 }
 
+/// A copy of a database that nobody is connected to.
+fn make_like(other: &TestDb) -> Result<TestDb, TestkitError> {
+    let Home::Server(admin) = &other.home else {
+        let copy = make_file()?;
+        // With its log, which whoever was killed has left.
+        for log in ["", "-wal"] {
+            let file = format!("{}{log}", other.url.path());
+            if std::path::Path::new(&file).exists() {
+                std::fs::copy(&file, format!("{}{log}", copy.url.path()))
+                    .map_err(TestkitError::io(format!("cannot copy {file}")))?;
+            }
+        }
+        return Ok(copy);
+    };
+    let name = fresh_name();
+    let template = other.url.path().trim_start_matches('/');
+    run_sql(other.engine, admin, &format!("create database {name} template {template};"))?;
+    let mut url = admin.clone();
+    url.set_path(&name);
+    Ok(TestDb { engine: other.engine, url, home: Home::Server(admin.clone()) })
+}
+
 /// What the environment says about the server.
 #[expect(
     clippy::disallowed_methods,
@@ -149,6 +171,18 @@ impl TestDb {
         self.url.as_str()
     }
 
+    /// Another database that holds what this one holds, on SQLite and PostgreSQL. Nobody may be connected to this one.
+    ///
+    /// # Panics
+    /// When the engine refuses; the message is its own.
+    #[track_caller]
+    pub fn copy(&self) -> Self {
+        match make_like(self) {
+            Ok(db) => db,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
     /// Runs statements by the engine's own program and returns what it prints: a line a row, columns parted by tabs.
     /// A way to load a schema, and to look at what was written, that does not go through the code under test. NULL
     /// reads as nothing on SQLite and PostgreSQL and as `NULL` on MariaDB.
@@ -213,6 +247,19 @@ mod tests {
         starts(Engine::Sqlite, "sqlite:///");
         starts(Engine::Postgres, "postgres://");
         starts(Engine::MariaDb, "mysql://");
+    }
+
+    /// A copy holds what was there, and goes its own way.
+    #[test]
+    fn a_copy_goes_its_own_way() {
+        for engine in crate::history_engines() {
+            let one = database(engine);
+            one.sql("create table t (a integer); insert into t values (1);");
+            let copy = one.copy();
+            copy.sql("insert into t values (2);");
+            assert_eq!(copy.sql("select a from t order by a;"), "1\n2\n", "{engine}");
+            assert_eq!(one.sql("select a from t order by a;"), "1\n", "{engine}");
+        }
     }
 
     /// Dropping the value drops the database, an open connection notwithstanding.

@@ -17,6 +17,7 @@ use annals_model::{
 };
 use annals_runs::WriteCounts;
 use annals_sql::Tx;
+use annals_sql::fault::{self, Defect};
 
 use self::sequence::{Sequence, image_bytes};
 use crate::ids::Ids;
@@ -98,7 +99,10 @@ impl<'m> Late<'m> {
             return Ok((self.counts, self.attributes));
         };
         let stays: Vec<bool> = (0..placed.len()).map(|at| self.sequence.stays(&placed, at)).collect();
-        self.remove_events(tx, &placed, &stays, audit).await?;
+        fault::point("writer.placing")?;
+        if !fault::defect(Defect::EventsKept) {
+            self.remove_events(tx, &placed, &stays, audit).await?;
+        }
         let names = self.sequence.names();
         let mut anew: BTreeSet<usize> = (0..self.sequence.kept.len()).collect();
         let mut disturbed = false;
@@ -132,7 +136,7 @@ impl<'m> Late<'m> {
                 {
                     self.stand(one, &mut head, before.as_ref(), false);
                 } else {
-                    if !stays[at] {
+                    if !stays[at] && !(fault::defect(Defect::EventsKept) && one.origin.kept().is_some()) {
                         self.tell(&now, &head, before.as_ref(), one.origin, identity.as_ref());
                     }
                     // The entity row of an object that is gone says what it was before, and its end says the rest.

@@ -5,7 +5,7 @@ use annals_history::Writes;
 use annals_model::{Message, Subject, discarded_event, error_chain};
 use annals_runs::dead::{self, Act, DeadLetter, StoredLetter};
 use annals_runs::parked;
-use annals_sql::{Db, Tx};
+use annals_sql::{Db, Tx, fault};
 
 use crate::ids::Ids;
 use crate::transaction::Counts;
@@ -111,7 +111,9 @@ impl Writer {
             return Ok(Outcome::Gone);
         }
         let counts = self.deliver(&mut tx, &message).await?;
+        fault::point("writer.redelivering")?;
         tx.commit().await?;
+        fault::point("writer.redelivered")?;
         Ok(Outcome::Written(counts))
     }
 

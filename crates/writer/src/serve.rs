@@ -6,6 +6,7 @@ use annals_model::{PartitionLease, error_chain};
 use annals_queue::{Lane, Received};
 use annals_runs::Leases;
 use annals_sql::Db;
+use annals_sql::fault::{Defect, defect};
 use tracing::Instrument as _;
 
 use crate::{Error, Treatment, Writer};
@@ -56,6 +57,11 @@ impl Writer {
             partition = i64::from(lease.partition),
             otel.status_description = tracing::field::Empty
         );
+        if defect(Defect::EarlyAcknowledgement) {
+            answer.acknowledge().await;
+            drop(self.write(db, delivery).instrument(span).await);
+            return Ok(());
+        }
         let writing = async {
             if taken <= TAKEN_MAX {
                 self.write(db, delivery).await

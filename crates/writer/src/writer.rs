@@ -12,6 +12,7 @@ use annals_model::{
 };
 use annals_runs::dead::DeadLetter;
 use annals_runs::deliveries::{self, Parked, Standing};
+use annals_sql::fault::{self, Defect};
 use annals_sql::{Db, Tx};
 use tokio::sync::OnceCell;
 
@@ -306,7 +307,7 @@ impl Writer {
                 );
                 tokio::time::sleep(Duration::from_millis(wait_ms)).await;
             }
-            if is_saved(db, work).await.unwrap_or(false) {
+            if !fault::defect(Defect::LostAnswerIgnored) && is_saved(db, work).await.unwrap_or(false) {
                 return Ok(Counts::new());
             }
             if !again {
@@ -329,6 +330,7 @@ impl Writer {
             self.have_head_key(db).await?;
         }
         let mut tx = db.begin().await?;
+        fault::point("writer.deciding")?;
         let (product, late) = match product {
             Some(product) => (product, Vec::new()),
             None => {
@@ -342,6 +344,7 @@ impl Writer {
                 (produce(known, settings, recorded_ms)?, late)
             }
         };
+        fault::point("writer.writing")?;
         let mut counts = product.flush(&mut tx, Some(work.lease)).await?;
         for message in late {
             late::settle(
@@ -362,6 +365,11 @@ impl Writer {
             tx.rollback().await?;
             return Ok(counts);
         }
+        if fault::defect(Defect::CheckpointApart) {
+            tx.commit().await?;
+            tx = db.begin().await?;
+        }
+        fault::point("writer.saving")?;
         // Last, so that the partition's row is locked no longer than it takes to commit.
         let parked = match work.number {
             Some(number) => deliveries::take(&mut tx, work.lease, number, work.shortfall).await?,
@@ -372,7 +380,9 @@ impl Writer {
             Some(state) => annals_runs::state::save(&mut tx, work.lease, state).await?,
             None => annals_runs::state::check(&mut tx, work.lease).await?,
         }
+        fault::point("writer.commit")?;
         tx.commit().await?;
+        fault::point("writer.committed")?;
         Ok(counts)
     }
 
@@ -384,6 +394,7 @@ impl Writer {
         recorded_ms: i64,
         counts: &mut Counts,
     ) -> Result<(), Error> {
+        fault::point("writer.parking")?;
         let mut dead = Counts::new();
         let from = annals_runs::dead::from(work.lease);
         for Unwritten { failure, letter, given_up } in work.parked {

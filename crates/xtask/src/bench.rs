@@ -13,9 +13,9 @@ mod meter;
 mod nights;
 mod peaks;
 mod processes;
-mod program;
+pub(crate) mod program;
 mod report;
-mod server;
+pub(crate) mod server;
 mod spread;
 mod taking;
 

@@ -8,6 +8,8 @@ mod root;
 mod servers;
 mod setup;
 mod steps;
+mod sweep;
+mod teeth;
 mod tidy;
 
 use std::process::ExitCode;
@@ -52,6 +54,10 @@ enum Chore {
     ObjectTypes,
     /// Measure the nightly run on PostgreSQL beside its own floor: what copying the same rows costs.
     Bench(bench::Options),
+    /// Interrupt runs at every step, let others go on, and compare history with that of uninterrupted runs.
+    Sweep(sweep::Options),
+    /// Build the program with one rule removed at a time, and see that a check notices each.
+    Teeth(teeth::Options),
     /// Start the database servers, print the variables that tests read, and keep them up until Ctrl-C.
     Databases,
 }
@@ -67,6 +73,8 @@ fn main() -> ExitCode {
         Chore::RenderMigrations { check } => render_migrations::run(&root, check),
         Chore::ObjectTypes => object_types::write(&root),
         Chore::Bench(options) => bench::run(&root, &options),
+        Chore::Sweep(options) => steps::with_servers(|| sweep::run(&root, &options)),
+        Chore::Teeth(options) => steps::with_servers(|| teeth::run(&root, &options)),
         Chore::Databases => servers::hold(),
     });
     match outcome {

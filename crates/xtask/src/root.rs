@@ -12,6 +12,9 @@ const TEXT_BYTES_MAX: u64 = 2 * 1024 * 1024;
 /// Folders that hold nothing of ours, for checkouts without git.
 const FOREIGN_FOLDERS: [&str; 2] = ["target", ".git"];
 
+/// How the variables begin that cargo sets for a package that it runs.
+const OF_THIS_PACKAGE: [&str; 2] = ["CARGO_PKG_", "CARGO_MANIFEST_"];
+
 /// The checkout's top folder.
 #[derive(Debug)]
 pub(crate) struct Root {
@@ -44,6 +47,14 @@ impl Root {
     /// A `cargo` command at the top folder.
     pub(crate) fn cargo(&self) -> Command {
         let mut command = Command::new("cargo");
+        // What cargo tells of the package that these chores are: build scripts that ask for it would take it for news, and
+        // half of the workspace be compiled anew.
+        for (name, _) in env::vars_os() {
+            if name.to_str().is_some_and(|name| OF_THIS_PACKAGE.iter().any(|prefix| name.starts_with(prefix)))
+            {
+                command.env_remove(name);
+            }
+        }
         command.current_dir(&self.folder);
         command
     }

@@ -19,8 +19,12 @@ pub(crate) struct Servers {
 impl Servers {
     /// Starts those servers that the environment does not name already, as it does beside `cargo x databases`.
     pub(crate) fn missing() -> Result<Self> {
-        let missing = |variable| env::var_os(variable).is_none_or(|value| value.is_empty());
-        Self::start(missing(POSTGRES_VARIABLE), missing(MARIADB_VARIABLE))
+        Self::start(!is_named(POSTGRES_VARIABLE), !is_named(MARIADB_VARIABLE))
+    }
+
+    /// Whether the environment names all of them.
+    pub(crate) fn are_named() -> bool {
+        is_named(POSTGRES_VARIABLE) && is_named(MARIADB_VARIABLE)
     }
 
     /// Starts these servers: about two seconds for both.
@@ -39,6 +43,10 @@ impl Servers {
         let mariadb = self.mariadb.as_ref().map(|server| (MARIADB_VARIABLE, server.admin_url()));
         postgres.into_iter().chain(mariadb).collect()
     }
+}
+
+fn is_named(variable: &str) -> bool {
+    env::var_os(variable).is_some_and(|value| !value.is_empty())
 }
 
 /// Keeps servers up until a signal comes, and says what to set so that `cargo test` finds them.

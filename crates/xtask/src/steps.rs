@@ -1,6 +1,7 @@
 //! What `cargo x test` does, step by step.
 
-use std::process::{ExitCode, Stdio};
+use std::env;
+use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
 use anyhow::{Result, bail};
@@ -38,7 +39,7 @@ pub(crate) fn run_everything(root: &Root) -> Result<()> {
     }
     announce("tidiness");
     tidy::run(root)?;
-    run_tests(root, &interrupts, &["--no-fail-fast".to_owned()])?;
+    run_tests(root, &interrupts, &["--no-fail-fast".to_owned()], &["sweep", "teeth"])?;
     eprintln!("every check and every test passed in {} s", begun.elapsed().as_secs());
     Ok(())
 }
@@ -46,7 +47,7 @@ pub(crate) fn run_everything(root: &Root) -> Result<()> {
 /// Runs the tests that these arguments of `cargo test` pick.
 pub(crate) fn run_picked(root: &Root, arguments: &[String]) -> Result<()> {
     setup::run()?;
-    run_tests(root, &Interrupts::watch()?, arguments)
+    run_tests(root, &Interrupts::watch()?, arguments, &[])
 }
 
 /// The status that a failed chore ends with: that of the program that failed, where one did.
@@ -54,8 +55,9 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
     error.downcast_ref::<Ended>().map_or(ExitCode::FAILURE, |ended| ExitCode::from(ended.code))
 }
 
-/// Builds the tests, starts the servers, runs the tests. The servers end with this function, whatever happens.
-fn run_tests(root: &Root, interrupts: &Interrupts, arguments: &[String]) -> Result<()> {
+/// Builds the tests, starts the servers, runs the tests, and then other chores with the same servers. The servers end with
+/// this function, whatever happens.
+fn run_tests(root: &Root, interrupts: &Interrupts, arguments: &[String], chores: &[&str]) -> Result<()> {
     announce("tests");
     let arguments = for_cargo_test(arguments);
     // Built first, so that the servers do not wait for the compiler.
@@ -63,7 +65,30 @@ fn run_tests(root: &Root, interrupts: &Interrupts, arguments: &[String]) -> Resu
         interrupts.run(root.cargo().args(build))?;
     }
     let servers = Servers::missing()?;
-    interrupts.run(root.cargo().arg("test").args(&arguments).envs(servers.environment()))
+    interrupts.run(root.cargo().arg("test").args(&arguments).envs(servers.environment()))?;
+    for chore in chores {
+        announce(chore);
+        interrupts.run(own([(*chore).to_owned()].into_iter()).envs(servers.environment()))?;
+    }
+    Ok(())
+}
+
+/// Runs a chore that needs the servers: in this process where the environment names them, else in one of its own.
+pub(crate) fn with_servers(chore: impl FnOnce() -> Result<()>) -> Result<()> {
+    if Servers::are_named() {
+        return chore();
+    }
+    setup::run()?;
+    let interrupts = Interrupts::watch()?;
+    let servers = Servers::missing()?;
+    interrupts.run(own(env::args().skip(1)).envs(servers.environment()))
+}
+
+/// This program with other arguments.
+fn own(arguments: impl Iterator<Item = String>) -> Command {
+    let mut command = Command::new(env::current_exe().unwrap_or_else(|_| "annals-xtask".into()));
+    command.args(arguments);
+    command
 }
 
 /// The arguments for `cargo test`: the whole workspace, unless they say which packages.
@@ -115,8 +140,6 @@ fn announce(step: &str) {
 
 #[cfg(test)]
 mod tests {
-    use std::process::Command;
-
     use super::*;
 
     fn words(text: &str) -> Vec<String> {

@@ -3,7 +3,7 @@
 use annals_model::{ObjectType, PartitionLease, Stage};
 use annals_runs::Chunk;
 use annals_runs::suspects::{self, Suspects};
-use annals_sql::{Db, Tx};
+use annals_sql::{Db, Tx, fault};
 
 use super::{Extractor, Outbox, Progress, runs_error};
 use crate::{Error, ImagePlan};
@@ -95,6 +95,7 @@ impl Extractor {
                 .await
                 .map_err(|source| runs_error(lease, source))?;
             commit(tx, lease).await?;
+            fault::point("worker.in_hand").map_err(|source| runs_error(lease, source.into()))?;
             let worked = self.work_on_ids(chunk, plan, &group.ids, outbox, progress).await?;
             if outbox.held.lost() {
                 // By now the note of what is in hand is the new owner's.

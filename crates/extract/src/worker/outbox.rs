@@ -8,8 +8,9 @@ use annals_model::{
 use annals_queue::Receipt;
 use annals_runs::Held;
 use annals_runs::suspects::Suspects;
+use annals_sql::fault;
 
-use super::{Extractor, queue_error};
+use super::{Extractor, queue_error, runs_error};
 use crate::Error;
 
 /// What a partition has done, and what is still on its way to the database.
@@ -136,6 +137,7 @@ impl<'e> Outbox<'e> {
     async fn send(&mut self, checkpoint: Option<RequestState>, progress: &mut Progress) -> Result<(), Error> {
         progress.room(self.lease, self.extractor.settings.waiting_max).await?;
         self.bytes = 0;
+        fault::point("worker.publishing").map_err(|source| runs_error(self.lease, source.into()))?;
         self.sent += 1;
         let delivery = Delivery {
             lease: self.lease.clone(),
@@ -146,6 +148,6 @@ impl<'e> Outbox<'e> {
         let receipt =
             self.extractor.queue.publish(delivery).await.map_err(|source| queue_error(self.lease, source))?;
         progress.receipts.push_back(receipt);
-        Ok(())
+        fault::point("worker.published").map_err(|source| runs_error(self.lease, source.into()))
     }
 }

@@ -38,7 +38,7 @@ pub(crate) fn build(root: &Root) -> Result<PathBuf> {
 }
 
 /// Path of the program in cargo's messages, one JSON document a line.
-fn executable(messages: &str) -> Option<PathBuf> {
+pub(crate) fn executable(messages: &str) -> Option<PathBuf> {
     let documents = messages.lines().rev().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     documents.filter_map(|document| document.get("executable")?.as_str().map(PathBuf::from)).next()
 }
