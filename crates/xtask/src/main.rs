@@ -1,6 +1,7 @@
 //! The chores of the project, run as `cargo x`.
 
 mod bench;
+mod chaos;
 mod interrupt;
 mod object_types;
 mod render_migrations;
@@ -52,6 +53,8 @@ enum Chore {
     ObjectTypes,
     /// Measure the nightly run on PostgreSQL beside its own floor: what copying the same rows costs.
     Bench(bench::Options),
+    /// Several daemons on one history database while processes, databases, connections and clocks fail, and a checker after.
+    Chaos(chaos::Options),
     /// Start the database servers, print the variables that tests read, and keep them up until Ctrl-C.
     Databases,
 }
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
         Chore::RenderMigrations { check } => render_migrations::run(&root, check),
         Chore::ObjectTypes => object_types::write(&root),
         Chore::Bench(options) => bench::run(&root, &options),
+        Chore::Chaos(options) => chaos::run(&root, &options),
         Chore::Databases => servers::hold(),
     });
     match outcome {

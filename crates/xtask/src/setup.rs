@@ -33,7 +33,7 @@ impl Wanted {
 
 /// Everything that tests need. For the alternatives that Request Tracker's package depends on, the choice is the one
 /// that does least: no web server, no mail server, no database made behind our back.
-const WANTED: [Wanted; 14] = [
+const WANTED: [Wanted; 15] = [
     Wanted::plain("git"),
     Wanted {
         package: "postgresql-15",
@@ -45,6 +45,7 @@ const WANTED: [Wanted; 14] = [
     Wanted::plain("sqlite3"),
     Wanted::plain("python3"),
     Wanted::plain("python3-psycopg2"),
+    Wanted::plain("faketime"),
     Wanted { package: "request-tracker5", or: &[], services: &["request-tracker5.service"] },
     Wanted { package: "rt5-fcgi", or: &["rt5-standalone", "rt5-apache2"], services: &["rt5-fcgi.service"] },
     Wanted::plain("rt5-db-sqlite"),
@@ -59,13 +60,14 @@ const WANTED: [Wanted; 14] = [
 ];
 
 /// What stands for each package where there is no apt-get to ask.
-const PROGRAMS: [(&str, &str); 7] = [
+const PROGRAMS: [(&str, &str); 8] = [
     ("git", "git"),
     ("initdb", "the PostgreSQL server, version 15"),
     ("mariadbd", "the MariaDB server"),
     ("mariadb", "the MariaDB client"),
     ("sqlite3", "the SQLite shell"),
     ("python3", "Python 3 with psycopg2"),
+    ("faketime", "libfaketime"),
     ("rt-setup-database-5", "Request Tracker 5"),
 ];
 
