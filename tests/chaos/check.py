@@ -38,6 +38,8 @@ class Facts:
 
     images: dict
     changes: dict
+    # When each transaction of the source wrote first, and when it was about to commit.
+    transactions: dict
     samples: list
     queries: dict
 
@@ -49,16 +51,17 @@ class Facts:
 def facts(source_url, commits, samples, key, folder):
     with open(commits, encoding="utf-8") as lines:
         answered = {one["name"]: one["answered"] for one in map(json.loads, lines)}
-    changes = defaultdict(list)
+    changes, transactions = defaultdict(list), {}
     query = "select object_type, object_id, value, written, name, committing from chaos_change order by version"
     for object_type, id, value, written, name, committing in Database(source_url).rows(query):
         # The states of the beginning stood before anybody looked.
         since = 0 if name == "begin" else answered.get(name)
         changes[object_type, id].append(Change(value, written, committing, since))
+        transactions[name] = min(written, transactions.get(name, (written,))[0]), committing
     with open(samples, encoding="utf-8") as lines:
         seen = [json.loads(line) for line in lines]
     from watch import NUMBERS
-    return Facts(last_images(source_url, key, folder), dict(changes), seen, NUMBERS)
+    return Facts(last_images(source_url, key, folder), dict(changes), transactions, seen, NUMBERS)
 
 
 def check(history_url, known, report):
@@ -76,6 +79,10 @@ def check(history_url, known, report):
         report.say(wrong["wrong"], wrong["key"], f"seen at {wrong['at']}", f"{wrong['before']} or more", wrong["after"])
     for (outcome,) in history.rows("select 1 from annals_removed_event"):
         control.counts["removed events"] += outcome
+    # What began before a run and was committed after it: the run cannot have seen it, and a later one must.
+    control.counts["source transactions open across a whole run"] = sum(
+        any(written < started and ended < committing for started, ended, _ in states.passes)
+        for written, committing in known.transactions.values())
     history.connection.close()
     return {"looks": known.samples[-1]["looks"]} | states.counts | control.counts
 

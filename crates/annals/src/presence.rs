@@ -75,7 +75,16 @@ impl Presence {
         };
         let beating = Mutex::new(Some(tokio::spawn(heart.beat(alive))));
         let (last_chances, queues) = (Arc::default(), Mutex::default());
-        Ok(Arc::new(Self { driver, clock: database_clock, leases, last_chances, queues, beaten, ended, beating }))
+        Ok(Arc::new(Self {
+            driver,
+            clock: database_clock,
+            leases,
+            last_chances,
+            queues,
+            beaten,
+            ended,
+            beating,
+        }))
     }
 
     /// This process, as the driver of runs.

@@ -15,7 +15,7 @@ mod storm;
 use std::fs;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -75,7 +75,8 @@ impl Options {
     /// What every run of all tests goes through.
     pub(crate) fn share_of_tests() -> Self {
         Self {
-            minutes: 4,
+            // Faults decide: on a busy machine they take longer.
+            minutes: 10,
             faults: Some(150),
             seed: Some(4),
             every_ms: 800,
@@ -109,6 +110,9 @@ pub(crate) fn run(root: &Root, options: &Options) -> Result<()> {
     let seed = options.seed.unwrap_or_else(|| RandomState::new().build_hasher().finish() >> 32);
     let folder = TempDir::with_prefix("annals-chaos-").context("cannot make a folder")?;
     eprintln!("chaos with seed {seed}: {}", options.replay(seed));
+    let mut git = Command::new("git");
+    // A checkout without git has no commit to tell.
+    let commit = bench::printed(git.current_dir(root.folder()).args(["rev-parse", "HEAD"])).ok();
     let mut site = Site::make(root, &program, folder.path(), options.identities, seed)?;
     let tried = torment(root, options, &mut site, seed, &interrupts);
     if interrupts.noted().is_some() {
@@ -116,7 +120,7 @@ pub(crate) fn run(root: &Root, options: &Options) -> Result<()> {
     }
     let failed = match &tried {
         Ok(report) => {
-            let figures = report.json(root, options.replay(seed))?;
+            let figures = report.json(commit, options.replay(seed));
             if let Some(path) = &options.report {
                 fs::write(path, format!("{figures:#}\n")).context("cannot write the report")?;
             }
@@ -169,7 +173,8 @@ fn torment(
     writer.stop(WRITERS_STOP_WITHIN)?;
     let healed = recovery::heal(site, interrupts)?;
     watch.stop(STOP_WITHIN)?;
-    let trials = if options.minutes >= LONG_MINUTES && options.faults.is_none() { TRIALS.1 } else { TRIALS.0 };
+    let trials =
+        if options.minutes >= LONG_MINUTES && options.faults.is_none() { TRIALS.1 } else { TRIALS.0 };
     let times = recovery::measure(site, trials, interrupts)?;
     let mut findings = recovery::stop_hosts(site, STOP_WITHIN)?;
     findings.extend(times.too_long());

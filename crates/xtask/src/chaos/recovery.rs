@@ -42,7 +42,8 @@ pub(super) fn heal(site: &mut Site, interrupts: &Interrupts) -> Result<Duration>
     let since_ms = site.sql(Server::History, NOW)?;
     while site.sql(Server::History, &healed(&since_ms))? != "t" {
         if begun.elapsed() > WITHIN {
-            let left = "select 'run ' || id, task, state, result, driver from annals_run where state <> 'ended'
+            let left =
+                "select 'run ' || id, task, state, result, driver from annals_run where state <> 'ended'
                 union all select 'parked', object_type, object_id, reason, 0 from annals_parked_message
                 union all select 'failed', object_type, object_id, error, 0 from annals_failed_object";
             bail!(
@@ -83,7 +84,11 @@ impl Times {
     /// Each with its name, and the bound of its median where there is one.
     pub(super) fn all(&self) -> [(&'static str, &[u64], Option<u64>); 4] {
         [
-            ("partition held by another host after kill -9", &self.killed, Some(LEASE_S * 1_000 + AFTER_LEASE_MS)),
+            (
+                "partition held by another host after kill -9",
+                &self.killed,
+                Some(LEASE_S * 1_000 + AFTER_LEASE_MS),
+            ),
             ("partition handed over after SIGTERM", &self.stopped, Some(HANDED_OVER_MS)),
             ("work goes on after the history server is ready again", &self.history, None),
             ("work goes on after the source server is ready again", &self.source, None),
@@ -256,7 +261,8 @@ mod tests {
 
     #[test]
     fn a_median_past_its_bound_is_a_finding() {
-        let times = Times { killed: vec![100, 4_500, 4_100], stopped: vec![900, 5_000, 10], ..Times::default() };
+        let times =
+            Times { killed: vec![100, 4_500, 4_100], stopped: vec![900, 5_000, 10], ..Times::default() };
         let found = times.too_long();
         assert_eq!(found, ["partition held by another host after kill -9: 4100 ms, more than 4000 ms"]);
         assert_eq!(median(&[]), None);

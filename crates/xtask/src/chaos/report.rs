@@ -10,8 +10,6 @@ use super::fault::KINDS;
 use super::recovery::{Times, median};
 use super::site::Site;
 use super::storm::Done;
-use crate::bench::printed;
-use crate::root::Root;
 
 /// What daemons log when something was refused because somebody else had taken over.
 const FENCED: &str = "was taken over";
@@ -66,16 +64,17 @@ impl Report {
 
     /// Faults by kind.
     fn faults(&self) -> Vec<(&'static str, u64)> {
-        KINDS.iter().map(|(kind, name, _)| (*name, self.done.faults.get(kind).copied().unwrap_or(0))).collect()
+        KINDS
+            .iter()
+            .map(|(kind, name, _)| (*name, self.done.faults.get(kind).copied().unwrap_or(0)))
+            .collect()
     }
 
     /// All of it, for records.
-    pub(super) fn json(&self, root: &Root, replay: String) -> Result<Value> {
-        let mut git = std::process::Command::new("git");
-        let commit = printed(git.current_dir(root.folder()).args(["rev-parse", "HEAD"]));
-        Ok(json!({
+    pub(super) fn json(&self, commit: Option<String>, replay: String) -> Value {
+        json!({
             "seed": self.seed,
-            "commit": commit.ok().map(|commit| commit.trim().to_owned()),
+            "commit": commit.map(|commit| commit.trim().to_owned()),
             "command": replay,
             "faults": self.faults().into_iter().collect::<std::collections::BTreeMap<_, _>>(),
             "faultsInAll": self.done.faults_in_all(),
@@ -87,7 +86,7 @@ impl Report {
             "source": self.written,
             "checked": self.counted,
             "findings": self.findings,
-        }))
+        })
     }
 
     /// All of it, for people.

@@ -16,7 +16,11 @@ pub(super) const LEASE_S: u64 = 3;
 
 /// The tasks, each with the object types that it reads and how often it is planned.
 pub(super) const TASKS: [(&str, &str, &str); 2] = [
-    ("People", "identity account entitlement workgroup", "{everySeconds: 4, catchUp: all, overlap: buffer-one}"),
+    (
+        "People",
+        "identity account entitlement workgroup",
+        "{everySeconds: 4, catchUp: all, overlap: buffer-one}",
+    ),
     (
         "Governance",
         "role capability managedAttribute objectConfig identityRequest identityRequestItem certification \
@@ -68,8 +72,13 @@ impl Site {
     pub(super) fn make(root: &Root, program: &Path, folder: &Path, size: u32, seed: u64) -> Result<Self> {
         let start = || Postgres::start_to_crash().context("cannot start PostgreSQL");
         let (history, source) = (start()?, start()?);
-        let mut site =
-            Self { hosts: Vec::new(), history, source, program: program.to_owned(), folder: folder.to_owned() };
+        let mut site = Self {
+            hosts: Vec::new(),
+            history,
+            source,
+            program: program.to_owned(),
+            folder: folder.to_owned(),
+        };
         for server in Server::BOTH {
             site.sql_in(server, "postgres", &format!("create database {}", server.name()))?;
         }
@@ -77,12 +86,8 @@ impl Site {
         world.args(["demo", "source", "--start", START, "--url", &site.url(Server::Source)]);
         printed(world.args(["--identities", &size.to_string(), "--seed", &seed.to_string()]))?;
         printed(site.python(root, "writer.py").args(["prepare", &site.url(Server::Source)]))?;
-        let places = Places {
-            program,
-            folder,
-            history_port: site.history.port()?,
-            source_port: site.source.port()?,
-        };
+        let places =
+            Places { program, folder, history_port: site.history.port()?, source_port: site.source.port()? };
         for (number, off_s) in CLOCKS_OFF_S.into_iter().enumerate() {
             let host = Host::new(number + 1, places, off_s)?;
             let urls = [
@@ -108,7 +113,8 @@ impl Site {
             fs::remove_file(config.join(old)).with_context(|| format!("cannot remove {old}"))?;
         }
         for (task, types, schedule) in TASKS {
-            let types: Vec<String> = types.split_whitespace().map(|name| format!("  {name}: {{}}\n")).collect();
+            let types: Vec<String> =
+                types.split_whitespace().map(|name| format!("  {name}: {{}}\n")).collect();
             write(
                 &format!("extract/{task}.yaml"),
                 format!(

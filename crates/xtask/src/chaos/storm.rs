@@ -149,7 +149,9 @@ impl<'s> Storm<'s> {
             }
         }
         match kind {
-            Kind::CutConnections | Kind::BreakOff | Kind::Hush => about = format!("{about} to {}", server.name()),
+            Kind::CutConnections | Kind::BreakOff | Kind::Hush => {
+                about = format!("{about} to {}", server.name())
+            }
             Kind::CrashHistory | Kind::CrashSource => about.clear(),
             _ => {}
         }
@@ -252,6 +254,7 @@ impl<'s> Storm<'s> {
 
     fn tell(&mut self, what: &str) -> Result<()> {
         let at_ms = self.begun.elapsed().as_millis();
-        writeln!(self.journal, "{:>9.3} s  {what}", at_ms as f64 / 1_000.0).context("cannot write the log of faults")
+        writeln!(self.journal, "{:>9.3} s  {what}", at_ms as f64 / 1_000.0)
+            .context("cannot write the log of faults")
     }
 }
