@@ -125,7 +125,7 @@ impl Site {
             write(
                 &format!("tasks/{task}.yaml"),
                 format!(
-                    "name: {task}\nschedule: {schedule}\nextractConfiguration: {task}\narguments: {{lossLimit: 20}}\n"
+                    "name: {task}\nschedule: {schedule}\nextractConfiguration: {task}\narguments: {{lossLimit: 10}}\n"
                 ),
             )?;
         }
@@ -137,7 +137,7 @@ impl Site {
                  history: {{url: \"{history}\"}}\n\
                  leaseSeconds: {LEASE_S}\nworkerSlots: 3\nsecretHashKey: {SECRET_HASH_KEY}\n\
                  capture: {{jsonFormat: ZIPPED, maxAllowedPatches: 3}}\n\
-                 queue: {{batchObjectsMax: 10, redeliveryDelaySeconds: 1}}\n"
+                 queue: {{batchObjectsMax: 5, redeliveryDelaySeconds: 1}}\n"
             ),
         )?;
         printed(Command::new(&self.program).arg("check").arg("--config").arg(config)).map(drop)

@@ -20,8 +20,8 @@ const TICK: Duration = Duration::from_millis(20);
 /// How long a daemon that ended by itself stays away: what a supervisor would wait.
 const RESTARTED_AFTER: Duration = Duration::from_millis(1_000);
 
-/// A run by hand comes after so long.
-const BY_HAND_MS: (u64, u64) = (3_000, 9_000);
+/// Something is done by hand after so long: mostly what reads everything again, so that faults find work under way.
+const BY_HAND_MS: (u64, u64) = (1_000, 4_000);
 
 /// How long the storm lasts: whichever comes first.
 #[derive(Debug, Clone, Copy)]
@@ -220,9 +220,9 @@ impl<'s> Storm<'s> {
         let task = TASKS[self.hand.index(TASKS.len())].0;
         let first = ["runs", "rerun", "1"];
         let words: &[&str] = match percent {
-            0..40 => &["run", task],
-            40..65 => &first,
-            65..85 => &["reconcile", task],
+            0..30 => &["run", task],
+            30..75 => &first,
+            75..90 => &["reconcile", task],
             _ => &["schedule", "trigger", task],
         };
         let log = File::options().create(true).append(true).open(self.site.file("by-hand.log"));
