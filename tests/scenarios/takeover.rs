@@ -7,7 +7,7 @@ use std::time::Duration;
 use annals::extracting;
 use annals::pipeline::Pipeline;
 use annals::presence::{Presence, leased};
-use annals_model::TaskStatus;
+use annals_model::{Clock as _, TaskStatus};
 use annals_testkit::{Engine, StillClock};
 use serde_json::json;
 use tokio::task::JoinHandle;
@@ -212,6 +212,26 @@ async fn a_process_that_stood_still_is_fenced_off() {
     other.stop().await;
     check_whole(&site, &expected).await;
     assert!(site.count("select count(*) from annals_partition where lease_epoch > 1;") > 0);
+}
+
+/// What a host records is dated by the database's clock, however far its own one is off: what history knew at an instant
+/// must not depend on which host learned it.
+#[tokio::test]
+async fn a_host_records_by_the_clock_of_the_database() {
+    for engine in annals_testkit::history_engines() {
+        let site = Site::new(Engine::Sqlite, engine, 20).await;
+        let far_off = Arc::new(StillClock::at(START_MS));
+        let presence = Presence::begin(&site.db, far_off, "astray", "run", LEASE_MS).await.unwrap();
+        for _ in 0..2 {
+            let (before, told) = (site.db.now_ms().await.unwrap(), presence.clock().now_ms());
+            let after = site.db.now_ms().await.unwrap();
+            // The database's milliseconds are cut off, ours are added up.
+            assert!(before - 5 <= told && told <= after + 5, "{before} {told} {after}");
+            wait_for(&site, "select heartbeat - started from annals_host;").await;
+        }
+        assert!(site.count("select count(*) from annals_host where clock_skew_ms > -86400000;") == 0);
+        presence.end().await;
+    }
 }
 
 /// TRAP-15: a database that cuts all connections fails no run: what was in hand is given back, and worked on again.

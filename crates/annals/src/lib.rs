@@ -6,6 +6,7 @@ pub mod cli;
 mod commands;
 pub mod context;
 pub mod daemon;
+pub mod database_clock;
 pub mod discarded;
 pub mod exit;
 pub mod extracting;

@@ -11,6 +11,8 @@ use annals_sql::Db;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::database_clock::DatabaseClock;
+
 /// Heartbeats in a lease: one may be late, and another lost.
 const BEATS_IN_LEASE: u32 = 3;
 /// A process that stands still for so long in the middle of a transaction loses it, however short its leases are.
@@ -20,6 +22,7 @@ const IDLE_MS_MIN: i64 = 5_000;
 #[derive(Debug)]
 pub struct Presence {
     driver: Driver,
+    clock: Arc<DatabaseClock>,
     leases: Leases,
     last_chances: Arc<tokio::sync::Mutex<()>>,
     queues: Mutex<Vec<Depth>>,
@@ -49,12 +52,13 @@ impl Presence {
         lease_ms: i64,
     ) -> annals_runs::Result<Arc<Self>> {
         let beats = history.beside();
+        let database_clock = Arc::new(DatabaseClock::ask(&beats).await?);
         let host = NewHost {
             name: name.to_owned(),
             pid: std::process::id(),
             roles: roles.to_owned(),
             lease_ms,
-            clock_skew_ms: clock_skew_ms(&beats, clock.as_ref()).await?,
+            clock_skew_ms: clock.now_ms() - database_clock.now_ms(),
         };
         let mut tx = beats.begin().await?;
         let driver = Driver { host: hosts::register(&mut tx, &host).await?, lease_ms };
@@ -62,17 +66,39 @@ impl Presence {
         let leases = Leases::default();
         let (ended, alive) = watch::channel(false);
         let beaten = Arc::new(Mutex::new(Instant::now()));
-        let heart =
-            Heart { history: beats, clock, driver, leases: leases.clone(), beaten: Arc::clone(&beaten) };
+        let heart = Heart {
+            history: beats,
+            clock,
+            database_clock: Arc::clone(&database_clock),
+            driver,
+            leases: leases.clone(),
+            beaten: Arc::clone(&beaten),
+        };
         let beating = Mutex::new(Some(tokio::spawn(heart.beat(alive))));
         let (last_chances, queues, broker) = (Arc::default(), Mutex::default(), OnceLock::new());
-        Ok(Arc::new(Self { driver, leases, last_chances, queues, broker, beaten, ended, beating }))
+        Ok(Arc::new(Self {
+            driver,
+            clock: database_clock,
+            leases,
+            last_chances,
+            queues,
+            broker,
+            beaten,
+            ended,
+            beating,
+        }))
     }
 
     /// This process, as the driver of runs.
     #[must_use]
     pub fn driver(&self) -> Driver {
         self.driver
+    }
+
+    /// The clock of the history database, set anew with each heartbeat.
+    #[must_use]
+    pub fn clock(&self) -> Arc<DatabaseClock> {
+        Arc::clone(&self.clock)
     }
 
     /// What it holds.
@@ -135,6 +161,7 @@ impl Presence {
 struct Heart {
     history: Db,
     clock: Arc<dyn Clock>,
+    database_clock: Arc<DatabaseClock>,
     driver: Driver,
     leases: Leases,
     beaten: Arc<Mutex<Instant>>,
@@ -160,7 +187,8 @@ impl Heart {
     }
 
     async fn beat_once(&self) -> annals_runs::Result<Vec<Lease>> {
-        let skew_ms = clock_skew_ms(&self.history, self.clock.as_ref()).await?;
+        self.database_clock.ask_again(&self.history).await?;
+        let skew_ms = self.clock.now_ms() - self.database_clock.now_ms();
         let mut tx = self.history.begin().await?;
         hosts::beat(&mut tx, self.driver.host, skew_ms).await?;
         let lost = self.leases.renew(&mut tx, self.driver.lease_ms).await?;
@@ -173,13 +201,6 @@ async fn stop(history: &Db, driver: Driver) -> annals_runs::Result<()> {
     let mut tx = history.begin().await?;
     hosts::stop(&mut tx, driver.host).await?;
     Ok(tx.commit().await?)
-}
-
-/// This host's clock less the database's, milliseconds: taken in the middle of asking it.
-async fn clock_skew_ms(history: &Db, clock: &dyn Clock) -> annals_runs::Result<i64> {
-    let before = clock.now_ms();
-    let database = history.now_ms().await?;
-    Ok(before + (clock.now_ms() - before) / 2 - database)
 }
 
 fn tell_lost(lease: &Lease) {

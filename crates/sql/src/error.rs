@@ -67,7 +67,9 @@ impl Error {
 
 fn classify(error: &sqlx::Error) -> ErrorKind {
     match error {
+        // A connection that ends in the middle of an answer, or before its first byte, is no answer by the protocol.
         sqlx::Error::Io(_)
+        | sqlx::Error::Protocol(_)
         | sqlx::Error::Tls(_)
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
@@ -131,5 +133,17 @@ fn classify_database(error: &dyn sqlx::error::DatabaseError) -> ErrorKind {
             _ => ErrorKind::Other,
         },
         None => ErrorKind::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a proxy whose database is away does: it accepts the connection and closes it.
+    #[test]
+    fn a_connection_that_ends_before_it_answers_is_a_database_that_is_away() {
+        let error = sqlx::Error::Protocol("unexpected response from SSLRequest: 0x00".to_owned());
+        assert_eq!(classify(&error), ErrorKind::Unreachable);
     }
 }

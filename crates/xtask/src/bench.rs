@@ -28,6 +28,9 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
+pub(crate) use self::program::build;
+pub(crate) use self::server::printed;
+
 use self::figures::Step;
 use self::history::HistoryEngine;
 use self::program::Program;
@@ -104,7 +107,7 @@ struct Bench<'b> {
 pub(crate) fn run(root: &Root, options: &Options) -> Result<()> {
     setup::run()?;
     announce("building annals as it is released");
-    let annals = program::build(root)?;
+    let annals = program::build(root, "dist")?;
     let bench = Bench {
         options,
         interrupts: Interrupts::watch()?,

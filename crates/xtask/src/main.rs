@@ -1,6 +1,7 @@
 //! The chores of the project, run as `cargo x`.
 
 mod bench;
+mod chaos;
 mod interrupt;
 mod object_types;
 mod render_migrations;
@@ -58,6 +59,8 @@ enum Chore {
     Sweep(sweep::Options),
     /// Build the program with one rule removed at a time, and see that a check notices each.
     Teeth(teeth::Options),
+    /// Several daemons on one history database while processes, databases, connections and clocks fail, and a checker after.
+    Chaos(chaos::Options),
     /// Start the database servers, print the variables that tests read, and keep them up until Ctrl-C.
     Databases,
 }
@@ -75,6 +78,7 @@ fn main() -> ExitCode {
         Chore::Bench(options) => bench::run(&root, &options),
         Chore::Sweep(options) => steps::with_servers(|| sweep::run(&root, &options)),
         Chore::Teeth(options) => steps::with_servers(|| teeth::run(&root, &options)),
+        Chore::Chaos(options) => chaos::run(&root, &options),
         Chore::Databases => servers::hold(),
     });
     match outcome {

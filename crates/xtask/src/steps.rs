@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 use crate::interrupt::{Ended, Interrupts};
 use crate::root::Root;
 use crate::servers::Servers;
-use crate::{setup, tidy};
+use crate::{chaos, setup, tidy};
 
 /// Arguments of `cargo test` that name packages themselves.
 const PACKAGE_ARGUMENTS: [&str; 4] = ["-p", "--package", "--workspace", "--all"];
@@ -40,6 +40,8 @@ pub(crate) fn run_everything(root: &Root) -> Result<()> {
     announce("tidiness");
     tidy::run(root)?;
     run_tests(root, &interrupts, &["--no-fail-fast".to_owned()], &["sweep", "teeth"])?;
+    announce("chaos");
+    chaos::run(root, &chaos::Options::share_of_tests())?;
     eprintln!("every check and every test passed in {} s", begun.elapsed().as_secs());
     Ok(())
 }

@@ -6,12 +6,14 @@ use annals_config::Config;
 use annals_runs::dead::{self, Act, DeadLetter, LetterFilter, StoredLetter};
 use annals_runs::parked;
 use annals_sql::{Db, Tx};
+use anyhow::Context as _;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use crate::cli::{Global, LetterArgs, LettersArgs};
 use crate::commands::run::host_name;
-use crate::context::{SystemClock, environment, open_history, time_zone};
+use crate::context::{environment, open_history, time_zone};
+use crate::database_clock::DatabaseClock;
 use crate::exit::{Exit, Failure};
 use crate::output::{Format, Listing, print_json, say};
 use crate::slots::writer;
@@ -137,7 +139,8 @@ pub(crate) async fn redrive(
     reason: &str,
 ) -> Result<Exit, Failure> {
     let history = open_history(config).await?;
-    let writer = writer(config, Arc::new(SystemClock), false);
+    let clock = DatabaseClock::ask(&history).await.context("asking the history database for its time")?;
+    let writer = writer(config, Arc::new(clock), false);
     let actor = actor();
     let mut done = Done::default();
     // A letter that stays is not read again: the whole list is taken first, its order kept.

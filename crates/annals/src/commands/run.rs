@@ -49,9 +49,9 @@ impl Executing {
     ) -> Result<Self, Failure> {
         let lease_ms = config.service.lease_ms;
         let history = leased(&open_history(config).await?, lease_ms);
-        let clock = Arc::new(SystemClock);
         let broker = connect_with_writers(config, &host_name()).await?;
-        let presence = Presence::begin(&history, clock.clone(), &host_name(), "run", lease_ms).await?;
+        let presence =
+            Presence::begin(&history, Arc::new(SystemClock), &host_name(), "run", lease_ms).await?;
         let stop = Stop::default();
         if let Some(broker) = broker {
             end_with(&stop, broker.clone());
@@ -61,7 +61,7 @@ impl Executing {
             config: Arc::clone(config),
             history,
             source,
-            clock,
+            clock: presence.clock(),
             host: host_name(),
             presence,
             stop,

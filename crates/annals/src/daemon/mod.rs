@@ -48,7 +48,7 @@ pub struct Context {
     pub config: Arc<Config>,
     /// The history database.
     pub history: Db,
-    /// Time for what is recorded.
+    /// This host's own clock: for what supervisors are told, and to say how far it is off.
     pub clock: Arc<dyn Clock>,
     /// Name of this host.
     pub host: String,
@@ -91,7 +91,7 @@ impl Context {
             config: Arc::clone(&self.config),
             history: self.history.clone(),
             source,
-            clock: Arc::clone(&self.clock),
+            clock: self.presence.clock(),
             host: self.host.clone(),
             presence: Arc::clone(&self.presence),
             stop: stopping.workers(),

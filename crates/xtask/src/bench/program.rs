@@ -28,10 +28,10 @@ pub(crate) struct Program {
     config: PathBuf,
 }
 
-/// Builds the program as it is released and says where it is.
-pub(crate) fn build(root: &Root) -> Result<PathBuf> {
+/// Builds the program by this profile of cargo's and says where it is.
+pub(crate) fn build(root: &Root, profile: &str) -> Result<PathBuf> {
     let mut cargo = root.cargo();
-    cargo.args(["build", "--quiet", "--profile", "dist", "--package", "annals", "--bin", "annals"]);
+    cargo.args(["build", "--quiet", "--profile", profile, "--package", "annals", "--bin", "annals"]);
     cargo.args(["--message-format=json-render-diagnostics"]).stderr(Stdio::inherit());
     let messages = printed(&mut cargo)?;
     executable(&messages).context("cargo has built no program")
