@@ -211,10 +211,10 @@ async fn a_sweep_has_a_schedule_of_its_own() {
         assert!(
             texts[1..].iter().all(|text| text.ends_with(": 0 had slipped by, 0 are gone without a note."))
         );
-        let fires = site.look(&format!(
+        let fires = site.look(
             "select f.outcome, r.trigger_kind, r.task from annals_schedule_fire f
-               join annals_run r on r.id = f.run_id order by r.id;"
-        ));
+               join annals_run r on r.id = f.run_id order by r.id;",
+        );
         assert_eq!(fires[0], format!("triggered|adhoc|{TASK}"));
         assert!(fires[1..].iter().all(|fire| *fire == format!("fired|scheduled|{TASK}")), "{fires:?}");
         assert_eq!(fires.len(), texts.len());

@@ -157,7 +157,8 @@ impl Pipeline {
         done: Arc<Done>,
     ) -> anyhow::Result<Outcome> {
         let span = traces::of_run(&dispatch.task.name);
-        let outcome = self.in_span_of_run(dispatch, orphans, part, done).instrument(span.clone()).await;
+        let run = Box::pin(self.in_span_of_run(dispatch, orphans, part, done));
+        let outcome = run.instrument(span.clone()).await;
         if let Ok(outcome) = &outcome {
             span.record("run", outcome.run_id);
             traces::note_end(&span, outcome.finished.as_ref());
@@ -258,7 +259,7 @@ impl Pipeline {
     ) -> anyhow::Result<Option<Finished>> {
         let span = traces::of_run(&self.run(run_id).await?.task);
         span.record("run", run_id);
-        let finished = self.take_up_in_span(run_id, part, done).instrument(span.clone()).await;
+        let finished = Box::pin(self.take_up_in_span(run_id, part, done)).instrument(span.clone()).await;
         traces::note_end(&span, finished.as_ref().ok().and_then(Option::as_ref));
         finished
     }
@@ -314,7 +315,8 @@ impl Pipeline {
                 let task = task_of(&pipeline.config, &run)?;
                 let span = traces::of_run(&run.task);
                 span.record("run", run_id);
-                let driven = pipeline.drive(task, lease, Part::Whole, done).instrument(span.clone());
+                let driven =
+                    Box::pin(pipeline.drive(task, lease, Part::Whole, done)).instrument(span.clone());
                 let finished = driven.await?;
                 traces::note_end(&span, finished.as_ref());
                 return Ok(Ok(finished));

@@ -62,7 +62,7 @@ pub(crate) async fn open_postgres(url: &str, access: Access, connections_max: u3
     }
     // A pool tries a server that refuses connections until its time is up; the first connection says so at once.
     let first = async { options.connect().await?.close().await };
-    connected("connect to the PostgreSQL database", first).await?;
+    connected("connect to the PostgreSQL database", Box::pin(first)).await?;
     Ok(Pools::Postgres(postgres_pool(options, connections_max)))
 }
 
@@ -92,7 +92,7 @@ pub(crate) async fn open_mysql(url: &str, access: Access, connections_max: u32) 
         .charset("utf8mb4")
         .disable_statement_logging();
     let first = async { options.connect().await?.close().await };
-    connected("connect to the MySQL/MariaDB database", first).await?;
+    connected("connect to the MySQL/MariaDB database", Box::pin(first)).await?;
     let pool = MySqlPoolOptions::new()
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .max_connections(connections_max)

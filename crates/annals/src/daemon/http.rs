@@ -171,7 +171,7 @@ async fn tell_live(State(watch): State<Arc<Watch>>) -> Response {
 /// Whether the host takes part in what there is to do.
 async fn tell_ready(State(watch): State<Arc<Watch>>) -> Response {
     let history = watch.history.clone();
-    let standing = watch.readiness.get(async move { Ok(standing(&history).await) }).await;
+    let standing = watch.readiness.get(Box::pin(async move { Ok(standing(&history).await) })).await;
     let standing = standing.unwrap_or_else(Standing::away);
     let draining = watch.stopping.workers().asked();
     let fresh = watch.context.presence.is_fresh();
