@@ -126,7 +126,7 @@ fn what_is_called_is_a_command() {
     assert_eq!(of("compose.yaml").len(), 3);
     let roles = ["daemon --role scheduler,extract", "daemon --role writer", "daemon --check"];
     assert_eq!(of("compose.nats.yaml"), roles);
-    assert_eq!(of("nats.yaml"), Vec::<String>::new());
+    assert_eq!(of("kubernetes.yaml"), Vec::<String>::new());
     assert_eq!(of("migrate.yaml"), ["migrate"]);
     assert_eq!(of("daemon.yaml").len(), 4);
     assert!(of("deployment.md").iter().any(|line| line.contains("source delete-triggers")));
@@ -183,7 +183,7 @@ fn the_brokers_configuration_is_one() {
     };
     let dir = TempDir::new().unwrap();
     let kubernetes = dir.path().join("nats.conf");
-    let manifest = fs::read_to_string(checkout("deploy/kubernetes/nats.yaml")).unwrap();
+    let manifest = fs::read_to_string(checkout("deploy/nats/kubernetes.yaml")).unwrap();
     let map = manifest.split("\n---\n").map(yaml).find(|part| part["kind"] == "ConfigMap").unwrap();
     fs::write(&kubernetes, map["data"]["nats.conf"].as_str().unwrap()).unwrap();
     let nodes = (1..=3).map(|node| checkout(&format!("deploy/nats/node-{node}.conf")));

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use async_nats::jetstream;
 use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
 
 use crate::{Depth, Error, Lane, Queue, Source, Waiting, Way};
 
@@ -31,6 +32,9 @@ pub const LANES: u32 = 16;
 
 /// Room in a message for what stands around its delivery's messages: headers, lease, schemas, the state to save.
 const AROUND_BYTES: usize = 128 << 10;
+
+/// A process that both sends and takes goes on taking for so long when it ends.
+const LINGER: Duration = Duration::from_millis(1_500);
 
 /// How long a request to the broker may take.
 const REQUEST_MAX: Duration = Duration::from_secs(5);
@@ -106,8 +110,10 @@ struct Inner {
     replies: Replies,
     /// How often a connection was made.
     connections: watch::Receiver<u64>,
-    /// Set once this process comes to its end.
-    ended: watch::Sender<bool>,
+    /// When this process was told to end.
+    ended: watch::Sender<Option<Instant>>,
+    /// Workers of this process send, so that it may have to write what they wait for.
+    sends: AtomicBool,
     /// Deliveries in the stream, where that is looked at.
     held: Arc<AtomicU64>,
     watched: AtomicBool,
@@ -131,6 +137,7 @@ impl Broker {
     /// got lost.
     #[must_use]
     pub fn queue(&self, message_bytes_max: usize, ledger: Arc<dyn Ledger>) -> Queue {
+        self.0.sends.store(true, Ordering::Relaxed);
         Queue { way: Way::Broker(Publisher::new(self.clone(), ledger)), message_bytes_max }
     }
 
@@ -167,9 +174,14 @@ impl Broker {
         self.0.waiting.load(Ordering::Relaxed)
     }
 
-    /// This process comes to its end: nothing more is taken, and nobody waits for long any more.
+    /// This process comes to its end: nobody waits for long any more, and nothing more is taken; where its own workers have
+    /// something on its way, that is given a moment.
     pub fn end(&self) {
-        self.0.ended.send_replace(true);
+        self.0.ended.send_if_modified(|ended| {
+            let is_news = ended.is_none();
+            ended.get_or_insert_with(Instant::now);
+            is_news
+        });
     }
 
     /// Lets what was answered leave this process.
@@ -180,11 +192,24 @@ impl Broker {
     /// Returns when this process comes to its end.
     async fn ended(&self) {
         // If nobody is left to tell, it has ended as well.
-        drop(self.0.ended.subscribe().wait_for(|ended| *ended).await);
+        drop(self.0.ended.subscribe().wait_for(Option::is_some).await);
     }
 
-    fn has_ended(&self) -> bool {
-        *self.0.ended.borrow()
+    /// Returns when nothing more is to be taken.
+    async fn taken_enough(&self) {
+        self.ended().await;
+        if let Some(until) = self.takes_until() {
+            tokio::time::sleep_until(until).await;
+        }
+    }
+
+    fn has_taken_enough(&self) -> bool {
+        self.takes_until().is_some_and(|until| until <= Instant::now())
+    }
+
+    fn takes_until(&self) -> Option<Instant> {
+        let linger = if self.0.sends.load(Ordering::Relaxed) { LINGER } else { Duration::ZERO };
+        self.0.ended.borrow().map(|ended| ended + linger)
     }
 
     fn subject(&self, lane: u32) -> String {

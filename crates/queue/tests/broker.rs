@@ -39,13 +39,20 @@ async fn connected(settings: BrokerSettings) -> Broker {
 #[derive(Debug, Default)]
 struct Account {
     said: Mutex<Option<Standing>>,
+    /// What writers wrote down, where that is asked.
+    log: Mutex<Log>,
     written: AtomicU64,
 }
 
+/// Partitions and numbers of deliveries.
+type Log = Arc<Mutex<Vec<(i32, u64)>>>;
+
 impl Ledger for Account {
-    fn standing<'l>(&'l self, _: &'l PartitionLease, _: u64) -> BoxFuture<'l, Option<Standing>> {
+    fn standing<'l>(&'l self, lease: &'l PartitionLease, number: u64) -> BoxFuture<'l, Option<Standing>> {
+        let is_written = self.log.lock().unwrap().lock().unwrap().contains(&(lease.partition, number));
+        let found = if is_written { Standing::Written } else { Standing::Awaited };
         let said = *self.said.lock().unwrap();
-        Box::pin(async move { said.or(Some(Standing::Awaited)) })
+        Box::pin(async move { said.or(Some(found)) })
     }
 
     fn written(&self, messages: u64) {
@@ -87,7 +94,7 @@ async fn first(lanes: Vec<Lane>) -> (Received, Vec<Lane>) {
 }
 
 /// Writes down what comes, in its order, until told to stop: `partition/number`.
-fn taking(broker: &Broker, log: &Arc<Mutex<Vec<(i32, u64)>>>, who: u64) -> Vec<tokio::task::JoinHandle<()>> {
+fn taking(broker: &Broker, log: &Log, who: u64) -> Vec<tokio::task::JoinHandle<()>> {
     let serve = |mut lane: Lane| {
         let log = Arc::clone(log);
         tokio::spawn(async move {
@@ -227,9 +234,10 @@ async fn a_broker_that_goes_and_comes_loses_nothing() {
     let mut server = Nats::start().unwrap();
     let (sender, writer) =
         (connected(settings(&server, "AWAY")).await, connected(settings(&server, "AWAY")).await);
-    let log = Arc::default();
+    let log = Log::default();
     let lanes = taking(&writer, &log, 5);
-    let (queue, _) = queue(&sender);
+    let (queue, account) = queue(&sender);
+    *account.log.lock().unwrap() = Arc::clone(&log);
     let sending = tokio::spawn(async move {
         for number in 1..=60 {
             let receipt = queue.publish(delivery(0, number)).await.unwrap();
@@ -285,6 +293,29 @@ async fn the_end_of_the_process_ends_the_waiting() {
     }
     assert!(matches!(queue.publish(delivery(0, 2)).await, Err(Error::Deferred(_))));
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+}
+
+/// A process that sends and takes writes what its own workers wait for before it ends; one that only takes ends at once.
+#[tokio::test]
+async fn a_process_that_does_both_ends_with_what_it_has_sent() {
+    let server = Nats::start().unwrap();
+    let broker = connected(settings(&server, "BOTH")).await;
+    let (queue, _) = queue(&broker);
+    let receipt = queue.publish(delivery(0, 1)).await.unwrap();
+    let log = Arc::default();
+    broker.end();
+    let lanes = taking(&broker, &log, 0);
+    assert_eq!(receipt.written().await, Ok(()));
+    for lane in lanes {
+        lane.await.unwrap();
+    }
+    let other = connected(settings(&server, "BOTH")).await;
+    queue.publish(delivery(0, 2)).await.unwrap();
+    other.end();
+    for lane in taking(&other, &log, 0) {
+        lane.await.unwrap();
+    }
+    assert_eq!(log.lock().unwrap().as_slice(), [(0, 1)]);
 }
 
 /// What came from somebody else is refused, and the lane goes on.

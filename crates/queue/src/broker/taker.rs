@@ -84,10 +84,10 @@ impl Taker {
         let broker = self.broker.clone();
         let mut failing: Option<Instant> = None;
         let mut told = false;
-        while !broker.has_ended() {
+        while !broker.has_taken_enough() {
             let pulled = tokio::select! {
                 pulled = self.pull() => pulled,
-                () = broker.ended() => return None,
+                () = broker.taken_enough() => return None,
             };
             match pulled {
                 Ok(Some(message)) => match self.received(message).await {
@@ -105,7 +105,7 @@ impl Taker {
                     self.consumer = None;
                     tokio::select! {
                         () = tokio::time::sleep(TRY_EVERY) => {}
-                        () = broker.ended() => return None,
+                        () = broker.taken_enough() => return None,
                     }
                 }
             }
@@ -137,7 +137,7 @@ impl Taker {
         let hold = Hold::begin(acker, self.broker.0.settings.silence_max);
         let slot = tokio::select! {
             slot = Arc::clone(&self.slots).acquire_owned() => slot.ok(),
-            () = self.broker.ended() => None,
+            () = self.broker.taken_enough() => None,
         };
         let Some(slot) = slot else {
             drop(hold.acker.ack_with(AckKind::Nak(None)).await);
