@@ -99,10 +99,7 @@ impl<'m> Late<'m> {
             return Ok((self.counts, self.attributes));
         };
         let stays: Vec<bool> = (0..placed.len()).map(|at| self.sequence.stays(&placed, at)).collect();
-        fault::point("writer.placing")?;
-        if !fault::defect(Defect::EventsKept) {
-            self.remove_events(tx, &placed, &stays, audit).await?;
-        }
+        self.remove_events(tx, &placed, &stays, audit).await?;
         let names = self.sequence.names();
         let mut anew: BTreeSet<usize> = (0..self.sequence.kept.len()).collect();
         let mut disturbed = false;
@@ -136,7 +133,7 @@ impl<'m> Late<'m> {
                 {
                     self.stand(one, &mut head, before.as_ref(), false);
                 } else {
-                    if !stays[at] && !(fault::defect(Defect::EventsKept) && one.origin.kept().is_some()) {
+                    if !stays[at] {
                         self.tell(&now, &head, before.as_ref(), one.origin, identity.as_ref());
                     }
                     // The entity row of an object that is gone says what it was before, and its end says the rest.
@@ -183,6 +180,10 @@ impl<'m> Late<'m> {
         stays: &[bool],
         audit: Audit,
     ) -> Result<(), Error> {
+        fault::point("writer.placing")?;
+        if fault::defect(Defect::EventsKept) {
+            return Ok(());
+        }
         let standing: BTreeSet<usize> = placed
             .iter()
             .zip(stays)
@@ -282,6 +283,9 @@ impl<'m> Late<'m> {
         origin: Origin,
         identity: Option<&Reference>,
     ) {
+        if fault::defect(Defect::EventsKept) && origin.kept().is_some() {
+            return;
+        }
         let schema = self.sequence.schema();
         let old =
             before.and_then(|before| before.document.as_ref()).and_then(|document| document.image.as_ref());

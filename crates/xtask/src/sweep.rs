@@ -28,6 +28,9 @@ use self::table::Table;
 use crate::bench::{program::executable, server::printed};
 use crate::root::Root;
 
+/// Cases between two lines of progress.
+const PROGRESS_EVERY: usize = 50;
+
 /// What is swept.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
@@ -102,7 +105,12 @@ fn play(stages: &Stages, cases: &[Case]) -> Result<(Table, u32)> {
     let next = AtomicUsize::new(0);
     let played = Mutex::new((Table::default(), 0));
     let work = || {
-        while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+        loop {
+            let nth = next.fetch_add(1, Ordering::Relaxed);
+            let Some(case) = cases.get(nth) else { return };
+            if nth > 0 && nth.is_multiple_of(PROGRESS_EVERY) {
+                eprintln!("{nth} of {} cases", cases.len());
+            }
             let stage = stages.get(&(case.engine.to_string(), case.act));
             let outcome = stage.context("no such stage").and_then(|stage| case.play(stage, None));
             let Ok(mut played) = played.lock() else { return };
