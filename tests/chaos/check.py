@@ -11,7 +11,7 @@ import json
 import os
 import sys
 import tempfile
-from collections import Counter, defaultdict
+from collections import defaultdict
 from dataclasses import dataclass
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "checker"))
@@ -65,7 +65,7 @@ def facts(source_url, commits, samples, key, folder):
 
 
 def check(history_url, known, report):
-    """Everything there is to say about one history database; figures for the summary."""
+    """Everything there is to say about one history database; figures for the summary, and captures by object type."""
     history = Database(history_url)
     states = States(history, known.images, known.changes, report)
     states.check()
@@ -73,28 +73,49 @@ def check(history_url, known, report):
     for (object_type, _), chain in states.chains.items():
         for capture in chain:
             captures[object_type]["deleted" if capture.deleted else "captures"] += 1
-    control = Control(history, report)
-    control.check(captures, known.last())
+    figures = {"looks": known.samples[-1]["looks"]} | states.counts | tables(history, known, captures, report)
     for wrong in (line for line in known.samples if "wrong" in line):
         report.say(wrong["wrong"], wrong["key"], f"seen at {wrong['at']}", f"{wrong['before']} or more", wrong["after"])
-    for (outcome,) in history.rows("select 1 from annals_removed_event"):
-        control.counts["removed events"] += outcome
+    figures["removed events"] = sum(1 for _ in history.rows("select 1 from annals_removed_event"))
     # What began before a run and was committed after it: the run cannot have seen it, and a later one must.
-    control.counts["source transactions open across a whole run"] = sum(
+    figures["source transactions open across a whole run"] = sum(
         any(written < started and ended < committing for started, ended, _ in states.passes)
         for written, committing in known.transactions.values())
     history.connection.close()
-    return {"looks": known.samples[-1]["looks"]} | states.counts | control.counts
+    return figures, captures
+
+
+def tables(history, known, captures, report):
+    """What there is to say about the control tables."""
+    control = Control(history, report)
+    control.check(captures, known.last())
+    return control.counts
+
+
+def bitten(history_url, known):
+    """Whether history is right, and the checker finds each harm; 1 if not."""
+    from teeth import bite
+    report = Report()
+    _, captures = check(history_url, known, report)
+
+    def look(url, is_of_states, found):
+        if is_of_states:
+            check(url, known, found)
+            return
+        history = Database(url)
+        tables(history, known, captures, found)
+        history.connection.close()
+
+    return 1 if report.wrong else bite(history_url, look)
 
 
 def main(command, source_url, history_url, commits, samples, key, *summary):
     with tempfile.TemporaryDirectory(prefix="chaos") as folder:
         known = facts(source_url, commits, samples, key, folder)
         if command == "teeth":
-            from teeth import bite
-            return bite(history_url, lambda url, report: check(url, known, report))
+            return bitten(history_url, known)
         report = Report()
-        figures = check(history_url, known, report)
+        figures, _ = check(history_url, known, report)
         with open(summary[0], "w", encoding="utf-8") as file:
             json.dump(figures, file, indent=1)
         print(f"{report.wrong} findings" if report.wrong else "All of it is as it must be.")

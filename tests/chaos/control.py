@@ -112,24 +112,22 @@ class Control:
 
     def sums(self, captures):
         """What runs say that they wrote is what is there: a row too many was written twice, one too few is lost."""
-        written = Counter()
-        for name, *row in self.history.rows(
-                f"select object_type, {', '.join(f'sum({column})' for column in MADE)} from annals_run_write group by 1"):
-            for column, value in zip(MADE, row):
-                written[name, column] += int(value)
-                self.counts[f"written: {column}"] += int(value)
+        written, by_run = Counter(), defaultdict(dict)
+        for run, name, *row in self.history.rows(
+                f"select run_id, object_type, {', '.join(f'sum({column})' for column in MADE)} from annals_run_write group by 1, 2"):
+            by_run[run][name] = dict(zip(MADE, map(int, row)))
+            for column, value in by_run[run][name].items():
+                written[name, column] += value
+                self.counts[f"written: {column}"] += value
         for name, found in captures.items():
             told = {"captures": written[name, "full_captures"] + written[name, "patch_captures"], "deleted": written[name, "deleted"]}
             self.report.cells("annals_run_write", name, "captures in history", told, found)
         for run in self.runs:
-            of_run = {row[0]: dict(zip(MADE, map(int, row[1:]))) for row in self.history.rows(
-                f"select object_type, {', '.join(f'sum({column})' for column in MADE)} from annals_run_write"
-                " where run_id = ? group by 1", (run["id"],))}
             if run["result"] != "Success":
                 continue
             told = json.loads(run["by_type"] or "{}")
-            for name in sorted(of_run.keys() | told.keys()):
-                stored = {IN_JSON[column]: of_run.get(name, {}).get(column, 0) for column in MADE}
+            for name in sorted(by_run[run["id"]].keys() | told.keys()):
+                stored = {IN_JSON[column]: by_run[run["id"]].get(name, {}).get(column, 0) for column in MADE}
                 found = {column: told.get(name, {}).get(column, 0) for column in stored}
                 self.report.cells("annals_run", run["id"], f"totals of {name}", stored, found)
 

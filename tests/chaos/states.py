@@ -130,8 +130,9 @@ class States:
             return None
         for nth, change in enumerate(changes):
             until = changes[nth + 1].committing if nth + 1 < len(changes) else None
-            # Of an object that history never had, it need not learn the end.
-            is_news = change.value is not None or any(place < nth for place in seen)
+            # The end of an object that history does not have as living is no news: it came and went between two runs.
+            known = max((place for place in seen if place < nth), default=None)
+            is_news = change.value is not None or known is not None and changes[known].value is not None
             if nth not in seen and is_news and change.answered is not None and until and self.passed(key[0], change.answered, until):
                 self.say(key, f"a capture of {change.value}, which stood from {change.answered} to {until}", "none")
         return None

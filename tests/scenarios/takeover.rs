@@ -225,8 +225,8 @@ async fn a_host_records_by_the_clock_of_the_database() {
         for _ in 0..2 {
             let (before, told) = (site.db.now_ms().await.unwrap(), presence.clock().now_ms());
             let after = site.db.now_ms().await.unwrap();
-            // The database's milliseconds are cut off, ours are added up.
-            assert!(before - 5 <= told && told <= after + 5, "{before} {told} {after}");
+            // Behind by no more than the answer took, never ahead; milliseconds are cut off here and there.
+            assert!(before - 10_000 <= told && told <= after + 1, "{before} {told} {after}");
             wait_for(&site, "select heartbeat - started from annals_host;").await;
         }
         assert!(site.count("select count(*) from annals_host where clock_skew_ms > -86400000;") == 0);

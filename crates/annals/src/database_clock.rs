@@ -16,7 +16,7 @@ pub struct DatabaseClock {
     reading: Mutex<Reading>,
 }
 
-/// What time it was, and by how much that may be wrong.
+/// What time it was at least, and how much later it may have been.
 #[derive(Debug, Clone, Copy)]
 struct Reading {
     at: Instant,
@@ -55,12 +55,13 @@ impl Clock for DatabaseClock {
 }
 
 impl Reading {
-    /// What time it was in the middle of asking; it may have been any moment between question and answer.
+    /// What time it was at the latest when the answer came: the database may have said it any moment before, back to the
+    /// question. So this clock is never ahead of the database's, and nothing is recorded in its future.
     async fn take(history: &Db) -> annals_sql::Result<Self> {
         let asked = Instant::now();
         let said_ms = history.now_ms().await?;
-        let doubt = asked.elapsed() / 2;
-        Ok(Self { at: asked + doubt, said_ms, doubt })
+        let at = Instant::now();
+        Ok(Self { at, said_ms, doubt: at - asked })
     }
 
     /// What the database would say now.

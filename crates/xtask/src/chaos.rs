@@ -172,10 +172,12 @@ fn torment(
         mean_pause_ms: options.every_ms,
     };
     let done = Storm::new(site, seed)?.rage(extent, interrupts)?;
+    eprintln!("{} faults came down; now it has to heal", done.faults_in_all());
     writer.check()?;
     watch.check()?;
     writer.stop(WRITERS_STOP_WITHIN)?;
     let healed = recovery::heal(site, interrupts)?;
+    eprintln!("healed in {:.1} s; now recovery is measured", healed.as_secs_f64());
     watch.stop(STOP_WITHIN)?;
     let is_long = options.faults.is_none() && options.minutes_max() >= LONG_MINUTES;
     let trials = if is_long { TRIALS.1 } else { TRIALS.0 };
@@ -190,6 +192,7 @@ fn torment(
         let panics = said.lines().filter(|line| line.contains("panicked"));
         findings.extend(panics.map(|line| format!("{}: {line}", host.name)));
     }
+    eprintln!("now history is checked, and the checker tried");
     let summary = site.file("summary.json");
     for command in ["check", "teeth"] {
         let mut checking = site.python(root, "check.py");

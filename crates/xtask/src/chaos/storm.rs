@@ -182,7 +182,7 @@ impl<'s> Storm<'s> {
         for number in 0..self.site.hosts.len() {
             let Some(status) = self.site.hosts[number].ended()? else { continue };
             self.tell(&format!("{} ended: {status}", self.site.hosts[number].name))?;
-            self.done.gave_up += u64::from(status.code() == Some(1));
+            self.done.gave_up += u64::from(status.code().is_some_and(|code| code != 0));
             self.later.push((now + RESTARTED_AFTER, Later::Start(number)));
         }
         if let Some(run) = &mut self.by_hand
