@@ -151,12 +151,15 @@ impl Writer {
             Err(error) if matches!(error.treatment(), Treatment::PartMessages | Treatment::TryApart) => error,
             Err(error) => return Err(error),
         };
-        let bad = self.find_bad(db, &lease, &messages).await?;
-        let told_apart = bad.len() < messages.len();
+        // Boxed, as seldom as it is: nearly all deliveries need not carry it along.
+        let bad = Box::pin(self.find_bad(db, &lease, &messages)).await?;
+        // What is alone cannot be told apart from its surroundings. It is parked: where nothing at all can be written, that
+        // fails as well.
+        let told_apart = bad.len() < messages.len() || messages.len() == 1;
         if bad.is_empty() || bad.values().any(|e| e.treatment() == Treatment::TryApart && !told_apart) {
             return Err(error);
         }
-        self.park(db, &lease, number, messages, checkpoint, bad).await
+        Box::pin(self.park(db, &lease, number, messages, checkpoint, bad)).await
     }
 
     /// Gives all messages of a delivery up, unwritten: so many writers took it up, and none lived to answer for it. The

@@ -93,9 +93,10 @@ fn refuse(world: &World, condition: &str) {
     world.sql(&script);
 }
 
-/// A refusal that may have any reason counts as the message's own only where other messages can be written.
+/// A refusal that may have any reason counts as the message's own only where other messages can be written, or there is
+/// no other: a run that has nothing but the one must not fail of it night by night.
 #[tokio::test]
-async fn a_refusal_without_a_reason_parks_a_message_only_beside_good_ones() {
+async fn a_refusal_without_a_reason_parks_a_message_beside_good_ones_or_alone() {
     for world in worlds(&FULL).await {
         refuse(&world, "new.display_name = 'poison'");
         let messages =
@@ -108,6 +109,10 @@ async fn a_refusal_without_a_reason_parks_a_message_only_beside_good_ones() {
         assert_eq!(error.treatment(), Treatment::TryApart);
         assert_eq!(world.sql("select count(*) from annals_dead_letter;"), "1");
         assert_eq!(world.sql("select count(*) from annals_request_state;"), "0");
+
+        let summary = world.deliver(vec![poison("b1")], Some(state(1, 1))).await.unwrap();
+        assert_eq!(summary.failures[0].object_id, "b1");
+        assert_eq!(world.sql("select count(*) from annals_request_state;"), "1");
     }
 }
 
