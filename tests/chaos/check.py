@@ -79,7 +79,7 @@ def check(history_url, known, report):
     figures["removed events"] = sum(1 for _ in history.rows("select 1 from annals_removed_event"))
     # What began before a run and was committed after it: the run cannot have seen it, and a later one must.
     figures["source transactions open across a whole run"] = sum(
-        any(written < started and ended < committing for started, ended, *_ in states.passes)
+        any(written < started and ended < committing for started, ended, _ in states.passes)
         for written, committing in known.transactions.values())
     history.connection.close()
     return figures, captures

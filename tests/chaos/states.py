@@ -39,7 +39,7 @@ class States:
         self.events, self.heads, self.entities = events(history), heads(history), entities(history)
         # A run that compares source and history passes over what it expects of the next one.
         self.passes = list(history.rows(
-            "select started, ended, task, since_date from annals_run where result = 'Success' and scope is null order by id"))
+            "select started, ended, task from annals_run where result = 'Success' and scope is null order by id"))
         self.span = next(history.rows("select min(started), max(ended) from annals_run"))
         self.counts = Counter()
 
@@ -133,17 +133,14 @@ class States:
             # The end of an object that history does not have as living is no news: it came and went between two runs.
             known = max((place for place in seen if place < nth), default=None)
             is_news = change.value is not None or known is not None and changes[known].value is not None
-            stood = change.answered is not None and until and self.passed(key[0], change, until)
-            if nth not in seen and is_news and stood:
+            if nth not in seen and is_news and change.answered is not None and until and self.passed(key[0], change.answered, until):
                 self.say(key, f"a capture of {change.value}, which stood from {change.answered} to {until}", "none")
         return None
 
-    def passed(self, object_type, change, until):
-        """Whether a run of the type's task began and ended in this time. Without a named timestamp a run looks for no
-        deletions: it is the first one, or executes that again."""
+    def passed(self, object_type, since, until):
+        """Whether a run of the type's task began and ended in this time."""
         task = "People" if object_type in ("identity", "account") else "Governance"
-        return any(of == task and change.answered < started and ended < until and (change.value is not None or since is not None)
-                   for started, ended, of, since in self.passes)
+        return any(of == task and since < started and ended < until for started, ended, of in self.passes)
 
 
 def matches(row, cells):

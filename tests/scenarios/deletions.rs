@@ -99,6 +99,18 @@ async fn rows_that_could_not_be_dealt_with_are_tried_again() {
     }
 }
 
+/// A run that reads everything again finds what is gone too: what comes back before the next one has had an end.
+#[tokio::test]
+async fn a_run_that_is_executed_again_finds_deletions() {
+    for site in Site::on_each_history(20).await {
+        site.run(START_MS).await.succeeds();
+        let role = delete_role(&site);
+        note(&site, "1", &role, "Bundle", START_MS + HOUR_MS);
+        annals(site.path(), &["runs", "rerun", "1"]).exits(0);
+        assert_eq!(ended(&site), [format!("role|{role}|{}", START_MS + HOUR_MS)]);
+    }
+}
+
 /// IIQ-51, IIQ-53: a run that fails may have written that an account is gone, and not what its owner is without it. The
 /// next run finds no deletion any more, and reads the owner all the same; the run after that has nothing to do.
 #[tokio::test]
