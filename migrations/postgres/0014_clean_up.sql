@@ -10,6 +10,8 @@ create table annals_clean_up (
     id bigint not null primary key,
     began bigint,
     ended bigint,
+    -- The last one that came to its end.
+    done bigint,
     runs bigint not null,
     error text
 );

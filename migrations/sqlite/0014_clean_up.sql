@@ -10,6 +10,8 @@ create table annals_clean_up (
     id integer not null primary key,
     began integer,
     ended integer,
+    -- The last one that came to its end.
+    done integer,
     runs integer not null,
     error text
 );

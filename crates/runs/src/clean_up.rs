@@ -11,6 +11,8 @@ const CLAIM: Stmt = Stmt::new(
      where coalesce(began, 0) < {now_ms} - ?",
 );
 const END: Stmt = Stmt::new("runs.clean_up_end", "update annals_clean_up set ended = {now_ms}, error = ?");
+const DONE: Stmt =
+    Stmt::new("runs.clean_up_done", "update annals_clean_up set done = ended where error is null");
 const COUNT: Stmt = Stmt::new("runs.clean_up_count", "update annals_clean_up set runs = runs + ?");
 const LAST: Stmt = Stmt::new("runs.clean_up_last", "select began, ended, runs, error from annals_clean_up");
 /// In one statement, so that a run which is taken up again at this moment keeps its own.
@@ -27,7 +29,7 @@ const CHUNKS: Stmt =
 const STATES: Stmt = Stmt::new("runs.clean_up_states", "delete from annals_request_state where run_id {in}");
 const PARTITIONS: Stmt =
     Stmt::new("runs.clean_up_partitions", "delete from annals_partition where run_id {in}");
-pub(crate) const STATEMENTS: &[Stmt] = &[CLAIM, END, COUNT, LAST, TAKE, CHUNKS, STATES, PARTITIONS];
+pub(crate) const STATEMENTS: &[Stmt] = &[CLAIM, END, DONE, COUNT, LAST, TAKE, CHUNKS, STATES, PARTITIONS];
 
 /// Runs that are cleaned up in one transaction.
 const RUNS_AT_A_TIME: i64 = 20;
@@ -78,6 +80,7 @@ pub async fn remove_some(tx: &mut Tx, older_ms: i64) -> Result<u64> {
 /// From the database.
 pub async fn end(tx: &mut Tx, error: Option<&str>) -> Result<()> {
     tx.execute(&END, vec![Value::Text(error.map(str::to_owned))]).await?;
+    tx.execute(&DONE, Vec::new()).await?;
     Ok(())
 }
 

@@ -60,8 +60,12 @@ const LETTERS: Stmt = Stmt::new(
     "select (select count(*) from (select 1 from annals_parked_message limit 100000) parked),
        (select count(*) from (select 1 from annals_dead_letter limit 100000) dead)",
 );
+const CLEANED_UP: Stmt = Stmt::new(
+    "runs.figures_cleaned_up",
+    "select {now_ms} - done from annals_clean_up where done is not null",
+);
 pub(crate) const STATEMENTS: &[Stmt] =
-    &[RUNS, LAST, OPEN, OPEN_WRITES, OPEN_FAILURES, LAG, LATENESS, WAITING, LETTERS];
+    &[CLEANED_UP, RUNS, LAST, OPEN, OPEN_WRITES, OPEN_FAILURES, LAG, LATENESS, WAITING, LETTERS];
 
 /// The outcomes in the order of the columns of [`RUNS`] and [`OPEN_WRITES`].
 const OUTCOMES: [&str; 6] = ["full", "patch", "deleted", "duplicate", "unchanged", FAILED];
@@ -134,6 +138,8 @@ pub struct Figures {
     pub parked: u64,
     /// Messages that were given up, up to 100,000.
     pub dead: u64,
+    /// How long ago runs of long ago were cleaned up last, milliseconds.
+    pub cleaned_up_ms: Option<i64>,
     /// The processes that are known.
     pub hosts: Vec<Host>,
 }
@@ -155,6 +161,10 @@ pub async fn read(tx: &mut Tx) -> Result<Figures> {
         waiting_ms: of_tasks(tx, &WAITING).await?,
         parked: count(&letters, 0)?,
         dead: count(&letters, 1)?,
+        cleaned_up_ms: tx
+            .fetch_optional(&CLEANED_UP, Vec::new())
+            .await?
+            .map_or(Ok(None), |row| row.int(0))?,
         hosts: hosts::list(tx).await?,
     })
 }

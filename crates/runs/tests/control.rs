@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 use annals_model::{Counters, ObjectFailure, ObjectType, PartitionLease, RequestState, Stage, TaskStatus};
 use annals_runs::{
     ChunkKind, DeletedObject, Driver, Error, FailedObject, NewChunk, NewRun, Objects, RunLease, RunMessage,
-    RunState, Trigger, WriteCounts, attributes, clean_up, config_version, failures, partitions, run, state,
-    suspects, tasks, timestamp, writes,
+    RunState, Trigger, WriteCounts, attributes, clean_up, config_version, failures, figures, partitions, run,
+    state, suspects, tasks, timestamp, writes,
 };
 use annals_sql::{Access, Db, Tx};
 use annals_testkit::{Engine, TestDb, database, history_engines};
@@ -441,6 +441,9 @@ async fn runs_of_long_ago_are_cleaned_up() {
         let ended = clean_up::last(&mut tx).await.unwrap();
         assert!(ended.ended_ms >= ended.began_ms);
         assert_eq!(ended.error.as_deref(), Some("why"));
+        assert_eq!(figures::read(&mut tx).await.unwrap().cleaned_up_ms, None);
+        clean_up::end(&mut tx, None).await.unwrap();
+        assert!(figures::read(&mut tx).await.unwrap().cleaned_up_ms.is_some_and(|age_ms| age_ms >= 0));
         assert!(run::get(&mut tx, 1).await.unwrap().cleaned_up_ms.is_some());
         tx.commit().await.unwrap();
         for (table, rows) in [("annals_partition", 1), ("annals_partition_chunk", 2), ("annals_run", 22)] {

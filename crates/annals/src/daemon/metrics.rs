@@ -144,6 +144,10 @@ fn of_hosts(page: &Page, figures: &Figures) -> prometheus::Result<()> {
         "Messages that were given up and wait for people.",
         figures.dead as f64,
     )?;
+    if let Some(age_ms) = figures.cleaned_up_ms {
+        let help = "How long ago runs of long ago were cleaned up last.";
+        page.gauge("annals_clean_up_age_seconds", help, seconds(age_ms))?;
+    }
     let alive = |role: Role| {
         let is_alive = |state| state == HostState::Alive;
         let has_role = |roles: &str| roles.split(',').any(|word| word == role.as_str());
