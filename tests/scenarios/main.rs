@@ -17,6 +17,7 @@ mod exit_codes;
 mod failed_list;
 mod failures;
 mod late_commits;
+mod new_task;
 mod object_types;
 mod observed;
 mod pages;

@@ -1,6 +1,7 @@
 //! The command tree.
 
 mod daemon;
+mod tasks;
 mod troubles;
 
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand};
 
 pub use daemon::{DaemonArgs, LedgerArgs, Role, ScheduleCommand};
+pub use tasks::{NewTaskArgs, TaskCommand};
 pub use troubles::{DeadCommand, FailuresChoice, FailuresCommand, FailuresFilter, LetterArgs, LettersArgs};
 
 use crate::output::Format;
@@ -52,6 +54,7 @@ impl Command {
     pub fn executes_runs(&self) -> bool {
         match self {
             Self::Run(_) | Self::Daemon(_) | Self::Reconcile(_) | Self::Capture(_) => true,
+            Self::Task { command: TaskCommand::New(new) } => new.execute,
             Self::Runs { command } => {
                 matches!(command, RunsCommand::Resume(_) | RunsCommand::Rerun(_))
             }
@@ -73,6 +76,12 @@ pub enum Command {
     Doctor,
     /// Bring the history database up to date
     Migrate(MigrateArgs),
+    /// See the tasks there are, or make a new one
+    Task {
+        /// What.
+        #[command(subcommand)]
+        command: TaskCommand,
+    },
     /// Execute a task now
     Run(RunArgs),
     /// Serve until told to stop: execute what is due by the schedules

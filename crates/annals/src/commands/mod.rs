@@ -20,6 +20,7 @@ mod run;
 mod runs;
 mod schedule;
 mod source;
+mod task;
 mod timeline;
 mod transform;
 
@@ -27,7 +28,7 @@ use annals_config::Config;
 
 use crate::cli::{
     Cli, Command, DaemonArgs, DeadCommand, FailuresCommand, Global, HistoryCommand, RunsCommand,
-    SourceCommand, StateCommand,
+    SourceCommand, StateCommand, TaskCommand,
 };
 use crate::context::{load_config, load_config_for_history};
 use crate::exit::{Exit, Failure};
@@ -45,6 +46,10 @@ pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Check => check::execute(&global),
         Command::Doctor => doctor::execute(&global).await,
         Command::Migrate(arguments) => migrate::execute(&global, &history_config(&global)?, &arguments).await,
+        Command::Task { command } => match command {
+            TaskCommand::List => task::list(&global, &history_config(&global)?),
+            TaskCommand::New(arguments) => task::new(&global, &arguments).await,
+        },
         Command::Run(arguments) => run::execute(&global, traced(&global)?, &arguments).await,
         Command::Daemon(arguments) => {
             daemon::execute(&global, config_of_daemon(&global, &arguments)?, &arguments).await
