@@ -50,7 +50,10 @@ async fn a_task_that_does_not_fit_is_not_made() {
         (vec!["dispatch ACCESS history"], "there is a task `dispatch ACCESS history` already"),
         (vec!["Mine"], "is that of the task `Dispatch Access History`"),
         (vec!["Mine", "--extract-configuration", "Nowhere"], "There are: AccessHistoryExportConfig"),
-        ([&["Mine"][..], &copy, &["--cron", "61 * * * *"]].concat(), "the cron line `61 * * * *` cannot be read"),
+        (
+            [&["Mine"][..], &copy, &["--cron", "61 * * * *"]].concat(),
+            "the cron line `61 * * * *` cannot be read",
+        ),
         ([&["Mine"][..], &copy, &["--argument", "lossLimit=many"]].concat(), "lossLimit"),
         ([&["Mine"][..], &copy, &["--argument", "lossLimits=1"]].concat(), "lossLimits"),
         (vec!["Mine", "--argument", "lossLimit"], "write NAME=VALUE"),

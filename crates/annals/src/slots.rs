@@ -85,6 +85,11 @@ impl Pipeline {
         }
         let (queue, lane) = in_process(settings.capacity as usize, settings.message_bytes_max);
         self.presence.watch(queue.depth());
+        let mut extractor = self.extractor(task, queue);
+        if !writer.expects_new() {
+            // Beside what was read now, a writer has in memory what history has of the same objects.
+            extractor.settings.waiting_max = extractor.settings.waiting_max.saturating_sub(1);
+        }
         let history = self.history.clone();
         let leases = self.presence.leases().clone();
         let write = async move {
@@ -95,7 +100,7 @@ impl Pipeline {
         };
         let writing = tokio::spawn(write.in_current_span());
         // The writer's lane ends with its only sender.
-        let worked = self.extract(self.extractor(task, queue), run_id, slot).await;
+        let worked = self.extract(extractor, run_id, slot).await;
         writing.await.map_err(|error| Worked::Stopped(format!("a writer was lost: {error}")))?;
         worked
     }

@@ -116,6 +116,12 @@ impl std::fmt::Debug for Writer {
 }
 
 impl Writer {
+    /// Whether the run is expected to be history's first load.
+    #[must_use]
+    pub fn expects_new(&self) -> bool {
+        self.settings.expects_new
+    }
+
     /// A writer; `clock` says when history learns of what it writes.
     #[must_use]
     pub fn new(settings: WriterSettings, clock: Arc<dyn Clock>) -> Self {
