@@ -86,9 +86,9 @@ pub(crate) fn with_servers(chore: impl FnOnce() -> Result<()>) -> Result<()> {
     interrupts.run(own(env::args().skip(1)).envs(servers.environment()))
 }
 
-/// This program with other arguments.
+/// This program with other arguments: as it runs, for building the tests may have put another build in its place.
 fn own(arguments: impl Iterator<Item = String>) -> Command {
-    let mut command = Command::new(env::current_exe().unwrap_or_else(|_| "annals-xtask".into()));
+    let mut command = Command::new("/proc/self/exe");
     command.args(arguments);
     command
 }
