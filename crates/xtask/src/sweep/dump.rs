@@ -15,7 +15,8 @@ pub(crate) type Dump = BTreeMap<String, Vec<String>>;
 /// Tables of how the work was cut and who did it when, not of what came of it. When captures were read stands in
 /// `annals_reading` for those that were written together, and else in `annals_sighting`; the numbers of
 /// `annals_object_kind` are put in where they are used.
-const OF_THE_WORK: [&str; 15] = [
+const OF_THE_WORK: [&str; 17] = [
+    "annals_clean_up",
     "annals_config_version",
     "annals_host",
     "annals_object_kind",
@@ -27,6 +28,7 @@ const OF_THE_WORK: [&str; 15] = [
     "annals_run_attribute",
     "annals_run_failure",
     "annals_run_message",
+    "annals_run_total",
     "annals_run_write",
     "annals_schedule",
     "annals_schedule_fire",
