@@ -12,6 +12,9 @@ use super::site::Site;
 /// Rows by table, in a canonical order.
 pub(crate) type Dump = BTreeMap<String, Vec<String>>;
 
+/// What a dump says of the rows in which the source notes what it deletes.
+pub(crate) const NOTES: &str = "deletions at the source";
+
 /// Tables of how the work was cut and who did it when, not of what came of it. When captures were read stands in
 /// `annals_reading` for those that were written together, and else in `annals_sighting`; the numbers of
 /// `annals_object_kind` are put in where they are used.
@@ -123,10 +126,7 @@ pub(crate) fn dump(site: &Site, after_run: i64) -> Result<Dump> {
     let lines = |text: String| text.lines().map(str::to_owned).collect();
     dump.insert("its indexes".to_owned(), lines(site.history.sql(indexes)));
     dump.insert("captures counted by runs".to_owned(), lines(site.history.sql(&written)));
-    dump.insert(
-        "deletions at the source".to_owned(),
-        lines(site.source.sql("select id from spt_intercepted_delete;")),
-    );
+    dump.insert(NOTES.to_owned(), lines(site.source.sql("select id from spt_intercepted_delete;")));
     dump.values_mut().for_each(|rows| rows.sort());
     // Each run that reads an object which cannot be written parks what it has read.
     dump.entry("annals_parked_message".to_owned()).or_default().dedup();
