@@ -37,6 +37,11 @@ async fn a_task_is_made_and_executed() {
     assert_eq!((&run["run"]["task"], &run["run"]["status"]), (&json!("People: \"all\""), &json!("success")));
     assert!(run["counters"]["totalExtractedObjectsPublished"].as_u64().unwrap() > 0);
     annals(site.path(), &["check"]).exits(0);
+
+    // A name that leaves nothing for a file's name is a name all the same.
+    let made = ["task", "new", "?!", "--extract-configuration", "Third", "--copy-extract", "People"];
+    annals(site.path(), &made).exits(0).tells("annals run \"?!\"");
+    assert!(tasks(&site).iter().any(|task| task["task"] == "?!"));
 }
 
 /// A name or an extract configuration that another task has is refused, as is whatever the configuration would not be

@@ -4,16 +4,13 @@ use annals_model::error_chain;
 use annals_runs::clean_up;
 use annals_sql::Db;
 
-/// How often it is done.
-const EVERY_MS: i64 = 86_400_000;
-
-/// Milliseconds of a day.
+/// Milliseconds of a day: so often it is done.
 const DAY_MS: i64 = 86_400_000;
 
 /// Cleans up where nobody has for a day. What goes wrong is logged and stands in `annals doctor`: no run fails of it.
 pub(crate) async fn when_due(history: &Db, run_details_days: Option<u32>) {
     let Some(days) = run_details_days else { return };
-    match now(history, EVERY_MS, days).await {
+    match now(history, DAY_MS, days).await {
         Ok(Some(0) | None) => {}
         Ok(Some(runs)) => {
             tracing::info!("the partitions of {runs} runs that ended {days} days ago were removed")

@@ -2,6 +2,9 @@
 
 use annals_model::{Schedule, TaskArguments};
 
+/// The extract configuration of a task that names none (IIQ-21).
+pub const EXTRACT_DEFAULT: &str = "AccessHistoryExportConfig";
+
 /// A named, configured job (IIQ-20, IIQ-21).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Task {

@@ -344,16 +344,14 @@ impl Tx {
                 .map(move |fetched| fetched.map(row).map_err(|error| Error::from_sqlx(&name, error)))
                 .boxed()
         });
-        let (name, call_max) = (stmt.name.clone(), self.call_max);
+        let call_max = self.call_max;
         // After silence there is nothing more to wait for.
-        Ok(futures::stream::unfold(Some(rows), move |rows| {
-            let name = name.clone();
-            async move {
-                let mut rows = rows?;
-                match tokio::time::timeout(call_max, rows.next()).await {
-                    Ok(row) => row.map(|row| (row, Some(rows))),
-                    Err(_) => Some((Err(no_answer(&name, call_max)), None)),
-                }
+        let awaited = Some((rows, stmt.name.clone()));
+        Ok(futures::stream::unfold(awaited, move |awaited| async move {
+            let (mut rows, name) = awaited?;
+            match tokio::time::timeout(call_max, rows.next()).await {
+                Ok(row) => row.map(|row| (row, Some((rows, name)))),
+                Err(_) => Some((Err(no_answer(&name, call_max)), None)),
             }
         })
         .boxed())

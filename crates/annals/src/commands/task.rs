@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use annals_config::Config;
+use annals_config::task::EXTRACT_DEFAULT;
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
@@ -12,9 +13,6 @@ use crate::commands::{run, traced};
 use crate::context::{environment, load_config};
 use crate::exit::{Exit, Failure};
 use crate::output::{Listing, say};
-
-/// The extract configuration that a task has where nothing else is said (IIQ-21).
-const DEFAULT_EXTRACT: &str = "AccessHistoryExportConfig";
 
 /// IIQ-22, Refresh: the tasks as they are in the configuration now.
 pub(crate) fn list(global: &Global, config: &Config) -> Result<Exit, Failure> {
@@ -62,7 +60,7 @@ pub(crate) async fn new(global: &Global, arguments: &NewTaskArgs) -> Result<Exit
 /// What is to be written, each with its path.
 fn files(config: &Config, arguments: &NewTaskArgs) -> Result<Vec<(PathBuf, String)>, Failure> {
     let name = arguments.name.as_str();
-    let extract = arguments.extract_configuration.as_deref().unwrap_or(DEFAULT_EXTRACT);
+    let extract = arguments.extract_configuration.as_deref().unwrap_or(EXTRACT_DEFAULT);
     if config.tasks.keys().any(|known| known.eq_ignore_ascii_case(name)) {
         return Err(Failure::usage(
             format!("there is a task `{name}` already"),
@@ -111,8 +109,12 @@ fn no_extract(config: &Config, extract: &str) -> Failure {
 
 /// A file name made of a name: what is no letter or digit becomes a dash.
 fn file_name(name: &str) -> String {
-    let dashed = name.chars().map(|char| if char.is_alphanumeric() { char } else { '-' });
-    format!("{}.yaml", dashed.collect::<String>().trim_matches('-'))
+    let dashed: String = name.chars().map(|char| if char.is_alphanumeric() { char } else { '-' }).collect();
+    match dashed.trim_matches('-') {
+        // A file whose name begins with a dot would not be read.
+        "" => "unnamed.yaml".to_owned(),
+        dashed => format!("{dashed}.yaml"),
+    }
 }
 
 /// An extract configuration under another name, with its comments.

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use crate::fields::Fields;
-use crate::read::service::{CLEAR_TEXT_HELP, note_password};
+use crate::read::service::{note_password, note_secret};
 use crate::service::{NatsLogin, NatsSettings, NatsTls};
 use crate::value::Value;
 
@@ -113,15 +113,6 @@ fn login(fields: &mut Fields<'_>, dir: &Path, secrets: &mut Vec<Range<usize>>) -
         return NatsLogin::Credentials(dir.join(path));
     }
     NatsLogin::None
-}
-
-fn note_secret(value: &Value<'_>, secrets: &mut Vec<Range<usize>>) {
-    let Some(scalar) = value.node.scalar() else { return };
-    if scalar.text.contains("${") || scalar.text.starts_with("file:") {
-        return;
-    }
-    value.file.warning(value.at(), format!("{} stands here in clear text", value.label), CLEAR_TEXT_HELP);
-    secrets.push(scalar.bytes.clone());
 }
 
 fn tls(fields: &mut Fields<'_>, dir: &Path) -> NatsTls {

@@ -152,7 +152,17 @@ fn history(fields: &mut Fields<'_>, dir: &Path, secrets: &mut Vec<Range<usize>>)
     history
 }
 
-pub(crate) const CLEAR_TEXT_HELP: &str = "write `${NAME}` and set that environment variable, or `file:PATH`";
+const CLEAR_TEXT_HELP: &str = "write `${NAME}` and set that environment variable, or `file:PATH`";
+
+/// A secret that stands in the file itself is warned of, and kept out of the snapshot.
+pub(crate) fn note_secret(value: &Value<'_>, secrets: &mut Vec<Range<usize>>) {
+    let Some(scalar) = value.node.scalar() else { return };
+    if scalar.text.contains("${") || scalar.text.starts_with("file:") {
+        return;
+    }
+    value.file.warning(value.at(), format!("{} stands here in clear text", value.label), CLEAR_TEXT_HELP);
+    secrets.push(scalar.bytes.clone());
+}
 
 pub(crate) fn note_password(value: &Value<'_>, secrets: &mut Vec<Range<usize>>) {
     let Some(scalar) = value.node.scalar() else { return };
@@ -180,13 +190,7 @@ fn secret_hash_key(fields: &mut Fields<'_>, needs: Needs, secrets: &mut Vec<Rang
         let message = format!("`secretHashKey` is shorter than {SECRET_KEY_CHARS_MIN} characters");
         value.error(message, "use a long random text, for example what `openssl rand -hex 32` prints");
     }
-    if let Some(scalar) = value.node.scalar()
-        && !scalar.text.contains("${")
-        && !scalar.text.starts_with("file:")
-    {
-        value.file.warning(value.at(), "`secretHashKey` stands here in clear text", CLEAR_TEXT_HELP);
-        secrets.push(scalar.bytes.clone());
-    }
+    note_secret(&value, secrets);
     key.unwrap_or_default()
 }
 

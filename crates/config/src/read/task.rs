@@ -5,11 +5,8 @@ use annals_model::TaskArguments;
 use crate::fields::Fields;
 use crate::node::Position;
 use crate::read::schedule;
-use crate::task::Task;
+use crate::task::{EXTRACT_DEFAULT, Task};
 use crate::value::Value;
-
-/// The extract configuration of a task that names none (IIQ-21).
-pub(crate) const EXTRACT_DEFAULT: &str = "AccessHistoryExportConfig";
 
 /// A task and the places that checks between tasks point at.
 pub(crate) struct TaskFile {
