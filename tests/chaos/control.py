@@ -145,8 +145,9 @@ class Control:
                 if run in of_run:
                     self.report.say("annals_schedule_fire", f"{task}/{at}", f"run {run}", "one fire", of_run[run])
                 of_run[run] = (task, at)
+        planned_until = dict(self.history.rows("select task, planned_until from annals_schedule"))
         for task, instants in planned.items():
-            right = list(range(instants[0], instants[-1] + 1, EVERY_MS[task]))
+            right = list(range(instants[0], planned_until[task] + 1, EVERY_MS[task]))
             if instants != right or instants[0] % EVERY_MS[task]:
                 apart = sorted(set(right) ^ set(instants))
                 self.report.say("annals_schedule_fire", task, "planned fires", "all of them", f"{apart[:5]} too many or too few")
