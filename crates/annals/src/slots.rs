@@ -19,6 +19,9 @@ use crate::broker::Account;
 use crate::discarded;
 use crate::pipeline::{Done, Pipeline, patiently};
 
+/// An object that history knows takes about so many times the room of a new one, until it is written.
+const KNOWN_OBJECTS_ROOM: usize = 4;
+
 /// What ended the work in a slot.
 #[derive(Debug)]
 pub(crate) enum Worked {
@@ -87,8 +90,9 @@ impl Pipeline {
         self.presence.watch(queue.depth());
         let mut extractor = self.extractor(task, queue);
         if !writer.expects_new() {
-            // Beside what was read now, a writer has in memory what history has of the same objects.
+            // Beside what was read now, a writer has in memory what history has of the same objects, and what differs.
             extractor.settings.waiting_max = extractor.settings.waiting_max.saturating_sub(1);
+            extractor.settings.batch_bytes_max /= KNOWN_OBJECTS_ROOM;
         }
         let history = self.history.clone();
         let leases = self.presence.leases().clone();

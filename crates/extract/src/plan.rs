@@ -14,6 +14,9 @@ use crate::ImageError;
 use crate::set::{drop_nulls, normalise_attribute, sort_set};
 use crate::transformer::{Surroundings, apply, cast};
 
+/// Room for most images, so that their bytes are not moved as they grow.
+const USUAL_BYTES: usize = 512;
+
 /// How images of one object type are made.
 #[derive(Debug, Clone)]
 pub struct ImagePlan {
@@ -149,21 +152,25 @@ impl ImagePlan {
                 values.push((field.name.clone(), value));
             }
         }
-        // What is left is there under its own name for nobody else: names and values move as they are. Both come
-        // sorted.
+        // What is left is there under its own name for nobody else, and stays where it is. Both come sorted.
         let nothing = Map::new();
         let mut moving = self.fields.iter().filter(|field| field.moves).peekable();
-        for (name, value) in properties {
-            while moving.next_if(|field| field.name < name).is_some() {}
-            if let Some(field) = moving.next_if(|field| field.name == name) {
-                let around = Surroundings { field: &name, properties: &nothing, secrets, object_id };
-                let value = field.value(value, &around)?;
-                if !value.is_null() {
-                    values.push((name, value));
-                }
+        let mut failed = None;
+        properties.retain(|name, value| {
+            while moving.next_if(|field| field.name < *name).is_some() {}
+            let Some(field) = moving.next_if(|field| field.name == *name) else { return false };
+            let around = Surroundings { field: name, properties: &nothing, secrets, object_id };
+            match field.value(value.take(), &around) {
+                Ok(made) => *value = made,
+                Err(error) => failed = failed.take().or(Some(error)),
             }
+            !value.is_null()
+        });
+        if let Some(error) = failed {
+            return Err(error);
         }
-        let image_fields = values.into_iter().collect();
+        let mut image_fields = properties;
+        image_fields.extend(values);
         let mut image = Image { image_fields, image_type: self.object_type.as_str().to_owned() };
         if image.image_fields.values().any(|value| deeper_than(value, nesting_max)) {
             return Err(ImageError::TooDeep { nesting_max });
@@ -343,8 +350,12 @@ fn needed(fields: &[Field], profile: &TypeProfile) -> BTreeSet<String> {
 }
 
 fn canonical(image: &Image) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(USUAL_BYTES);
     // An image is a map of JSON values with text keys: writing it into memory cannot fail.
-    serde_json::to_vec(image).unwrap_or_default()
+    if serde_json::to_writer(&mut bytes, image).is_err() {
+        bytes.clear();
+    }
+    bytes
 }
 
 fn deeper_than(value: &Value, levels: usize) -> bool {

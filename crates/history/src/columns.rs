@@ -34,6 +34,10 @@ pub(crate) struct Mapped {
     /// Field of the image (or of a collection's element): member names parted by dots, a number being the
     /// position in a list.
     pub path: &'static str,
+    /// The first part of the path.
+    pub field: &'static str,
+    /// The rest of it.
+    pub inside: &'static str,
     /// Field that fills it where the first is null.
     pub fallback: Option<&'static str>,
     /// How the value is written.
@@ -81,20 +85,32 @@ pub(crate) struct EntityTable {
     pub columns: &'static [Mapped],
 }
 
+/// A path is parted here, once, and not for each row.
+const fn mapped(column: &'static str, path: &'static str, kind: Kind) -> Mapped {
+    let bytes = path.as_bytes();
+    let mut dot = 0;
+    while dot < bytes.len() && bytes[dot] != b'.' {
+        dot += 1;
+    }
+    let (field, rest) = path.split_at(dot);
+    let inside = if rest.is_empty() { rest } else { rest.split_at(1).1 };
+    Mapped { column, path, field, inside, fallback: None, kind }
+}
+
 const fn text(column: &'static str, path: &'static str, chars_max: usize) -> Mapped {
-    Mapped { column, path, fallback: None, kind: Kind::Text(chars_max) }
+    mapped(column, path, Kind::Text(chars_max))
 }
 
 const fn int(column: &'static str, path: &'static str) -> Mapped {
-    Mapped { column, path, fallback: None, kind: Kind::Int }
+    mapped(column, path, Kind::Int)
 }
 
 const fn flag(column: &'static str, path: &'static str) -> Mapped {
-    Mapped { column, path, fallback: None, kind: Kind::Flag }
+    mapped(column, path, Kind::Flag)
 }
 
 const fn time(column: &'static str, path: &'static str) -> Mapped {
-    Mapped { column, path, fallback: None, kind: Kind::Time }
+    mapped(column, path, Kind::Time)
 }
 
 /// The tables of an object type.

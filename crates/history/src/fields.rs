@@ -10,15 +10,16 @@ use crate::rows::Rows;
 /// Fills the last row's mapped columns from an image's fields.
 pub(crate) fn fill(rows: &mut Rows, columns: &[Mapped], fields: &Map<String, Value>) {
     for mapped in columns {
-        let value = find(fields, mapped.path);
-        set(rows, mapped, value.or_else(|| find(fields, mapped.fallback?)));
+        let value = find(fields, mapped.field, mapped.inside);
+        set(rows, mapped, value.or_else(|| find(fields, mapped.fallback?, "")));
     }
 }
 
-/// The value at a path, unless it is null.
-fn find<'v>(fields: &'v Map<String, Value>, path: &str) -> Option<&'v Value> {
-    let (first, rest) = path.split_once('.').unwrap_or((path, ""));
-    walk(fields.get(first)?, rest).filter(|value| !value.is_null())
+/// The value of a field, or what is at a path inside it, unless it is null.
+fn find<'v>(fields: &'v Map<String, Value>, field: &str, inside: &str) -> Option<&'v Value> {
+    let value = fields.get(field)?;
+    let value = if inside.is_empty() { value } else { walk(value, inside)? };
+    (!value.is_null()).then_some(value)
 }
 
 /// Fills the last row's mapped columns from an element of a collection. An element that is no object is its own only
@@ -32,7 +33,7 @@ pub(crate) fn fill_element(rows: &mut Rows, columns: &[Mapped], element: &Value)
 }
 
 fn walk<'v>(mut value: &'v Value, path: &str) -> Option<&'v Value> {
-    for part in path.split('.').filter(|part| !part.is_empty()) {
+    for part in path.split('.') {
         value = match value {
             Value::Object(members) => members.get(part)?,
             Value::Array(elements) => elements.get(part.parse::<usize>().ok()?)?,

@@ -72,7 +72,7 @@ pub(crate) struct TableDef {
     pub(crate) name: &'static str,
     /// Its columns, generated ones left out.
     pub(crate) columns: Vec<ColumnDef>,
-    positions: HashMap<&'static str, usize>,
+    positions: foldhash::HashMap<&'static str, usize>,
 }
 
 /// A column.
@@ -122,7 +122,7 @@ static TABLES: LazyLock<HashMap<&'static str, TableDef>> = LazyLock::new(|| {
         let def = tables.entry(table).or_insert_with(|| TableDef {
             name: table,
             columns: Vec::new(),
-            positions: HashMap::new(),
+            positions: foldhash::HashMap::default(),
         });
         // The lists of a capture are 255 wide, but what they hold is ids, to be joined with columns of 32.
         let child = def.has("idx") && def.columns.len() >= 2;
@@ -142,7 +142,7 @@ static TABLES: LazyLock<HashMap<&'static str, TableDef>> = LazyLock::new(|| {
 
 /// No columns: stands in for a table that is not listed, which a test rules out.
 static NO_TABLE: LazyLock<TableDef> =
-    LazyLock::new(|| TableDef { name: "", columns: Vec::new(), positions: HashMap::new() });
+    LazyLock::new(|| TableDef { name: "", columns: Vec::new(), positions: foldhash::HashMap::default() });
 
 /// A table by name.
 pub(crate) fn table(name: &str) -> &'static TableDef {
@@ -181,6 +181,7 @@ macro_rules! migrations {
             12 "deliveries" "0012_deliveries",
             13 "run totals" "0013_run_totals",
             14 "clean up" "0014_clean_up",
+            15 "ids in bytes" "0015_ids_in_bytes",
         )
     };
 }

@@ -9,7 +9,7 @@ pub(crate) const SAMPLES_MAX: usize = 500;
 /// A larger document has its repetitions in itself.
 pub(crate) const SAMPLE_BYTES_MAX: usize = 65_536;
 /// All samples together.
-const TRAINING_BYTES_MAX: usize = 1 << 20;
+const TRAINING_BYTES_MAX: usize = 512 << 10;
 /// The largest dictionary: on captures of some hundred bytes a larger one makes them larger again.
 const DICTIONARY_BYTES_MAX: usize = 32 << 10;
 /// A dictionary that is not much smaller than what it is made of holds whole samples instead of what they share.

@@ -1,0 +1,2 @@
+-- On PostgreSQL ids are compared byte by byte from here on, whatever the database's language. SQLite does so anyway: here is
+-- nothing to do.
