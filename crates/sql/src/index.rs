@@ -45,7 +45,8 @@ const SQLITE: Stmt = Stmt::new(
 );
 
 impl Engine {
-    /// Makes an index on an expression while others go on to write, if there is none of this name; none on
+    /// Makes an index on an expression while others go on to write, if there is none of this name, and has the table
+    /// analysed: until an engine knows what the expression's values are it takes the index for useless. None on
     /// MySQL/MariaDB, where MariaDB has no such indexes.
     #[must_use]
     pub fn expression_index(self, name: &str, table: &str, expression: &str) -> Option<String> {
@@ -55,7 +56,9 @@ impl Engine {
             Self::MySql => return None,
         };
         let (name, table) = (self.quote(name), self.quote(table));
-        Some(format!("create index {while_others_write}if not exists {name} on {table} (({expression}));\n"))
+        Some(format!(
+            "create index {while_others_write}if not exists {name} on {table} (({expression}));\nanalyze {table};\n"
+        ))
     }
 }
 

@@ -69,7 +69,6 @@ impl Bench<'_> {
             for statement in program.source_indexes()?.lines().filter(|line| line.ends_with(';')) {
                 self.server.sql(SOURCE, statement)?;
             }
-            self.server.sql(SOURCE, "analyze")?;
         }
         Ok(Site { program, history, source_url })
     }
