@@ -114,7 +114,7 @@ pub async fn begin_with_head_key(db: &Db) -> Result<Tx, Error> {
         let mut tx = db.begin().await?;
         // Waits for a run that is just dropping the key, and keeps others from doing so.
         is_empty(&mut tx).await?;
-        if tx.fetch_optional(&IS_DEFERRED, vec![Value::from(KEYS.map(str::to_owned).to_vec())]).await?.is_none() {
+        if has_keys(&mut tx).await? {
             return Ok(tx);
         }
         tx.rollback().await?;
@@ -122,6 +122,11 @@ pub async fn begin_with_head_key(db: &Db) -> Result<Tx, Error> {
         make_head_key(&mut tx).await?;
         tx.commit().await?;
     }
+}
+
+/// Whether the keys are there.
+pub(crate) async fn has_keys(tx: &mut Tx) -> Result<bool, Error> {
+    Ok(tx.fetch_optional(&IS_DEFERRED, vec![Value::from(KEYS.map(str::to_owned).to_vec())]).await?.is_none())
 }
 
 /// Makes the key of heads, and that of access intervals, where they were left away.

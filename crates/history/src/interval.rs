@@ -78,8 +78,8 @@ pub(crate) struct AccessWrites {
 struct Told {
     /// History had no capture of the identity before.
     is_new: bool,
-    recorded_ms: i64,
-    states: Vec<AccessState>,
+    /// Each with the instant at which it is recorded.
+    states: Vec<(i64, AccessState)>,
 }
 
 impl AccessWrites {
@@ -90,16 +90,16 @@ impl AccessWrites {
             self.items.entry(holding.item).or_insert(item);
             held.push(holding);
         }
-        let told = self.identities.entry(identity_id(&capture.key)).or_insert_with(|| Told {
-            is_new: !capture.known,
-            recorded_ms: capture.recorded_ms,
-            states: Vec::with_capacity(1),
-        });
-        told.states.push(AccessState {
+        let told = self
+            .identities
+            .entry(identity_id(&capture.key))
+            .or_insert_with(|| Told { is_new: !capture.known, states: Vec::with_capacity(1) });
+        let state = AccessState {
             capture_id: capture.id.as_str().into(),
             effective_ms: capture.effective_ms,
             holdings: held,
-        });
+        };
+        told.states.push((capture.recorded_ms, state));
     }
 
     pub(crate) fn take_items(&mut self) -> BTreeMap<i64, AccessItem> {
@@ -121,8 +121,8 @@ impl AccessWrites {
             let ledger = if told.is_new { Some(Ledger::default()) } else { open.remove(&identity) };
             // Else a rebuilding has not come to it yet, and will read these captures too.
             if let Some(mut ledger) = ledger {
-                for state in &told.states {
-                    ledger.advance(state, told.recorded_ms);
+                for (recorded_ms, state) in &told.states {
+                    ledger.advance(state, *recorded_ms);
                 }
                 written.push((identity, ledger));
             }
@@ -137,11 +137,7 @@ impl AccessWrites {
 ///
 /// # Errors
 /// As any call.
-pub async fn access_ledger(
-    tx: &mut Tx,
-    key: &ObjectKey,
-    recorded_ms: i64,
-) -> Result<Option<Ledger>, Error> {
+pub async fn access_ledger(tx: &mut Tx, key: &ObjectKey, recorded_ms: i64) -> Result<Option<Ledger>, Error> {
     let identity = identity_id(key);
     let stmt = rows_stmt(tx.engine(), "history.known_intervals", KNOWN)?;
     let params = vec![Value::from(vec![identity.clone()]), Value::from(recorded_ms)];
@@ -217,7 +213,8 @@ async fn write(tx: &mut Tx, ledgers: &[(String, Ledger)]) -> Result<usize, Error
         tx.execute(&REMOVE, params).await?;
     }
     let of = |rows: fn(&Ledger) -> Vec<&LedgerRow>| {
-        let all = ledgers.iter().flat_map(move |(id, ledger)| rows(ledger).into_iter().map(move |row| (id, row)));
+        let all =
+            ledgers.iter().flat_map(move |(id, ledger)| rows(ledger).into_iter().map(move |row| (id, row)));
         batch(all.map(|(id, row)| (id.as_str(), row)).collect())
     };
     let (changed, added) = (of(|ledger| ledger.changed().collect()), of(|ledger| ledger.added().collect()));

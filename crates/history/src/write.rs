@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use annals_model::{
-    AccessItem, EventTable, Head, Image, ImageHashes, JsonFormat, NewEvent, ObjectKey, ObjectType, Reference, Sighting,
-    TransformType,
+    AccessItem, EventTable, Head, Image, ImageHashes, JsonFormat, NewEvent, ObjectKey, ObjectType, Reference,
+    Sighting, TransformType,
 };
 use annals_sql::{Batch, Column, ColumnData, OnConflict, Tx, fault};
 

@@ -140,9 +140,7 @@ impl Engine {
                 "unnest(cast(? as text[])) as listed (value) \
                  left join lateral (select * from {table} where {condition} offset 0) as {alias} on true"
             )),
-            Self::Sqlite => {
-                Ok(format!("json_each(?) as listed left join {table} as {alias} on {condition}"))
-            }
+            Self::Sqlite => Ok(format!("json_each(?) as listed left join {table} as {alias} on {condition}")),
             Self::MySql => Err(no_lists(table)),
         }
     }

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use annals_history::{
-    AccessItems, Dictionaries, Encoder, HeadImage, NewCapture, NewDocument, RebuildError, Writes, full_document,
+    AccessItems, Dictionaries, Encoder, HeadImage, NewCapture, NewDocument, RebuildError, Writes,
+    full_document,
 };
 use annals_model::text::is_cleaned;
 use annals_model::{

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod access;
 mod as_of;
 mod capture;
 mod check;
@@ -13,6 +14,7 @@ mod init;
 mod migrate;
 mod partitions;
 mod plan;
+mod rebuild;
 mod reconcile;
 mod repack;
 mod rerun;
@@ -27,8 +29,8 @@ mod transform;
 use annals_config::Config;
 
 use crate::cli::{
-    Cli, Command, DaemonArgs, DeadCommand, FailuresCommand, Global, HistoryCommand, RunsCommand,
-    SourceCommand, StateCommand, TaskCommand,
+    Cli, Command, DaemonArgs, DeadCommand, FailuresCommand, Global, HistoryCommand, RebuildCommand,
+    RunsCommand, SourceCommand, StateCommand, TaskCommand,
 };
 use crate::context::{load_config, load_config_for_history};
 use crate::exit::{Exit, Failure};
@@ -94,6 +96,7 @@ pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Timeline(arguments) => {
             timeline::execute(&global, &history_config(&global)?, &arguments).await
         }
+        Command::Access(arguments) => access::execute(&global, &history_config(&global)?, &arguments).await,
         Command::Dead { command } => {
             let config = history_config(&global)?;
             match command {
@@ -115,6 +118,9 @@ pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Source { command: SourceCommand::Indexes } => source::indexes(&config(&global)?).await,
         Command::History { command: HistoryCommand::Repack(arguments) } => {
             repack::execute(&global, &history_config(&global)?, &arguments).await
+        }
+        Command::Rebuild { command: RebuildCommand::Intervals(arguments) } => {
+            rebuild::intervals(&global, &history_config(&global)?, &arguments).await
         }
     }
 }

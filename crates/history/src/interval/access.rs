@@ -72,11 +72,8 @@ pub async fn access(
         row.interval.end.take_if(|end| end.recorded_ms > known_at_ms);
     }
     if rows.is_empty() {
-        let params = vec![
-            Value::from(&*stored_id(&key.object_id)),
-            Value::from(at_ms),
-            Value::from(known_at_ms),
-        ];
+        let params =
+            vec![Value::from(&*stored_id(&key.object_id)), Value::from(at_ms), Value::from(known_at_ms)];
         let capture = tx.fetch_optional(&layout(ObjectType::Identity).at, params).await?;
         return Ok(capture.map(|_| Page { rows: Vec::new(), next: None }));
     }
@@ -84,7 +81,9 @@ pub async fn access(
     let item = |row: &LedgerRow| {
         items.get(&row.interval.holding.item).ok_or_else(|| {
             let number = row.interval.holding.item;
-            annals_sql::Error::data(format!("annals_access_item lacks {number}, an item of identity {identity}"))
+            annals_sql::Error::data(format!(
+                "annals_access_item lacks {number}, an item of identity {identity}"
+            ))
         })
     };
     let known = rows.iter().map(|row| Ok((row, item(row)?))).collect::<Result<Vec<_>, Error>>()?;
@@ -108,8 +107,7 @@ pub async fn access(
         let after = (after.recorded_ms, after.id.parse().unwrap_or(i64::MAX));
         held.retain(|one| place(one) > after);
     }
-    let mut page =
-        page.cut(held, |one| Position { recorded_ms: one.recorded_ms, id: one.seq.to_string() });
+    let mut page = page.cut(held, |one| Position { recorded_ms: one.recorded_ms, id: one.seq.to_string() });
     page.rows.sort_by(for_people);
     Ok(Some(page))
 }

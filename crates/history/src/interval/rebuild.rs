@@ -7,6 +7,7 @@ use annals_model::{AccessItem, AccessState, Image, Ledger, LedgerRow, ObjectType
 use annals_sql::{Row, Stmt, Tx, Value};
 
 use super::{OPEN, items, ledgers, read, rows_stmt, write};
+use crate::deferred::has_keys;
 use crate::encoding::Decoder;
 use crate::error::Fault;
 use crate::head::newest_captures;
@@ -20,8 +21,10 @@ pub(super) const ALL: &str = "identity_id = listed.value";
 
 const KINDS: Stmt =
     Stmt::new("history.kinds_of_type", "select id from annals_object_kind where object_type = ? order by id");
-const POSITION: Stmt =
-    Stmt::new("history.rebuilding_position", "select complete, position from annals_access_build where id = 1");
+const POSITION: Stmt = Stmt::new(
+    "history.rebuilding_position",
+    "select complete, position from annals_access_build where id = 1",
+);
 const MOVE: Stmt =
     Stmt::new("history.move_rebuilding", "update annals_access_build set position = ? where id = 1");
 const COMPLETE: Stmt = Stmt::new(
@@ -33,10 +36,8 @@ const PAGE: Stmt = Stmt::new(
     "history.identities_page",
     "select object_id from annals_head where kind = ? and object_id > ? order by object_id limit ? {locked}",
 );
-const LEFT: Stmt = Stmt::new(
-    "history.identities_left",
-    "select count(*) from annals_head where kind = ? and object_id > ?",
-);
+const LEFT: Stmt =
+    Stmt::new("history.identities_left", "select count(*) from annals_head where kind = ? and object_id > ?");
 const CAPTURES: Stmt = Stmt::new(
     "history.captures_of_identity",
     "select created, id, identity_id, patch_doc_parent, json, json_format, full_hash, effective_date
@@ -114,7 +115,8 @@ impl AccessRebuild {
         let mut identities = 0;
         for kind in &kinds {
             let params = vec![Value::from(*kind), Value::from(after.as_str())];
-            identities += u64::try_from(tx.fetch_one(&LEFT, params).await?.required_int(0)?).unwrap_or_default();
+            identities +=
+                u64::try_from(tx.fetch_one(&LEFT, params).await?.required_int(0)?).unwrap_or_default();
         }
         Ok(Self { kinds, after, decoder: Decoder::default(), identities, resumed })
     }
@@ -306,7 +308,8 @@ pub struct AccessCheck {
 pub async fn access_check(tx: &mut Tx, identities_max: u32) -> Result<AccessCheck, Error> {
     let (complete, position) = position(tx).await?;
     let mut check = AccessCheck { complete, rebuilding: position.is_some(), ..AccessCheck::default() };
-    if !complete {
+    // While a first load has left keys away, nothing is found quickly.
+    if !complete || !has_keys(tx).await? {
         return Ok(check);
     }
     let sampled = tx.sample("spt_hist_identity", "identity_id", identities_max).await?;

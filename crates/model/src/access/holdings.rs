@@ -128,12 +128,7 @@ fn role(
 }
 
 /// Capabilities and workgroups are given.
-fn given(
-    kind: AccessKind,
-    _: &str,
-    element: &Element,
-    _: &Assignments<'_>,
-) -> Option<(AccessItem, Holding)> {
+fn given(kind: AccessKind, _: &str, element: &Element, _: &Assignments<'_>) -> Option<(AccessItem, Holding)> {
     let item = named(kind, text(element, "id"), text(element, "name"));
     is_named(&item).then(|| held(item, None, None, Acquired::ASSIGNED))
 }
@@ -298,15 +293,10 @@ mod tests {
                    "assigned": assigned, "grantedByRole": !assigned, "source": source})
         };
         let both = ["entitlement - v ann assigned+granted Rule - -"];
-        assert_eq!(
-            told_of(json!({"entitlements": [row("1", true, "LCM"), row("2", false, "Rule")]})),
-            both
-        );
-        assert_eq!(
-            told_of(json!({"entitlements": [row("1", false, "Rule"), row("2", true, "LCM")]})),
-            both
-        );
-        let other_account = json!({"id": "3", "applicationId": "a1", "nativeIdentity": "ann2", "name": "g", "value": "v"});
+        assert_eq!(told_of(json!({"entitlements": [row("1", true, "LCM"), row("2", false, "Rule")]})), both);
+        assert_eq!(told_of(json!({"entitlements": [row("1", false, "Rule"), row("2", true, "LCM")]})), both);
+        let other_account =
+            json!({"id": "3", "applicationId": "a1", "nativeIdentity": "ann2", "name": "g", "value": "v"});
         let held = held_by(json!({"entitlements": [row("1", true, "LCM"), other_account]}));
         assert_eq!((held.len(), held[0].1.item), (2, held[1].1.item));
     }
@@ -318,9 +308,6 @@ mod tests {
             "accounts": [{}], "capabilities": "none", "workgroups": [1, "x", {}, {"name": "Approvers\u{0}"}],
             "entitlements": [{}], "assignedRoles": [{"other": 1}], "roleAssignments": [{"roleName": "R"}, 7]
         });
-        assert_eq!(
-            told_of(fields),
-            ["workgroup Approvers - - assigned - - -"]
-        );
+        assert_eq!(told_of(fields), ["workgroup Approvers - - assigned - - -"]);
     }
 }

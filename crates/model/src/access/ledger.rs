@@ -85,9 +85,8 @@ impl AccessInterval {
     /// Whether it says the same, whenever its end was recorded.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
-        let end = |interval: &Self| {
-            interval.end.as_ref().map(|end| (end.valid_to_ms, Arc::clone(&end.closed_by)))
-        };
+        let end =
+            |interval: &Self| interval.end.as_ref().map(|end| (end.valid_to_ms, Arc::clone(&end.closed_by)));
         self.begins_as(other) && end(self) == end(other)
     }
 
@@ -102,7 +101,11 @@ impl Ledger {
     /// The rows as they are stored, and the number of the next one.
     #[must_use]
     pub fn of(rows: Vec<LedgerRow>, next_seq: i64) -> Self {
-        Self { rows: rows.into_iter().map(|row| (row, Change::None)).collect(), next_seq, removed: Vec::new() }
+        Self {
+            rows: rows.into_iter().map(|row| (row, Change::None)).collect(),
+            next_seq,
+            removed: Vec::new(),
+        }
     }
 
     /// Rows none of which is stored yet, numbered anew in their order.
@@ -299,7 +302,11 @@ mod tests {
             assigner: None,
             request_item_id: None,
         };
-        AccessState { capture_id: capture_id.into(), effective_ms, holdings: items.iter().map(holding).collect() }
+        AccessState {
+            capture_id: capture_id.into(),
+            effective_ms,
+            holdings: items.iter().map(holding).collect(),
+        }
     }
 
     /// Item, opened by at, closed by at learned at; since when known, until when; sorted.

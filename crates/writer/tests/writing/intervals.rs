@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use annals_history::{
     AccessQuestion, AccessRebuild, HeldAccess, PageRequest, Position, Rebuilt, access, access_check,
 };
-use annals_model::Message;
+use annals_model::{JsonFormat, Message};
+use annals_writer::WriterSettings;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -73,7 +74,8 @@ async fn what_comes_goes_and_comes_again_is_held_twice() {
         world.write(vec![capture("i1", roles(&["R"]), 500, 501)]).await;
         assert_eq!(held(&world, "i1", 500, None).await, role(500));
         assert_eq!(
-            world.sql("select seq, valid_from, valid_to, recorded_to from annals_access_interval order by 1;"),
+            world
+                .sql("select seq, valid_from, valid_to, recorded_to from annals_access_interval order by 1;"),
             "0|100|200|\n1|300|400|\n2|500"
         );
     }
@@ -165,7 +167,10 @@ type Access = (&'static str, &'static str, &'static str, &'static str);
 
 /// Of two entries about one access and account, both may be there: then all their ways count.
 const POOL: [(Access, &str); 9] = [
-    (("account", "AD", "ann", ""), r#"accounts {"id": "l1", "applicationId": "a1", "applicationName": "AD", "nativeIdentity": "ann"}"#),
+    (
+        ("account", "AD", "ann", ""),
+        r#"accounts {"id": "l1", "applicationId": "a1", "applicationName": "AD", "nativeIdentity": "ann"}"#,
+    ),
     (
         ("entitlement", "g1", "ann", "assigned+requested"),
         r#"entitlements {"id": "e1", "applicationId": "a1", "nativeIdentity": "ann", "name": "m", "value": "g1", "assigned": true, "requestItemId": "ri1"}"#,
@@ -225,7 +230,8 @@ fn model(told: &[(i64, Happened)], at_ms: i64, known_ms: i64) -> Vec<String> {
     let held: BTreeSet<_> = entries(newest).map(access).collect();
     let mut shown = Vec::new();
     for (kind, name, account) in held {
-        let of = |state: u16| entries(state).filter(|entry| access(*entry) == (kind, name, account)).collect();
+        let of =
+            |state: u16| entries(state).filter(|entry| access(*entry) == (kind, name, account)).collect();
         let says = |(state, _): &&Happened| !state.map(of).unwrap_or_else(Vec::new).is_empty();
         let since_ms = states.iter().rev().take_while(says).last().unwrap().1;
         let mut ways: Vec<&str> =
@@ -254,8 +260,7 @@ fn histories() -> impl Strategy<Value = Vec<(usize, Happened)>> {
         }
         let count = happened.len();
         let again = prop::collection::vec(prop::sample::select(happened.clone()), 0..2);
-        let order = again
-            .prop_flat_map(move |again| Just([happened.clone(), again].concat()).prop_shuffle());
+        let order = again.prop_flat_map(move |again| Just([happened.clone(), again].concat()).prop_shuffle());
         (order, prop::collection::vec(0..=count, count + 1)).prop_map(|(order, mut rounds)| {
             rounds.sort_unstable();
             order.into_iter().zip(rounds).map(|(happened, round)| (round, happened)).collect()
@@ -354,7 +359,10 @@ impl Histories {
                 deliveries.entry(*round).or_default().push(message(&id, *happened));
             }
             let came_ms = |round: usize| START_MS + 1_000 * i64::try_from(round).unwrap();
-            told.push((id, history.into_iter().map(|(round, happened)| (came_ms(round), happened)).collect()));
+            told.push((
+                id,
+                history.into_iter().map(|(round, happened)| (came_ms(round), happened)).collect(),
+            ));
         }
         let rounds = i64::try_from(deliveries.keys().last().unwrap() + 1).unwrap();
         for round in 0..usize::try_from(rounds).unwrap() {
@@ -396,7 +404,8 @@ async fn random_histories_are_what_the_model_says() {
 /// a late one has replaced or dated otherwise: such rows stay.
 #[tokio::test]
 async fn a_rebuilding_gives_the_same_rows() {
-    for world in worlds(&FULL).await {
+    let settings = WriterSettings { max_allowed_patches: 2, json_format: JsonFormat::Compact, ..FULL };
+    for world in worlds(&settings).await {
         let Histories { told, .. } = Histories::write(&world, wanted()).await;
         let (before, untold) = (rows(&world), untold(&world));
         let replaced = untold.len();
