@@ -236,7 +236,7 @@ fn batch(rows: Vec<(&str, &LedgerRow)>) -> Batch {
     let captures = |name, value: &dyn Fn(&AccessInterval) -> Option<Arc<str>>| Column {
         name,
         data: ColumnData::Bytes(
-            rows.iter().map(|(_, row)| Some(pack(&*value(&row.interval)?, ID_BYTES))).collect(),
+            rows.iter().map(|(_, row)| Some(pack(&value(&row.interval)?, ID_BYTES))).collect(),
         ),
     };
     let end = |row: &LedgerRow, value: fn(&IntervalEnd) -> i64| row.interval.end.as_ref().map(value);

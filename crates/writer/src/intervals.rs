@@ -1,7 +1,9 @@
 //! Access intervals around a late message: what the captures of an identity say that it holds, put in order anew.
 
-use annals_history::{access_ledger, write_access};
-use annals_model::{AccessState, Message, ObjectType, Operation, Origin, holdings};
+use std::sync::Arc;
+
+use annals_history::{KeptCapture, access_ledger, write_access};
+use annals_model::{AccessState, Message, ObjectType, Operation, Origin, Placed, holdings};
 use annals_sql::Tx;
 
 use crate::Error;
@@ -9,18 +11,24 @@ use crate::Error;
 /// A capture of the sequence in which a late message has found its place.
 pub(crate) struct PlacedCapture {
     /// What it is made of.
-    pub(crate) origin: Origin,
-    pub(crate) capture_id: String,
-    pub(crate) effective_ms: i64,
+    origin: Origin,
+    capture_id: Arc<str>,
+    effective_ms: i64,
 }
 
-/// Corrects the access intervals of the identity that a late message is about; nothing for other types. `kept_ms` has the
-/// dates that the kept captures had before. What they say is told by the intervals that were known, so that none of them
-/// is read back.
+impl PlacedCapture {
+    pub(crate) fn new(placed: &Placed, capture_id: &str) -> Self {
+        Self { origin: placed.origin, capture_id: capture_id.into(), effective_ms: placed.effective_ms }
+    }
+}
+
+/// Corrects the access intervals of the identity that a late message is about; nothing for other types. `kept` are the
+/// captures as they were before. What they say is told by the intervals that were known, so that none of them is read
+/// back.
 pub(crate) async fn correct(
     tx: &mut Tx,
     message: &Message,
-    kept_ms: &[i64],
+    kept: &[KeptCapture],
     placed: Vec<PlacedCapture>,
     recorded_ms: i64,
 ) -> Result<(), Error> {
@@ -34,11 +42,11 @@ pub(crate) async fn correct(
     };
     let mut states = Vec::with_capacity(placed.len());
     for PlacedCapture { origin, capture_id, effective_ms } in placed {
-        let holdings = match origin.kept().and_then(|index| kept_ms.get(index)) {
-            Some(kept_ms) => ledger.held_at(*kept_ms),
+        let holdings = match origin.kept().and_then(|index| kept.get(index)) {
+            Some(kept) => ledger.held_at(kept.effective_ms),
             None => late.clone(),
         };
-        states.push(AccessState { capture_id: capture_id.into(), effective_ms, holdings });
+        states.push(AccessState { capture_id, effective_ms, holdings });
     }
     ledger.revise(&states, recorded_ms);
     Ok(write_access(tx, &message.key, ledger, items).await?)

@@ -157,11 +157,7 @@ impl<'m> Late<'m> {
             if at + 1 < placed.len() {
                 self.note_sightings(one, &head, document.is_some());
             }
-            captures.push(PlacedCapture {
-                origin: one.origin,
-                capture_id: head.capture_id.clone(),
-                effective_ms: one.effective_ms,
-            });
+            captures.push(PlacedCapture::new(one, &head.capture_id));
             before = Some(Before { head, origin: one.origin, identity, document });
         }
         let ids = |indices: &mut dyn Iterator<Item = &usize>| -> Vec<String> {
@@ -174,8 +170,7 @@ impl<'m> Late<'m> {
             self.writes.head(self.message.key.clone(), before.head, Some(self.sequence.head));
         }
         self.writes.flush(tx).await?;
-        let kept_ms: Vec<i64> = self.sequence.kept.iter().map(|capture| capture.effective_ms).collect();
-        intervals::correct(tx, self.message, &kept_ms, captures, self.recorded_ms).await?;
+        intervals::correct(tx, self.message, &self.sequence.kept, captures, self.recorded_ms).await?;
         let is_new = placed.iter().any(|one| one.origin == Origin::Late);
         *(if is_new { &mut self.counts.late } else { &mut self.counts.unchanged }) = 1;
         Ok((self.counts, self.attributes))

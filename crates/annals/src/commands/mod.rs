@@ -97,21 +97,7 @@ pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
             timeline::execute(&global, &history_config(&global)?, &arguments).await
         }
         Command::Access(arguments) => access::execute(&global, &history_config(&global)?, &arguments).await,
-        Command::Dead { command } => {
-            let config = history_config(&global)?;
-            match command {
-                DeadCommand::List { filter, parked, limit } => {
-                    dead::list(&global, &config, filter, parked, limit).await
-                }
-                DeadCommand::Show { letter } => dead::show(&global, &config, &letter).await,
-                DeadCommand::Redrive { letters, reason } => {
-                    dead::redrive(&global, &config, &letters, &reason).await
-                }
-                DeadCommand::Discard { letters, reason } => {
-                    dead::discard(&global, &config, &letters, &reason).await
-                }
-            }
-        }
+        Command::Dead { command } => dead_letters(&global, command).await,
         Command::Source { command: SourceCommand::DeleteTriggers } => {
             source::delete_triggers(&config(&global)?).await
         }
@@ -122,6 +108,18 @@ pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Rebuild { command: RebuildCommand::Intervals(arguments) } => {
             rebuild::intervals(&global, &history_config(&global)?, &arguments).await
         }
+    }
+}
+
+async fn dead_letters(global: &Global, command: DeadCommand) -> Result<Exit, Failure> {
+    let config = history_config(global)?;
+    match command {
+        DeadCommand::List { filter, parked, limit } => {
+            dead::list(global, &config, filter, parked, limit).await
+        }
+        DeadCommand::Show { letter } => dead::show(global, &config, &letter).await,
+        DeadCommand::Redrive { letters, reason } => dead::redrive(global, &config, &letters, &reason).await,
+        DeadCommand::Discard { letters, reason } => dead::discard(global, &config, &letters, &reason).await,
     }
 }
 
