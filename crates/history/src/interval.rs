@@ -5,7 +5,7 @@ mod access;
 mod items;
 mod rebuild;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use annals_model::text::searchable;
@@ -107,7 +107,7 @@ impl AccessWrites {
     }
 
     /// Writes the rows; how many. What is new needs no look at what is there.
-    pub(crate) async fn write(self, tx: &mut Tx) -> Result<usize, Error> {
+    pub(crate) async fn write(mut self, tx: &mut Tx) -> Result<usize, Error> {
         let known: Vec<String> =
             self.identities.iter().filter(|(_, told)| !told.is_new).map(|(id, _)| id.clone()).collect();
         let mut open = if known.is_empty() {
@@ -126,6 +126,11 @@ impl AccessWrites {
                 }
                 written.push((identity, ledger));
             }
+        }
+        if !self.items.is_empty() {
+            let added = written.iter().flat_map(|(_, ledger)| ledger.added());
+            let named: HashSet<i64> = added.map(|row| row.interval.holding.item).collect();
+            self.items.retain(|number, _| named.contains(number));
         }
         items::add(tx, self.items).await?;
         write(tx, &written).await

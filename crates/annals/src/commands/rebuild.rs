@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use annals_config::Config;
-use annals_history::{AccessRebuild, Rebuilt, begin_with_head_key};
+use annals_history::{AccessRebuild, Rebuilt};
 use annals_model::error_chain;
 use annals_sql::Db;
 use serde_json::json;
@@ -70,14 +70,11 @@ async fn rebuild(history: &Db, arguments: &RebuildArgs, done: &Done) -> Result<(
     }
     done.total.fetch_add(rebuild.identities, Ordering::Relaxed);
     let (mut rebuilt, mut unreadable) = (Rebuilt::default(), 0);
-    loop {
-        let mut tx = begin_with_head_key(history).await?;
-        let batch = rebuild.batch(&mut tx, arguments.batch).await?;
-        tx.commit().await?;
-        let Some(mut batch) = batch else { return Ok((rebuilt, unreadable)) };
+    while let Some(mut batch) = rebuild.batch(history, arguments.batch).await? {
         done.written.fetch_add(batch.identities, Ordering::Relaxed);
         unreadable += batch.unreadable.len();
         batch.unreadable.truncate(NAMED_MAX.saturating_sub(rebuilt.unreadable.len()));
         rebuilt.add(batch);
     }
+    Ok((rebuilt, unreadable))
 }

@@ -1,13 +1,13 @@
 //! Making access intervals again from captures alone: for a history from before they were kept, and to see that they are
 //! right.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use annals_model::{AccessItem, AccessState, Image, Ledger, LedgerRow, ObjectType, holdings};
-use annals_sql::{Row, Stmt, Tx, Value};
+use annals_sql::{Db, ErrorKind, Row, Stmt, Tx, Value};
 
 use super::{OPEN, items, ledgers, read, rows_stmt, write};
-use crate::deferred::has_keys;
+use crate::deferred::{begin_with_head_key, has_keys};
 use crate::encoding::Decoder;
 use crate::error::Fault;
 use crate::head::newest_captures;
@@ -48,6 +48,9 @@ const DROP: Stmt =
 
 #[cfg(test)]
 pub(super) const STATEMENTS: [Stmt; 8] = [KINDS, POSITION, MOVE, COMPLETE, PAGE, LEFT, CAPTURES, DROP];
+
+/// How often a batch is tried that yields to somebody who writes.
+const ATTEMPTS: u32 = 5;
 
 /// A rebuilding on its way through the identities, in the order of their ids. How far it has come is kept with what it
 /// has made, so that after a crash the next one goes on.
@@ -121,48 +124,64 @@ impl AccessRebuild {
         Ok(Self { kinds, after, decoder: Decoder::default(), identities, resumed })
     }
 
-    /// Makes the rows of the next identities, at most so many; none when there are no more. What is as it should be stays
-    /// untouched.
+    /// Makes the rows of the next identities, at most so many, in a transaction of its own; none when there are no more.
+    /// What is as it should be stays untouched.
     ///
     /// # Errors
-    /// As any call; the transaction is then to be rolled back. It has to be one in which keys are there
-    /// ([`begin_with_head_key`](crate::begin_with_head_key)).
-    pub async fn batch(&mut self, tx: &mut Tx, identities_max: u32) -> Result<Option<Rebuilt>, Error> {
-        let identities = self.page(tx, identities_max).await?;
+    /// As any call; what came before stays.
+    pub async fn batch(&mut self, db: &Db, identities_max: u32) -> Result<Option<Rebuilt>, Error> {
+        let mut attempts = ATTEMPTS;
+        loop {
+            attempts -= 1;
+            match self.attempt(db, identities_max).await {
+                // It stood in the way of somebody who writes, and was the one to yield.
+                Err(Error::Sql(error)) if error.kind() == ErrorKind::Conflict && attempts > 0 => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn attempt(&mut self, db: &Db, identities_max: u32) -> Result<Option<Rebuilt>, Error> {
+        let mut tx = begin_with_head_key(db).await?;
+        let identities = self.page(&mut tx, identities_max).await?;
         let Some(last) = identities.last().cloned() else {
             tx.execute(&COMPLETE, Vec::new()).await?;
+            tx.commit().await?;
             return Ok(None);
         };
+        let rebuilt = self.make(&mut tx, identities).await?;
+        tx.execute(&MOVE, vec![Value::from(last.as_str())]).await?;
+        tx.commit().await?;
+        self.after = last;
+        Ok(Some(rebuilt))
+    }
+
+    async fn make(&mut self, tx: &mut Tx, identities: Vec<String>) -> Result<Rebuilt, Error> {
         let mut stored = stored_rows(tx, &identities).await?;
         let mut rebuilt = Rebuilt::default();
-        let (mut written, mut named) = (Vec::new(), HashMap::new());
+        let (mut written, mut named) = (Vec::new(), BTreeMap::new());
         for identity in identities {
             let told = self.told(tx, &identity).await?;
             let rows = stored.remove(&identity).unwrap_or_default();
             rebuilt.identities += 1;
             rebuilt.captures += told.states.len() as u64;
-            rebuilt.rows += rows.len() as u64;
             let unread = !told.unreadable.is_empty();
             rebuilt.unreadable.extend(told.unreadable);
-            if unread && !rows.is_empty() {
-                continue;
-            }
-            let (right, kept) = right_rows(&rows, told.states);
+            let (right, kept) =
+                if unread && !rows.is_empty() { (None, 0) } else { right_rows(&rows, told.states) };
             rebuilt.kept += kept;
+            rebuilt.rows += right.as_ref().unwrap_or(&rows).len() as u64;
             if let Some(right) = right {
                 rebuilt.changed += 1;
-                rebuilt.rows = rebuilt.rows - rows.len() as u64 + right.len() as u64;
                 written.push((identity, Ledger::unstored(right)));
                 named.extend(told.items);
             }
         }
         let changed: Vec<String> = written.iter().map(|(identity, _)| identity.clone()).collect();
         tx.execute(&DROP, vec![Value::from(changed)]).await?;
-        items::add(tx, named.into_iter().collect()).await?;
+        items::add(tx, named).await?;
         write(tx, &written).await?;
-        tx.execute(&MOVE, vec![Value::from(last.as_str())]).await?;
-        self.after = last;
-        Ok(Some(rebuilt))
+        Ok(rebuilt)
     }
 
     /// The next identities of whatever source, locked.

@@ -11,13 +11,11 @@ use crate::{
 };
 
 async fn rebuild(history: &History) -> Rebuilt {
-    let mut tx = history.db.begin().await.unwrap();
-    let mut rebuild = AccessRebuild::begin(&mut tx, false).await.unwrap();
+    let mut rebuild = AccessRebuild::begin(&mut history.read().await, false).await.unwrap();
     let mut all = Rebuilt::default();
-    while let Some(batch) = rebuild.batch(&mut tx, 1).await.unwrap() {
+    while let Some(batch) = rebuild.batch(&history.db, 1).await.unwrap() {
         all.add(batch);
     }
-    tx.commit().await.unwrap();
     all
 }
 
