@@ -37,16 +37,17 @@ const KNOWN: &str = "identity_id = listed.value and (recorded_to is null or reco
 /// The rows of a list of identities, each of which is there once at least, with the number of its last row and whether its
 /// captures have become intervals at all.
 fn rows_stmt(engine: Engine, name: &'static str, which: &str) -> Result<Stmt, annals_sql::Error> {
-    let each = engine.all_listed(TABLE, "a", which)?;
+    let besides =
+        "(select max(m.seq) from annals_access_interval m where m.identity_id = given.value) as last,
+         (select count(*) from annals_access_build where complete = 1 or position >= given.value) as built";
+    let (with, from) = engine.all_listed(besides, TABLE, "a", which)?;
     Ok(Stmt::built(
         name,
         format!(
-            "select listed.value,
-                (select max(m.seq) from annals_access_interval m where m.identity_id = listed.value),
-                (select count(*) from annals_access_build where complete = 1 or position >= listed.value),
-                a.seq, a.valid_from, a.valid_to, a.recorded_from, a.end_recorded, a.recorded_to, a.item, a.acquired,
-                a.opened_by, a.closed_by, a.request_item_id, a.native_identity, a.cause, a.assigner
-             from {each}"
+            "{with} select listed.value, listed.last, listed.built, a.seq, a.valid_from, a.valid_to, a.recorded_from,
+                a.end_recorded, a.recorded_to, a.item, a.acquired, a.opened_by, a.closed_by, a.request_item_id,
+                a.native_identity, a.cause, a.assigner
+             from {from}"
         ),
     ))
 }

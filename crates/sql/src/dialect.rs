@@ -129,20 +129,32 @@ impl Engine {
         }
     }
 
-    /// The same with all rows of `table` for each `listed.value`, and one of nulls where there are none.
+    /// `with` and `from` of the same for all rows of `table`, and one of nulls where there are none. What is wanted `besides`
+    /// of each `given.value` is worked out once for it, and is a column of `listed` too.
     ///
     /// # Errors
     /// As [`Engine::each_listed`].
-    pub fn all_listed(self, table: &str, alias: &str, condition: &str) -> Result<String> {
-        match self {
+    pub fn all_listed(
+        self,
+        besides: &str,
+        table: &str,
+        alias: &str,
+        condition: &str,
+    ) -> Result<(String, String)> {
+        let (given, from) = match self {
             // `offset 0` keeps it from being joined in another way.
-            Self::Postgres => Ok(format!(
-                "unnest(cast(? as text[])) as listed (value) \
-                 left join lateral (select * from {table} where {condition} offset 0) as {alias} on true"
-            )),
-            Self::Sqlite => Ok(format!("json_each(?) as listed left join {table} as {alias} on {condition}")),
-            Self::MySql => Err(no_lists(table)),
-        }
+            Self::Postgres => (
+                "unnest(cast(? as text[])) as given (value)",
+                format!(
+                    "listed left join lateral (select * from {table} where {condition} offset 0) as {alias} on true"
+                ),
+            ),
+            Self::Sqlite => {
+                ("json_each(?) as given", format!("listed left join {table} as {alias} on {condition}"))
+            }
+            Self::MySql => return Err(no_lists(table)),
+        };
+        Ok((format!("with listed as materialized (select given.value, {besides} from {given})"), from))
     }
 
     /// A column of instants as a date-time in UTC, whatever the session's zone: only so PostgreSQL lets an index hold what
