@@ -469,3 +469,40 @@ async fn a_rebuilding_gives_the_same_rows() {
         assert_eq!(rebuild(&world, false).await.changed, 1);
     }
 }
+
+/// While a rebuilding goes through a history, others write: whichever comes to an identity first, nothing is lost.
+#[tokio::test]
+async fn a_rebuilding_beside_a_writer_loses_nothing() {
+    const IDENTITIES: i64 = 40;
+    for world in worlds(&FULL).await {
+        Histories::write(&world, usize::try_from(IDENTITIES).unwrap()).await;
+        world.sql("delete from annals_access_interval; update annals_access_build set complete = 0;");
+        let id = |number: i64| format!("i{:05}", number % IDENTITIES);
+        let writing = async {
+            for round in 0..4 {
+                // From both ends, so that it meets the rebuilding; with somebody new each time.
+                for number in 0..IDENTITIES {
+                    let (one, two) = (id(number), id(2 * IDENTITIES - 1 - number));
+                    let at_ms = 1_000 + round * 100 + number;
+                    let role = format!("R{round}");
+                    let mut messages = vec![capture(&one, roles(&[&role]), at_ms, at_ms + 1)];
+                    if one != two {
+                        messages.push(capture(&two, roles(&[&role]), at_ms, at_ms + 1));
+                    }
+                    let new = format!("i{number:05}-{round}");
+                    messages.push(capture(&new, roles(&["New"]), at_ms, at_ms + 1));
+                    assert_eq!(world.write(messages).await.failures, []);
+                    world.clock.advance(1);
+                }
+            }
+        };
+        tokio::join!(writing, rebuild(&world, false));
+        assert_eq!(world.sql("select complete from annals_access_build;"), "1");
+        for number in 0..IDENTITIES {
+            let held = held(&world, &id(number), 5_000, None).await;
+            assert!(held.len() == 1 && held[0].starts_with("assignedRole R3 "), "{held:?}");
+        }
+        let again = rebuild(&world, false).await;
+        assert_eq!((again.identities, again.changed), (5 * IDENTITIES.unsigned_abs(), 0));
+    }
+}
