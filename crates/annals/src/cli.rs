@@ -1,5 +1,6 @@
 //! The command tree.
 
+mod access;
 mod daemon;
 mod tasks;
 mod troubles;
@@ -10,6 +11,7 @@ use annals_model::{JsonFormat, ObjectType};
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand};
 
+pub use access::{AccessArgs, RebuildArgs, RebuildCommand};
 pub use daemon::{DaemonArgs, LedgerArgs, Role, ScheduleCommand};
 pub use tasks::{NewTaskArgs, TaskCommand};
 pub use troubles::{DeadCommand, FailuresChoice, FailuresCommand, FailuresFilter, LetterArgs, LettersArgs};
@@ -130,6 +132,8 @@ pub enum Command {
     AsOf(AsOfArgs),
     /// Show the events of an object
     Timeline(TimelineArgs),
+    /// Show all that an identity held at an instant, since when and how it came by it
+    Access(AccessArgs),
     /// Look at messages that were given up, deliver them once more, or discard them
     Dead {
         /// Which.
@@ -147,6 +151,12 @@ pub enum Command {
         /// How.
         #[command(subcommand)]
         command: HistoryCommand,
+    },
+    /// Make again what follows from captures
+    Rebuild {
+        /// What.
+        #[command(subcommand)]
+        command: RebuildCommand,
     },
 }
 

@@ -92,6 +92,10 @@ fn classify(error: &anyhow::Error) -> (Exit, Option<String>) {
     if let Some(help) = error.chain().find_map(wrong_request) {
         return (Exit::Usage, Some(help));
     }
+    if let Some(annals_history::Error::NoIntervals) = error.downcast_ref() {
+        let help = "Make them: `annals rebuild intervals`. Runs may go on meanwhile.";
+        return (Exit::HistoryUnreachable, Some(help.to_owned()));
+    }
     if let Some(annals_dispatcher::Error::NotPrimary(_)) = error.downcast_ref() {
         return (Exit::SourceUnreachable, Some(NOT_PRIMARY.to_owned()));
     }

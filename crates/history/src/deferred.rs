@@ -4,20 +4,20 @@
 //! dropped ones stand in `annals_deferred_index`, written in the transaction that drops them and deleted in the one that
 //! makes them again, so that whoever comes after a crash knows what is missing.
 //!
-//! The key of heads may be among them. Until it is made again nothing but a run's own order keeps an object from having
+//! The key of heads may be among them, and with it that of access intervals. Until it is made again nothing but a run's own order keeps an object from having
 //! two heads, so that only the run that dropped it writes without it, and only what it writes for the first time:
 //! whoever writes anything else calls [`is_first_load`], [`make_head_key`] or [`begin_with_head_key`] before.
 
 use annals_sql::{Batch, Column, ColumnData, Db, IndexKind, OnConflict, Row, Stmt, Tx, Value, fault};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
-use crate::{Error, capture_rows, head, schema};
+use crate::{Error, capture_rows, head, interval, schema};
 
 const TABLE: &str = "annals_deferred_index";
 
 pub(crate) const ANY_HEAD: Stmt = Stmt::new("history.any_head", "select 1 from annals_head limit 1");
 pub(crate) const IS_DEFERRED: Stmt =
-    Stmt::new("history.is_deferred", "select 1 from annals_deferred_index where name = ?");
+    Stmt::new("history.is_deferred", "select 1 from annals_deferred_index where name {in} limit 1");
 pub(crate) const DEFERRED_BY: Stmt =
     Stmt::new("history.deferred_by", "select run_id from annals_deferred_index limit 1");
 pub(crate) const TABLES: Stmt =
@@ -30,8 +30,9 @@ pub(crate) const OF_TABLE: Stmt = Stmt::new(
 pub(crate) const TAKE: Stmt =
     Stmt::new("history.take_index", "delete from annals_deferred_index where name = ? returning create_sql");
 
-/// The constraint that keeps an object from having two heads. SQLite cannot do without it.
-const HEAD_KEY: &str = "annals_head_pkey";
+/// The constraint that keeps an object from having two heads, and the one by which an identity's access intervals are
+/// found and changed. SQLite cannot do without them.
+const KEYS: [&str; 2] = ["annals_head_pkey", "annals_access_interval_pkey"];
 
 /// Tables whose indexes are made at a time: an engine makes one index on one core.
 const AT_A_TIME: usize = 2;
@@ -74,7 +75,7 @@ pub async fn is_first_load(db: &Db, run_id: i64) -> Result<bool, Error> {
 /// As any call.
 pub async fn defer_indexes(tx: &mut Tx, run_id: i64) -> Result<usize, Error> {
     let mut tables: Vec<&str> = schema::tables().into_iter().map(|table| table.name).collect();
-    tables.push(head::TABLE);
+    tables.extend([head::TABLE, interval::TABLE]);
     let mut indexes = tx.indexes(&tables).await?;
     indexes.retain(|index| index.kind != IndexKind::Unique && index.name != capture_rows::REQUESTS_INDEX);
     if indexes.is_empty() {
@@ -113,7 +114,7 @@ pub async fn begin_with_head_key(db: &Db) -> Result<Tx, Error> {
         let mut tx = db.begin().await?;
         // Waits for a run that is just dropping the key, and keeps others from doing so.
         is_empty(&mut tx).await?;
-        if tx.fetch_optional(&IS_DEFERRED, vec![Value::from(HEAD_KEY)]).await?.is_none() {
+        if has_keys(&mut tx).await? {
             return Ok(tx);
         }
         tx.rollback().await?;
@@ -123,12 +124,20 @@ pub async fn begin_with_head_key(db: &Db) -> Result<Tx, Error> {
     }
 }
 
-/// Makes the key of heads, if it was left away.
+/// Whether the keys are there.
+pub(crate) async fn has_keys(tx: &mut Tx) -> Result<bool, Error> {
+    Ok(tx.fetch_optional(&IS_DEFERRED, vec![Value::from(KEYS.map(str::to_owned).to_vec())]).await?.is_none())
+}
+
+/// Makes the key of heads, and that of access intervals, where they were left away.
 ///
 /// # Errors
 /// As any call.
 pub async fn make_head_key(tx: &mut Tx) -> Result<(), Error> {
-    make(tx, HEAD_KEY).await
+    for key in KEYS {
+        make(tx, key).await?;
+    }
+    Ok(())
 }
 
 /// Makes the indexes that were left away, each in a transaction of its own; how many there were.

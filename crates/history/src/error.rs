@@ -1,6 +1,6 @@
 //! What can go wrong in history.
 
-use annals_model::{ObjectKey, ObjectType};
+use annals_model::{AccessItem, ObjectKey, ObjectType};
 
 /// A failed call.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +20,12 @@ pub enum Error {
         /// The unknown migration.
         version: i64,
     },
+    /// The captures of the identity, written by an older version, have not become access intervals yet.
+    #[error("the access intervals of this history are not made yet")]
+    NoIntervals,
+    /// Two access items have the same number.
+    #[error("the access items {0:?} and {1:?} have the same number in annals_access_item")]
+    SameNumber(Box<AccessItem>, Box<AccessItem>),
     /// A capture cannot be read back.
     #[error(transparent)]
     Rebuild(#[from] RebuildError),

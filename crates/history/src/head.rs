@@ -14,7 +14,7 @@ use crate::{Error, HeadImage, RebuildError, sighting};
 pub(crate) const TABLE: &str = "annals_head";
 
 /// Bytes of a capture's id, and of a hash, in their columns.
-const ID_BYTES: usize = 16;
+pub(crate) const ID_BYTES: usize = 16;
 const HASH_BYTES: usize = 20;
 
 pub(crate) const KIND: Stmt =
@@ -115,13 +115,13 @@ fn read(row: &Row) -> Result<Head, annals_sql::Error> {
 
 /// How hex digits are written: capture ids in lower case, hashes in upper case.
 #[derive(Clone, Copy)]
-enum Case {
+pub(crate) enum Case {
     Lower,
     Upper,
 }
 
 /// The bytes of as many hex digits; a text of another form is kept as it is.
-fn pack(text: &str, width: usize) -> Vec<u8> {
+pub(crate) fn pack(text: &str, width: usize) -> Vec<u8> {
     if text.len() == 2 * width
         && let Ok(bytes) = hex::decode(text)
     {
@@ -130,7 +130,7 @@ fn pack(text: &str, width: usize) -> Vec<u8> {
     text.as_bytes().to_vec()
 }
 
-fn unpack(bytes: &[u8], width: usize, case: Case) -> String {
+pub(crate) fn unpack(bytes: &[u8], width: usize, case: Case) -> String {
     match case {
         _ if bytes.len() != width => String::from_utf8_lossy(bytes).into_owned(),
         Case::Lower => hex::encode(bytes),

@@ -22,6 +22,7 @@ mod event;
 mod fields;
 mod growth;
 mod head;
+mod interval;
 mod layout;
 mod living;
 mod page;
@@ -53,6 +54,10 @@ pub use encoding::{Encoder, inflate};
 pub use error::{Error, Fault, RebuildError};
 pub use growth::{DayGrowth, TableGrowth, growth};
 pub use head::{head_images, heads, lock_head};
+pub use interval::{
+    AccessCheck, AccessItems, AccessQuestion, AccessRebuild, HeldAccess, Rebuilt, access, access_check,
+    access_ledger, write_access,
+};
 pub use layout::PATCHES_MAX;
 pub use living::{living, living_page, owners};
 pub use page::{Page, PageRequest, Position};
@@ -67,7 +72,7 @@ pub use write::{FlushSummary, NewCapture, NewDocument, Writes};
 
 /// Every statement of this crate, for the test that prepares them on each engine.
 #[cfg(test)]
-fn statements() -> Vec<annals_sql::Stmt> {
+fn statements(engine: annals_sql::Engine) -> Vec<annals_sql::Stmt> {
     let mut statements = vec![
         at::FIND,
         deferred::ANY_HEAD,
@@ -87,6 +92,7 @@ fn statements() -> Vec<annals_sql::Stmt> {
         dictionary::NEWEST,
         dictionary::ADD,
     ];
+    statements.extend(interval::statements(engine));
     statements.extend(sequence::statements());
     statements.extend([sighting::OF_CAPTURES, sighting::DROP]);
     statements.extend(layout::statements().into_iter().cloned());

@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use annals_model::{Image, ObjectType, canonical_bytes, hash_bytes};
+use annals_model::{Image, JsonFormat, ObjectType, canonical_bytes, hash_bytes};
 use annals_sql::{Row, Tx, Value as Param};
 use json_patch::PatchOperation;
 use serde::Deserialize as _;
 use serde_json::Value;
 
 use crate::document::{DOCUMENT_BYTES_MAX, event_id};
-use crate::encoding::Decoder;
+use crate::encoding::{Decoder, dictionary_of};
 use crate::error::Fault;
 use crate::layout::{Layout, PATCHES_MAX, layout};
 use crate::{Error, RebuildError};
@@ -25,9 +25,10 @@ pub(crate) struct Chain {
     decoder: Arc<Decoder>,
 }
 
+/// A capture as it is stored.
 #[derive(Debug)]
-struct Link {
-    capture_id: String,
+pub(crate) struct Link {
+    pub(crate) capture_id: String,
     object_id: String,
     parent: Option<String>,
     json: Option<Vec<u8>>,
@@ -65,7 +66,8 @@ pub(crate) async fn chains(
 }
 
 impl Link {
-    fn read(row: &Row) -> Result<Self, annals_sql::Error> {
+    /// Out of the columns from 1 on: id, object id, parent, document, its format, its hash.
+    pub(crate) fn read(row: &Row) -> Result<Self, annals_sql::Error> {
         Ok(Self {
             capture_id: row.required_text(1)?.to_owned(),
             object_id: row.text(2)?.unwrap_or_default().to_owned(),
@@ -74,6 +76,12 @@ impl Link {
             format: row.text(5)?.unwrap_or_default().to_owned(),
             full_hash: row.text(6)?.map(str::to_owned),
         })
+    }
+
+    /// The dictionary that its document needs.
+    pub(crate) fn dictionary(&self) -> Option<u32> {
+        let compact = self.format == JsonFormat::Compact.as_str();
+        self.json.as_deref().filter(|_| compact).and_then(dictionary_of)
     }
 
     fn json(&self, decoder: &Decoder) -> Result<Vec<u8>, Fault> {
@@ -121,6 +129,35 @@ impl Chain {
         };
         check_hash(&value, head).map_err(|fault| blame(&head.capture_id, fault))?;
         Ok(Document { table: table.name, capture_id: head.capture_id.clone(), value })
+    }
+}
+
+/// An object's captures read back one after another, each patch on what the one before came to: a chain that is read anew
+/// for each of its captures costs the square of its length.
+#[derive(Debug, Default)]
+pub(crate) struct Walk {
+    /// The capture that was read last, its document, and no less than its bytes.
+    last: Option<(String, Value, usize)>,
+}
+
+impl Walk {
+    /// The image of the object's next capture, compared with its recorded hash; none of a tombstone.
+    pub(crate) fn next(&mut self, capture: &Link, decoder: &Decoder) -> Result<Option<Image>, Fault> {
+        let (value, bytes) = match (&capture.parent, self.last.take()) {
+            (None, _) => {
+                let json = capture.json(decoder)?;
+                (parse(&json)?, json.len())
+            }
+            (Some(parent), Some((id, mut value, mut bytes))) if id == *parent => {
+                apply(&mut value, capture, decoder, &mut bytes)?;
+                (value, bytes)
+            }
+            (Some(parent), _) => return Err(Fault::ParentMissing { parent: parent.clone() }),
+        };
+        check_hash(&value, capture)?;
+        let image = value.get("eventImage").map(Image::deserialize).transpose().map_err(Fault::Json)?;
+        self.last = Some((capture.capture_id.clone(), value, bytes));
+        Ok(image)
     }
 }
 

@@ -31,7 +31,10 @@ annals_certification_capture,13,deleted,smallint,,YES,,N,
 ";
 
 /// Our own tables whose growth is reported with the history tables.
-pub(crate) const OUR_TABLES: [&str; 31] = [
+pub(crate) const OUR_TABLES: [&str; 34] = [
+    "annals_access_build",
+    "annals_access_interval",
+    "annals_access_item",
     "annals_head",
     "annals_object_kind",
     "annals_deferred_index",
@@ -182,6 +185,7 @@ macro_rules! migrations {
             13 "run totals" "0013_run_totals",
             14 "clean up" "0014_clean_up",
             15 "ids in bytes" "0015_ids_in_bytes",
+            16 "access intervals" "0016_access_intervals",
         )
     };
 }

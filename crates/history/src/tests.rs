@@ -8,6 +8,7 @@ mod entities;
 mod events;
 mod heads;
 mod instants;
+mod intervals;
 mod read_back;
 mod repacking;
 

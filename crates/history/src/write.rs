@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use annals_model::{
-    EventTable, Head, Image, ImageHashes, JsonFormat, NewEvent, ObjectKey, ObjectType, Reference, Sighting,
-    TransformType,
+    AccessItem, EventTable, Head, Image, ImageHashes, JsonFormat, NewEvent, ObjectKey, ObjectType, Reference,
+    Sighting, TransformType,
 };
 use annals_sql::{Batch, Column, ColumnData, OnConflict, Tx, fault};
 
@@ -14,6 +14,7 @@ use crate::document::{DOCUMENT_BYTES_MAX, full_document, tombstone_document};
 use crate::encoding::{EncodeError, Encoder};
 use crate::entity::Entities;
 use crate::head::Heads;
+use crate::interval::AccessWrites;
 use crate::layout::layout;
 use crate::rows::Rows;
 use crate::sighting::Sightings;
@@ -84,6 +85,8 @@ pub struct FlushSummary {
     pub extended: usize,
     /// Heads.
     pub heads: usize,
+    /// Access intervals, added or changed.
+    pub intervals: usize,
 }
 
 /// All that one transaction adds to history: one statement a table, whatever the number of objects.
@@ -96,6 +99,7 @@ pub struct Writes {
     extended: BTreeMap<ObjectType, BTreeMap<String, Option<i64>>>,
     sightings: Sightings,
     heads: Heads,
+    access: AccessWrites,
     /// Captures with text that columns have cleaned.
     cleaned: Vec<(ObjectType, String)>,
     between: bool,
@@ -118,13 +122,15 @@ impl Writes {
             events: BTreeMap::new(),
             extended: BTreeMap::new(),
             heads: Heads::default(),
+            access: AccessWrites::default(),
             sightings: Sightings::default(),
             cleaned: Vec::new(),
             between: false,
         }
     }
 
-    /// The captures will be those of one object, put in their places between others of it.
+    /// The captures will be those of one object, put in their places between others of it. What they say of access
+    /// intervals is [`access_ledger`](crate::access_ledger)'s to tell.
     #[must_use]
     pub fn between(self) -> Self {
         Self { between: true, ..self }
@@ -144,6 +150,9 @@ impl Writes {
     /// # Errors
     /// `TooLarge`, `NotCompressed`, or `NotJson` for a document or patch that is to be laid out readably and is no JSON.
     pub fn capture(&mut self, capture: NewCapture<'_>) -> Result<(), Error> {
+        if capture.key.object_type == ObjectType::Identity && !self.between {
+            self.access.take(&capture);
+        }
         let (kind, parent, json) = match capture.document {
             NewDocument::Full(json) => (TransformType::Full, None, json),
             NewDocument::Patch { parent, operations } => (TransformType::Patch, Some(parent), operations),
@@ -235,6 +244,11 @@ impl Writes {
         self.cleaned.push((object_type, capture_id));
     }
 
+    /// The access items that the captures name, taken out: whoever takes them sees that they are there.
+    pub(crate) fn take_access_items(&mut self) -> BTreeMap<i64, AccessItem> {
+        self.access.take_items()
+    }
+
     /// Writes everything; nothing lasts until the transaction is committed.
     ///
     /// # Errors
@@ -275,6 +289,9 @@ impl Writes {
             tx.update(layout(object_type).table.name, "id", Batch::new(columns)).await?;
         }
         self.sightings.write(tx).await?;
+        // When the heads are written: a rebuilding of intervals waits for them, and is waited for.
+        summary.intervals = self.access.write(tx).await?;
+        fault::point("history.intervals")?;
         Ok(summary)
     }
 }

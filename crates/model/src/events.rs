@@ -9,6 +9,8 @@ mod governance;
 mod identity;
 mod value;
 
+pub(crate) use value::{is_set, member};
+
 use crate::{EventTable, Image, NewEvent, ObjectKey, ObjectType, PropertyChange, Reference};
 
 /// The object whose capture gives rise to events.

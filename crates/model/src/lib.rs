@@ -1,5 +1,6 @@
 //! The nouns and the pure rules of Annals: no I/O, no SQL, no async, no ambient clock.
 
+mod access;
 mod capture;
 mod clock;
 mod decision;
@@ -18,6 +19,10 @@ mod sequence;
 mod task;
 pub mod text;
 
+pub use access::{
+    AccessInterval, AccessItem, AccessKind, AccessState, Acquired, Holding, IntervalEnd, Ledger, LedgerRow,
+    holdings,
+};
 pub use capture::{Head, JsonFormat, SIGHTINGS_MAX, Sighting, TransformType};
 pub use clock::Clock;
 pub use decision::{Decision, Facts, PatchPolicy, Verdict, decide};

@@ -18,8 +18,8 @@ pub enum Engine {
 /// A statement: a name for logs and errors, and its text.
 ///
 /// In the text `?` is a parameter. Tokens: `{in}` compares with a list parameter (`id {in}`, the list is the next
-/// parameter), `{now_ms}` is the database's clock in epoch milliseconds, `{skip_locked}` locks the selected rows and
-/// passes over those that others hold.
+/// parameter), `{now_ms}` is the database's clock in epoch milliseconds, `{locked}` locks the selected rows, and
+/// `{skip_locked}` does and passes over those that others hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stmt {
     /// `crate.verb`, e.g. `runs.claim`.
@@ -125,11 +125,36 @@ impl Engine {
             Self::Sqlite => {
                 Ok(format!("json_each(?) as listed cross join {table} as {alias} on {condition}"))
             }
-            Self::MySql => Err(Error::new(
-                format!("looking up in {table}: the history database must be SQLite or PostgreSQL"),
-                ErrorKind::Configuration,
-            )),
+            Self::MySql => Err(no_lists(table)),
         }
+    }
+
+    /// `with` and `from` of the same for all rows of `table`, and one of nulls where there are none. What is wanted `besides`
+    /// of each `given.value` is worked out once for it, and is a column of `listed` too.
+    ///
+    /// # Errors
+    /// As [`Engine::each_listed`].
+    pub fn all_listed(
+        self,
+        besides: &str,
+        table: &str,
+        alias: &str,
+        condition: &str,
+    ) -> Result<(String, String)> {
+        let (given, from) = match self {
+            // `offset 0` keeps it from being joined in another way.
+            Self::Postgres => (
+                "unnest(cast(? as text[])) as given (value)",
+                format!(
+                    "listed left join lateral (select * from {table} where {condition} offset 0) as {alias} on true"
+                ),
+            ),
+            Self::Sqlite => {
+                ("json_each(?) as given", format!("listed left join {table} as {alias} on {condition}"))
+            }
+            Self::MySql => return Err(no_lists(table)),
+        };
+        Ok((format!("with listed as materialized (select given.value, {besides} from {given})"), from))
     }
 
     /// A column of instants as a date-time in UTC, whatever the session's zone: only so PostgreSQL lets an index hold what
@@ -241,6 +266,7 @@ impl Engine {
                             Some(now_ms) => sql.push_str(&now_ms.to_string()),
                             None => sql.push_str(self.now_ms()),
                         },
+                        "locked" => sql.push_str(self.locked()),
                         "skip_locked" => sql.push_str(self.skip_locked()),
                         other => {
                             sql.push('{');
@@ -300,6 +326,14 @@ impl Engine {
         }
     }
 
+    const fn locked(self) -> &'static str {
+        match self {
+            // As below.
+            Self::Sqlite => "",
+            Self::Postgres | Self::MySql => "for update",
+        }
+    }
+
     const fn skip_locked(self) -> &'static str {
         match self {
             // One writer at a time: an immediate transaction holds the whole database.
@@ -307,6 +341,13 @@ impl Engine {
             Self::Postgres | Self::MySql => "for update skip locked",
         }
     }
+}
+
+fn no_lists(table: &str) -> Error {
+    Error::new(
+        format!("looking up in {table}: the history database must be SQLite or PostgreSQL"),
+        ErrorKind::Configuration,
+    )
 }
 
 #[cfg(test)]

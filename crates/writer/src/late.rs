@@ -21,6 +21,7 @@ use annals_sql::fault::{self, Defect};
 
 use self::sequence::{Sequence, image_bytes};
 use crate::ids::Ids;
+use crate::intervals::{self, PlacedCapture};
 use crate::transaction::{Counts, Known, count, produce};
 use crate::{Error, WriterSettings, change};
 
@@ -103,6 +104,7 @@ impl<'m> Late<'m> {
         let names = self.sequence.names();
         let mut anew: BTreeSet<usize> = (0..self.sequence.kept.len()).collect();
         let mut disturbed = false;
+        let mut captures = Vec::with_capacity(placed.len());
         let mut before: Option<Before> = None;
         for (at, one) in placed.iter().enumerate() {
             disturbed |= !stays[at];
@@ -155,6 +157,7 @@ impl<'m> Late<'m> {
             if at + 1 < placed.len() {
                 self.note_sightings(one, &head, document.is_some());
             }
+            captures.push(PlacedCapture::new(one, &head.capture_id));
             before = Some(Before { head, origin: one.origin, identity, document });
         }
         let ids = |indices: &mut dyn Iterator<Item = &usize>| -> Vec<String> {
@@ -167,6 +170,7 @@ impl<'m> Late<'m> {
             self.writes.head(self.message.key.clone(), before.head, Some(self.sequence.head));
         }
         self.writes.flush(tx).await?;
+        intervals::correct(tx, self.message, &self.sequence.kept, captures, self.recorded_ms).await?;
         let is_new = placed.iter().any(|one| one.origin == Origin::Late);
         *(if is_new { &mut self.counts.late } else { &mut self.counts.unchanged }) = 1;
         Ok((self.counts, self.attributes))

@@ -7,6 +7,7 @@
 mod change;
 mod error;
 mod ids;
+mod intervals;
 mod late;
 mod letter;
 mod plan;

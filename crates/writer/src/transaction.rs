@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use annals_history::{
-    Dictionaries, Encoder, HeadImage, NewCapture, NewDocument, RebuildError, Writes, full_document,
+    AccessItems, Dictionaries, Encoder, HeadImage, NewCapture, NewDocument, RebuildError, Writes,
+    full_document,
 };
 use annals_model::text::is_cleaned;
 use annals_model::{
@@ -11,7 +12,7 @@ use annals_model::{
     PartitionLease, PatchPolicy, Subject, TransformType, Transition, derive_events, diff,
 };
 use annals_runs::WriteCounts;
-use annals_sql::Tx;
+use annals_sql::{Db, Tx};
 
 use crate::ids::Ids;
 use crate::{Error, WriterSettings, change, plan};
@@ -393,6 +394,11 @@ impl<'m> Product<'m> {
 
     fn count(&mut self, object_type: ObjectType) -> &mut WriteCounts {
         self.counts.entry(object_type).or_default()
+    }
+
+    /// Sees to it that the access items that it names are there.
+    pub(crate) async fn have_items(&mut self, db: &Db, items: &AccessItems) -> Result<(), Error> {
+        Ok(items.have(db, &mut self.writes).await?)
     }
 
     /// Writes it; nothing lasts until the transaction is committed.

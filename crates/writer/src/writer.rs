@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use annals_history::{Dictionaries, PATCHES_MAX};
+use annals_history::{AccessItems, Dictionaries, PATCHES_MAX};
 use annals_model::{
     Clock, Delivery, JsonFormat, Message, ObjectFailure, Operation, PartitionLease, PatchPolicy,
     RequestState, Stage, error_chain,
@@ -58,6 +58,7 @@ pub struct Writer {
     pub(crate) settings: WriterSettings,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) dictionaries: Dictionaries,
+    access_items: AccessItems,
     /// Set once the key of heads is there for certain.
     head_key: OnceCell<()>,
     /// By run, partition and epoch; only where there was something to park.
@@ -129,6 +130,7 @@ impl Writer {
             settings,
             clock,
             dictionaries: Dictionaries::default(),
+            access_items: AccessItems::default(),
             head_key: OnceCell::new(),
             parked: Mutex::default(),
         }
@@ -334,7 +336,10 @@ impl Writer {
         };
         let known = new.as_ref().and_then(|new| Known::of_new(work.messages, new, settings, dictionaries));
         // Made beforehand where nothing need be read for it: SQLite has one transaction at a time that may write.
-        let product = known.map(|known| produce(known, settings, recorded_ms)).transpose()?;
+        let mut product = known.map(|known| produce(known, settings, recorded_ms)).transpose()?;
+        if let Some(product) = &mut product {
+            product.have_items(db, &self.access_items).await?;
+        }
         if new.is_none() {
             self.have_head_key(db).await?;
         }

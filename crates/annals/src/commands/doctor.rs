@@ -3,7 +3,7 @@
 use annals_config::Config;
 use annals_config::banner::run_banners;
 use annals_config::service::{Replica, Transport};
-use annals_history::CompactSaving;
+use annals_history::{AccessCheck, CompactSaving};
 use annals_model::{Clock as _, JsonFormat, TaskStatus, error_chain};
 use annals_queue::Broker;
 use annals_runs::clean_up::{self, CleanUp};
@@ -30,6 +30,9 @@ const CLEAN_UP_MAX_MS: i64 = 3 * 86_400_000;
 
 /// Saving less than this is not worth a word of advice.
 const WORTHWHILE_PERCENT: i64 = 10;
+
+/// Identities whose access intervals are compared with their newest captures.
+const INTERVALS_CHECKED: u32 = 100;
 
 /// How a check came out.
 #[derive(Clone, Copy)]
@@ -225,7 +228,33 @@ async fn history(global: &Global, config: &Config, findings: &mut Findings) -> R
         cleaned_up(&clean_up::last(&mut tx).await?, days, db.now_ms().await?, &zone, findings);
     }
     documents(&annals_history::compact_saving(&mut tx).await?, findings);
+    intervals(&annals_history::access_check(&mut tx, INTERVALS_CHECKED).await?, findings);
     Ok(())
+}
+
+/// Whether access intervals are there, and right as far as a sample tells.
+fn intervals(check: &AccessCheck, findings: &mut Findings) {
+    const STEP: &str = "access intervals";
+    let again = "Make them from the captures that are there: `annals rebuild intervals`.";
+    let AccessCheck { complete, rebuilding, sampled, stale } = check;
+    match (complete, rebuilding, stale.first()) {
+        (false, true, _) => {
+            findings.warn(STEP, "a rebuilding of them was interrupted, or is under way".to_owned(), again);
+        }
+        (false, false, _) => {
+            findings.warn(STEP, "the captures of an older version have none yet".to_owned(), again);
+        }
+        (true, _, Some(one)) => findings.warn(
+            STEP,
+            format!(
+                "{} of {sampled} identities hold other than their newest captures say, {one} among them",
+                stale.len()
+            ),
+            again,
+        ),
+        (true, _, None) => findings
+            .ok(STEP, format!("they say what the newest captures say (sample of {sampled} identities)")),
+    }
 }
 
 /// TRAP-12: a clean-up that has stopped is seen.

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod access;
 mod as_of;
 mod capture;
 mod check;
@@ -13,6 +14,7 @@ mod init;
 mod migrate;
 mod partitions;
 mod plan;
+mod rebuild;
 mod reconcile;
 mod repack;
 mod rerun;
@@ -27,8 +29,8 @@ mod transform;
 use annals_config::Config;
 
 use crate::cli::{
-    Cli, Command, DaemonArgs, DeadCommand, FailuresCommand, Global, HistoryCommand, RunsCommand,
-    SourceCommand, StateCommand, TaskCommand,
+    Cli, Command, DaemonArgs, DeadCommand, FailuresCommand, Global, HistoryCommand, RebuildCommand,
+    RunsCommand, SourceCommand, StateCommand, TaskCommand,
 };
 use crate::context::{load_config, load_config_for_history};
 use crate::exit::{Exit, Failure};
@@ -94,21 +96,8 @@ pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Timeline(arguments) => {
             timeline::execute(&global, &history_config(&global)?, &arguments).await
         }
-        Command::Dead { command } => {
-            let config = history_config(&global)?;
-            match command {
-                DeadCommand::List { filter, parked, limit } => {
-                    dead::list(&global, &config, filter, parked, limit).await
-                }
-                DeadCommand::Show { letter } => dead::show(&global, &config, &letter).await,
-                DeadCommand::Redrive { letters, reason } => {
-                    dead::redrive(&global, &config, &letters, &reason).await
-                }
-                DeadCommand::Discard { letters, reason } => {
-                    dead::discard(&global, &config, &letters, &reason).await
-                }
-            }
-        }
+        Command::Access(arguments) => access::execute(&global, &history_config(&global)?, &arguments).await,
+        Command::Dead { command } => dead_letters(&global, command).await,
         Command::Source { command: SourceCommand::DeleteTriggers } => {
             source::delete_triggers(&config(&global)?).await
         }
@@ -116,6 +105,21 @@ pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::History { command: HistoryCommand::Repack(arguments) } => {
             repack::execute(&global, &history_config(&global)?, &arguments).await
         }
+        Command::Rebuild { command: RebuildCommand::Intervals(arguments) } => {
+            rebuild::intervals(&global, &history_config(&global)?, &arguments).await
+        }
+    }
+}
+
+async fn dead_letters(global: &Global, command: DeadCommand) -> Result<Exit, Failure> {
+    let config = history_config(global)?;
+    match command {
+        DeadCommand::List { filter, parked, limit } => {
+            dead::list(global, &config, filter, parked, limit).await
+        }
+        DeadCommand::Show { letter } => dead::show(global, &config, &letter).await,
+        DeadCommand::Redrive { letters, reason } => dead::redrive(global, &config, &letters, &reason).await,
+        DeadCommand::Discard { letters, reason } => dead::discard(global, &config, &letters, &reason).await,
     }
 }
 

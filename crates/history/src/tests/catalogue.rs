@@ -142,7 +142,7 @@ async fn the_reference_indexes_can_be_had() {
 #[tokio::test]
 async fn every_statement_prepares() {
     for history in histories().await {
-        let statements = crate::statements();
+        let statements = crate::statements(history.db.engine());
         assert!(statements.len() > 100, "{}", statements.len());
         for statement in statements {
             let mut tx = history.read().await;

@@ -305,7 +305,8 @@ async fn deferred_indexes_are_made_again() {
         assert!(between.contains("spt_hist_identity_object"), "entity rows are looked up by each write");
         assert!(between.contains("spt_hist_identity_req_capture_object"), "requests are, by their items");
         let keyless = history.outside.engine() == annals_testkit::Engine::Postgres;
-        assert!(!between.contains("annals_head_pkey"));
+        assert!(!between.contains("annals_head_pkey") && !between.contains("annals_access_interval_pkey"));
+        assert!(!between.contains("annals_access_interval_item"));
         assert!(is_first_load(&history.db, 7).await.unwrap());
         assert!(!indexes(&history).contains("annals_head_pkey"), "the run itself goes on without");
 
@@ -313,8 +314,10 @@ async fn deferred_indexes_are_made_again() {
         let some = ImageHashes { full: "F".to_owned(), smart: "S".to_owned() };
         history.write(|writes| writes.head(identity("i1"), head("c1", 10, &some), None)).await;
         assert!(!is_first_load(&history.db, 8).await.unwrap());
-        assert_eq!(indexes(&history).contains("annals_head_pkey"), keyless, "another run has made the key");
-        assert_eq!(make_deferred_indexes(&history.db).await.unwrap(), dropped - usize::from(keyless));
+        for key in ["annals_head_pkey", "annals_access_interval_pkey"] {
+            assert_eq!(indexes(&history).contains(key), keyless, "another run has made {key}");
+        }
+        assert_eq!(make_deferred_indexes(&history.db).await.unwrap(), dropped - 2 * usize::from(keyless));
         assert_eq!(indexes(&history), before);
         assert_eq!(make_deferred_indexes(&history.db).await.unwrap(), 0);
         assert!(!is_empty(&mut history.read().await).await.unwrap());
@@ -326,17 +329,18 @@ async fn deferred_indexes_are_made_again() {
     }
 }
 
-/// Who writes outside of runs has the key of heads, and nobody drops it meanwhile.
+/// Who writes outside of runs has the keys of heads and access intervals, and nobody drops them meanwhile.
 #[tokio::test]
 async fn what_is_written_beside_a_first_load_has_the_key_of_heads() {
     for history in histories().await {
-        let left_away =
-            || history.sql("select count(*) from annals_deferred_index where name = 'annals_head_pkey';");
+        let left_away = || {
+            history.sql("select count(*) from annals_deferred_index where name in ('annals_head_pkey', 'annals_access_interval_pkey');")
+        };
         let mut tx = history.db.begin().await.unwrap();
         defer_indexes(&mut tx, 7).await.unwrap();
         tx.commit().await.unwrap();
         let keyless = history.outside.engine() == annals_testkit::Engine::Postgres;
-        assert_eq!(left_away(), u8::from(keyless).to_string());
+        assert_eq!(left_away(), (2 * u8::from(keyless)).to_string());
         begin_with_head_key(&history.db).await.unwrap().rollback().await.unwrap();
         assert_eq!(left_away(), "0");
     }

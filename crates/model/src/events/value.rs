@@ -22,7 +22,7 @@ pub(super) fn property_name(change: &PropertyChange<'_>) -> String {
 }
 
 /// A member as text; nothing if it is absent or null.
-pub(super) fn member(object: Option<&Map<String, Value>>, name: &str) -> Option<String> {
+pub(crate) fn member(object: Option<&Map<String, Value>>, name: &str) -> Option<String> {
     object?.get(name).and_then(text)
 }
 
@@ -36,7 +36,7 @@ pub(super) fn reference(object: Option<&Map<String, Value>>, name: &str) -> (Opt
 }
 
 /// Whether a flag is set; absent is not.
-pub(super) fn is_set(value: Option<&Value>) -> bool {
+pub(crate) fn is_set(value: Option<&Value>) -> bool {
     match value {
         Some(Value::Bool(flag)) => *flag,
         Some(Value::Number(number)) => number.as_f64() != Some(0.0),

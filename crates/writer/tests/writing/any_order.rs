@@ -264,12 +264,14 @@ fn clear(world: &World) {
         "annals_head",
         "annals_sighting",
         "annals_reading",
+        "annals_access_interval",
     ];
     world.sql(&tables.map(|table| format!("delete from {table};")).concat());
 }
 
 /// IIQ-10, IIQ-56, IIQ-61, TRAP-01, TRAP-02: messages in any order, some of them twice, one by one or several in a
-/// delivery, end in the same captures, documents' forms, child rows, entity rows, events and heads as in their own order.
+/// delivery, end in the same captures, documents' forms, child rows, entity rows, events, heads and known access intervals
+/// as in their own order.
 /// 1,000 permutations on each engine; fewer with `ANNALS_ORDERS=100`.
 #[test]
 fn any_order_of_messages_ends_in_the_same_tables() {

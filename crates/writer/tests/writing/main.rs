@@ -7,6 +7,7 @@ mod at_once;
 mod brokered;
 mod events;
 mod faults;
+mod intervals;
 mod life;
 mod patches;
 mod read_back;

@@ -189,10 +189,11 @@ impl World {
              from (select annals_head.*, HEX(full_hash) as hex_of_full, HEX(smart_hash) as hex_of_smart
                    from annals_head) h order by h.kind, h.object_id;"
                 .to_owned(),
+            intervals(),
         ];
         let mut script = statements.concat();
         if self.db.engine() != annals_sql::Engine::Sqlite {
-            for hash in ["full_hash", "smart_hash"] {
+            for hash in ["full_hash", "smart_hash", "a.opened_by", "a.closed_by"] {
                 script = script.replace(&format!("HEX({hash})"), &format!("encode({hash}, 'hex')"));
             }
         }
@@ -224,6 +225,23 @@ impl World {
         assert!(!everything.is_empty());
         everything
     }
+}
+
+/// Access intervals as they are known, the captures that open and close them named by their dates.
+fn intervals() -> String {
+    let date = |column: &str| {
+        format!(
+            "(select k.effective_date from spt_hist_identity_capture k where k.id = lower(HEX(a.{column})))"
+        )
+    };
+    format!(
+        "select 'interval', a.identity_id, a.item, a.valid_from, a.valid_to, a.acquired, a.native_identity, a.cause,
+            a.assigner, a.request_item_id, i.kind, i.name, {}, {}
+         from annals_access_interval a left join annals_access_item i on i.id = a.item
+         where a.recorded_to is null order by 2, 4, 3, 7;",
+        date("opened_by"),
+        date("closed_by")
+    )
 }
 
 /// Events without ids and times of recording, the captures before and after named by their dates.

@@ -196,6 +196,9 @@ impl Names {
         if matches!(table, "annals_parked_message" | "annals_dead_letter" | "annals_dead_letter_act") {
             row.remove("id");
         }
+        if table == "annals_access_interval" {
+            row.remove("seq");
+        }
         if table == "spt_hist_identity_req_item_capture" {
             // Which capture of its request an item names depends on which of the two was written first.
             let known = !row["identity_request_capture_id"].is_null();
