@@ -17,7 +17,7 @@ enum Rank {
 }
 
 /// Every crate of the workspace.
-const RANKS: [(&str, Rank); 15] = [
+const RANKS: [(&str, Rank); 16] = [
     ("annals-model", Rank::Layer(0)),
     ("annals-config", Rank::Layer(1)),
     ("annals-sql", Rank::Layer(1)),
@@ -29,6 +29,7 @@ const RANKS: [(&str, Rank); 15] = [
     ("annals-dispatcher", Rank::Layer(3)),
     ("annals-extract", Rank::Layer(3)),
     ("annals-writer", Rank::Layer(3)),
+    ("annals-api", Rank::Layer(3)),
     ("annals", Rank::Layer(4)),
     ("annals-testkit", Rank::Dev),
     ("annals-xtask", Rank::Dev),
