@@ -31,7 +31,7 @@ annals_certification_capture,13,deleted,smallint,,YES,,N,
 ";
 
 /// Our own tables whose growth is reported with the history tables.
-pub(crate) const OUR_TABLES: [&str; 31] = [
+pub(crate) const OUR_TABLES: [&str; 35] = [
     "annals_head",
     "annals_object_kind",
     "annals_deferred_index",
@@ -62,6 +62,10 @@ pub(crate) const OUR_TABLES: [&str; 31] = [
     "annals_sighting",
     "annals_schedule",
     "annals_schedule_fire",
+    "annals_token",
+    "annals_token_act",
+    "annals_access",
+    "annals_login_failure",
     "annals_migration",
 ];
 
@@ -181,6 +185,7 @@ macro_rules! migrations {
             12 "deliveries" "0012_deliveries",
             13 "run totals" "0013_run_totals",
             14 "clean up" "0014_clean_up",
+            16 "access log" "0016_access_log",
         )
     };
 }

@@ -17,7 +17,7 @@ enum Rank {
 }
 
 /// Every crate of the workspace.
-const RANKS: [(&str, Rank); 16] = [
+const RANKS: [(&str, Rank); 17] = [
     ("annals-model", Rank::Layer(0)),
     ("annals-config", Rank::Layer(1)),
     ("annals-sql", Rank::Layer(1)),
@@ -25,6 +25,7 @@ const RANKS: [(&str, Rank); 16] = [
     ("annals-runs", Rank::Layer(2)),
     ("annals-queue", Rank::Layer(2)),
     ("annals-history", Rank::Layer(2)),
+    ("annals-audit", Rank::Layer(2)),
     ("annals-world", Rank::Layer(2)),
     ("annals-dispatcher", Rank::Layer(3)),
     ("annals-extract", Rank::Layer(3)),
