@@ -1,5 +1,6 @@
 //! The command tree.
 
+mod access;
 mod daemon;
 mod tasks;
 mod troubles;
@@ -10,6 +11,7 @@ use annals_model::{JsonFormat, ObjectType};
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand};
 
+pub use access::{AccessLogArgs, AuditCommand, NewTokenArgs, TokenCommand};
 pub use daemon::{DaemonArgs, LedgerArgs, Role, ScheduleCommand};
 pub use tasks::{NewTaskArgs, TaskCommand};
 pub use troubles::{DeadCommand, FailuresChoice, FailuresCommand, FailuresFilter, LetterArgs, LettersArgs};
@@ -135,6 +137,18 @@ pub enum Command {
         /// Which.
         #[command(subcommand)]
         command: DeadCommand,
+    },
+    /// Say who may use the REST interface, by tokens
+    Token {
+        /// How.
+        #[command(subcommand)]
+        command: TokenCommand,
+    },
+    /// See who asked through the REST interface
+    Audit {
+        /// Which.
+        #[command(subcommand)]
+        command: AuditCommand,
     },
     /// What concerns the identity system itself
     Source {

@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod as_of;
+mod audit;
 mod capture;
 mod check;
 mod daemon;
@@ -22,13 +23,14 @@ mod schedule;
 mod source;
 mod task;
 mod timeline;
+mod token;
 mod transform;
 
 use annals_config::Config;
 
 use crate::cli::{
-    Cli, Command, DaemonArgs, DeadCommand, FailuresCommand, Global, HistoryCommand, RunsCommand,
-    SourceCommand, StateCommand, TaskCommand,
+    AuditCommand, Cli, Command, DaemonArgs, DeadCommand, FailuresCommand, Global, HistoryCommand,
+    RunsCommand, SourceCommand, StateCommand, TaskCommand, TokenCommand,
 };
 use crate::context::{load_config, load_config_for_history};
 use crate::exit::{Exit, Failure};
@@ -109,12 +111,32 @@ pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
                 }
             }
         }
+        Command::Token { command } => tokens(&global, &history_config(&global)?, &command).await,
+        Command::Audit { command } => logs(&global, &history_config(&global)?, &command).await,
         Command::Source { command: SourceCommand::DeleteTriggers } => {
             source::delete_triggers(&config(&global)?).await
         }
         Command::Source { command: SourceCommand::Indexes } => source::indexes(&config(&global)?).await,
         Command::History { command: HistoryCommand::Repack(arguments) } => {
             repack::execute(&global, &history_config(&global)?, &arguments).await
+        }
+    }
+}
+
+async fn tokens(global: &Global, config: &Config, command: &TokenCommand) -> Result<Exit, Failure> {
+    match command {
+        TokenCommand::Create(arguments) => token::create(global, config, arguments).await,
+        TokenCommand::List => token::list(global, config).await,
+        TokenCommand::Revoke { token } => token::revoke(config, token).await,
+        TokenCommand::Log { limit } => token::log(global, config, *limit).await,
+    }
+}
+
+async fn logs(global: &Global, config: &Config, command: &AuditCommand) -> Result<Exit, Failure> {
+    match command {
+        AuditCommand::AccessLog(arguments) => audit::access_log(global, config, arguments).await,
+        AuditCommand::LoginFailures { from, to, limit } => {
+            audit::failed_logins(global, config, (from.as_deref(), to.as_deref()), *limit).await
         }
     }
 }
