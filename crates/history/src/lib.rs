@@ -20,6 +20,7 @@ mod entity;
 mod error;
 mod event;
 mod fields;
+pub mod find;
 mod growth;
 mod head;
 mod layout;
@@ -87,6 +88,7 @@ fn statements() -> Vec<annals_sql::Stmt> {
         dictionary::NEWEST,
         dictionary::ADD,
     ];
+    statements.extend_from_slice(find::STATEMENTS);
     statements.extend(sequence::statements());
     statements.extend([sighting::OF_CAPTURES, sighting::DROP]);
     statements.extend(layout::statements().into_iter().cloned());
