@@ -29,6 +29,7 @@ mod quarantine;
 mod ran;
 mod reconcile;
 mod replicas;
+mod rest;
 mod roles;
 mod sameness;
 mod selection;

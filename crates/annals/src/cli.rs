@@ -11,7 +11,7 @@ use annals_model::{JsonFormat, ObjectType};
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand};
 
-pub use access::{AccessLogArgs, AuditCommand, NewTokenArgs, TokenCommand};
+pub use access::{AccessLogArgs, ApiCommand, AuditCommand, NewTokenArgs, TokenCommand};
 pub use daemon::{DaemonArgs, LedgerArgs, Role, ScheduleCommand};
 pub use tasks::{NewTaskArgs, TaskCommand};
 pub use troubles::{DeadCommand, FailuresChoice, FailuresCommand, FailuresFilter, LetterArgs, LettersArgs};
@@ -149,6 +149,12 @@ pub enum Command {
         /// Which.
         #[command(subcommand)]
         command: AuditCommand,
+    },
+    /// What concerns the REST interface itself
+    Api {
+        /// What.
+        #[command(subcommand)]
+        command: ApiCommand,
     },
     /// What concerns the identity system itself
     Source {

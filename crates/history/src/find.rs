@@ -17,11 +17,10 @@ use statement::{FIRST_VALUE, Statement};
 pub use condition::{Comparison, Condition, Operand, Part};
 pub use property::{Collection, Property, PropertyKind, collection, collections, properties, property};
 
-const KINDS: Stmt = Stmt::new(
+pub(crate) const KINDS: Stmt = Stmt::new(
     "history.find_kinds",
     "select id, source from annals_object_kind where object_type = ? order by id",
 );
-pub(crate) const STATEMENTS: &[Stmt] = &[KINDS];
 
 /// What is looked for.
 #[derive(Debug, Clone, PartialEq)]

@@ -72,6 +72,7 @@ fn statements() -> Vec<annals_sql::Stmt> {
     let mut statements = vec![
         at::FIND,
         deferred::ANY_HEAD,
+        find::KINDS,
         deferred::DEFERRED_BY,
         deferred::IS_DEFERRED,
         deferred::TABLES,
@@ -88,7 +89,6 @@ fn statements() -> Vec<annals_sql::Stmt> {
         dictionary::NEWEST,
         dictionary::ADD,
     ];
-    statements.extend_from_slice(find::STATEMENTS);
     statements.extend(sequence::statements());
     statements.extend([sighting::OF_CAPTURES, sighting::DROP]);
     statements.extend(layout::statements().into_iter().cloned());

@@ -79,6 +79,13 @@ pub struct AccessLogArgs {
     pub limit: u32,
 }
 
+/// Commands on the REST interface.
+#[derive(Debug, Subcommand)]
+pub enum ApiCommand {
+    /// Print its description (OpenAPI 3.1)
+    Openapi,
+}
+
 /// Characters of a token's name, at most.
 const NAME_CHARS_MAX: usize = 100;
 

@@ -29,12 +29,13 @@ mod transform;
 use annals_config::Config;
 
 use crate::cli::{
-    AuditCommand, Cli, Command, DaemonArgs, DeadCommand, FailuresCommand, Global, HistoryCommand,
-    RunsCommand, SourceCommand, StateCommand, TaskCommand, TokenCommand,
+    ApiCommand, AuditCommand, Cli, Command, DaemonArgs, DeadCommand, FailuresCommand, Global, HistoryCommand,
+    Role, RunsCommand, SourceCommand, StateCommand, TaskCommand, TokenCommand,
 };
 use crate::context::{load_config, load_config_for_history};
 use crate::exit::{Exit, Failure};
 use crate::log;
+use crate::output;
 
 /// Executes a command.
 ///
@@ -96,23 +97,13 @@ pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Timeline(arguments) => {
             timeline::execute(&global, &history_config(&global)?, &arguments).await
         }
-        Command::Dead { command } => {
-            let config = history_config(&global)?;
-            match command {
-                DeadCommand::List { filter, parked, limit } => {
-                    dead::list(&global, &config, filter, parked, limit).await
-                }
-                DeadCommand::Show { letter } => dead::show(&global, &config, &letter).await,
-                DeadCommand::Redrive { letters, reason } => {
-                    dead::redrive(&global, &config, &letters, &reason).await
-                }
-                DeadCommand::Discard { letters, reason } => {
-                    dead::discard(&global, &config, &letters, &reason).await
-                }
-            }
-        }
+        Command::Dead { command } => letters(&global, &history_config(&global)?, command).await,
         Command::Token { command } => tokens(&global, &history_config(&global)?, &command).await,
         Command::Audit { command } => logs(&global, &history_config(&global)?, &command).await,
+        Command::Api { command: ApiCommand::Openapi } => {
+            output::print_json(&annals_api::openapi())?;
+            Ok(Exit::Ok)
+        }
         Command::Source { command: SourceCommand::DeleteTriggers } => {
             source::delete_triggers(&config(&global)?).await
         }
@@ -120,6 +111,17 @@ pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::History { command: HistoryCommand::Repack(arguments) } => {
             repack::execute(&global, &history_config(&global)?, &arguments).await
         }
+    }
+}
+
+async fn letters(global: &Global, config: &Config, command: DeadCommand) -> Result<Exit, Failure> {
+    match command {
+        DeadCommand::List { filter, parked, limit } => {
+            dead::list(global, config, filter, parked, limit).await
+        }
+        DeadCommand::Show { letter } => dead::show(global, config, &letter).await,
+        DeadCommand::Redrive { letters, reason } => dead::redrive(global, config, &letters, &reason).await,
+        DeadCommand::Discard { letters, reason } => dead::discard(global, config, &letters, &reason).await,
     }
 }
 
@@ -159,5 +161,7 @@ fn history_config(global: &Global) -> Result<Config, Failure> {
 }
 
 fn config_of_daemon(global: &Global, arguments: &DaemonArgs) -> Result<Config, Failure> {
-    if arguments.check { history_config(global) } else { config(global) }
+    // Who only answers questions need not know the source's password.
+    let asks_history_alone = arguments.check || arguments.roles[..] == [Role::Api];
+    if asks_history_alone { history_config(global) } else { config(global) }
 }

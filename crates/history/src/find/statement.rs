@@ -31,7 +31,7 @@ impl<'f> Statement<'f> {
         columns.extend(properties(wanted.object_type).iter().map(|property| property.column.clone()));
         columns.extend(sorted.iter().cloned());
         this.text = format!("select {}", columns.join(", "));
-        this.from_and_where(kinds);
+        this.of_kinds(kinds);
         this.after(&sorted)?;
         let mut terms: Vec<String> = sorted
             .iter()
@@ -54,7 +54,7 @@ impl<'f> Statement<'f> {
         kinds: &[i64],
     ) -> Result<(Stmt, Vec<Param>), Error> {
         let mut this = Self { engine, wanted, text: "select count(*)".to_owned(), params: Vec::new() };
-        this.from_and_where(kinds);
+        this.of_kinds(kinds);
         Ok(this.built("count"))
     }
 
@@ -62,7 +62,7 @@ impl<'f> Statement<'f> {
         (Stmt::built(format!("history.{verb} {}", self.wanted.object_type), self.text), self.params)
     }
 
-    fn from_and_where(&mut self, kinds: &[i64]) {
+    fn of_kinds(&mut self, kinds: &[i64]) {
         let layout = layout(self.wanted.object_type);
         let newest = self.newest_capture();
         let join = match &layout.mapping.entity {

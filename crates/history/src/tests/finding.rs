@@ -12,7 +12,9 @@ use crate::find::{
 use crate::{Error, NewCapture};
 
 /// Id, name, email, first name, since, deleted.
-const PEOPLE: [(&str, &str, Option<&str>, Option<&str>, i64, bool); 6] = [
+type Person = (&'static str, &'static str, Option<&'static str>, Option<&'static str>, i64, bool);
+
+const PEOPLE: [Person; 6] = [
     ("i1", "bob", Some("b@x.org"), Some("Bob"), 30, false),
     ("i2", "Ann", Some("a@x.org"), None, 10, false),
     ("i3", "ann", None, Some("Ann"), 20, false),

@@ -1,0 +1,72 @@
+//! The description of the interface.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use annals_testkit::Engine;
+use serde_json::Value;
+
+use super::Rest;
+use crate::program::annals;
+
+/// The copy in docs/ is what the program says, by command and over REST: `annals api openapi > docs/openapi.json`.
+#[tokio::test]
+async fn the_copy_is_what_the_program_says() {
+    let copy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/openapi.json");
+    let said = annals(Path::new("."), &["api", "openapi"]).exits(0);
+    assert_eq!(
+        fs::read_to_string(copy).unwrap(),
+        said.out,
+        "write it anew: annals api openapi > docs/openapi.json"
+    );
+    let rest = Rest::on(Engine::Sqlite).await;
+    assert_eq!(rest.get("/api/v1/openapi.json"), said.json());
+}
+
+/// What is described can be asked: every operation is there, and takes nobody without a token; what an object has is
+/// what its schema says; every reference leads somewhere; and no two operations have one name.
+#[tokio::test]
+async fn what_is_described_is_there() {
+    let rest = Rest::on(Engine::Sqlite).await;
+    let description = rest.get("/api/v1/openapi.json");
+    let mut names = BTreeSet::new();
+    let paths = description["paths"].as_object().unwrap();
+    for (path, methods) in paths {
+        let operation = &methods["get"];
+        assert!(names.insert(operation["operationId"].as_str().unwrap()), "{path}");
+        let filled: Vec<&str> =
+            path.split('/').map(|part| if part.starts_with('{') { "1" } else { part }).collect();
+        assert_eq!(rest.ask(None, &filled.join("/")).status, 401, "{path}");
+        let status = rest.ask(Some(&rest.auditor), &filled.join("/")).status;
+        assert!(status == 200 || (status == 404 && path.contains('{')), "{path}: {status}");
+    }
+    // Four for each of ten classes, timelines of seven, and eleven others.
+    assert_eq!(names.len(), 4 * 10 + 6 + 11);
+    for (path, class) in
+        [("identities", "identity"), ("accounts", "account"), ("managedAttributes", "managedAttribute")]
+    {
+        let page = rest.get(&format!("/api/v1/{path}?$expand=image&$top=1"));
+        let row: BTreeSet<&String> = page["value"][0].as_object().unwrap().keys().collect();
+        let schema = &description["components"]["schemas"][class]["properties"];
+        assert_eq!(schema.as_object().unwrap().keys().collect::<BTreeSet<_>>(), row, "{class}");
+    }
+    let mut references = Vec::new();
+    collect(&description, &mut references);
+    assert!(references.len() > 100);
+    for reference in references {
+        let pointer = reference.strip_prefix('#').unwrap();
+        assert!(description.pointer(pointer).is_some(), "{reference}");
+    }
+}
+
+fn collect<'d>(value: &'d Value, references: &mut Vec<&'d str>) {
+    match value {
+        Value::Object(members) => {
+            references.extend(members.get("$ref").and_then(Value::as_str));
+            members.values().for_each(|value| collect(value, references));
+        }
+        Value::Array(elements) => elements.iter().for_each(|value| collect(value, references)),
+        _ => {}
+    }
+}
