@@ -73,7 +73,7 @@ impl Rest {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(40))).unwrap();
         let address = &self.address;
-        let path = path.replace(' ', "%20");
+        let path = path.replace(' ', "%20").replace('"', "%22");
         write!(stream, "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{lines}\r\n")
             .unwrap();
         let mut answer = Vec::new();

@@ -42,7 +42,7 @@ async fn what_is_described_is_there() {
         assert!(status == 200 || (status == 404 && path.contains('{')), "{path}: {status}");
     }
     // Four for each of ten classes, timelines of seven, and eleven others.
-    assert_eq!(names.len(), 4 * 10 + 6 + 11);
+    assert_eq!(names.len(), 4 * 10 + 7 + 11);
     for (path, class) in
         [("identities", "identity"), ("accounts", "account"), ("managedAttributes", "managedAttribute")]
     {

@@ -10,7 +10,7 @@ use super::token::words;
 use crate::cli::{AccessLogArgs, Global};
 use crate::context::{SystemClock, open_history, time_zone};
 use crate::exit::{Exit, Failure};
-use crate::output::Listing;
+use crate::output::{Format, Listing};
 use crate::times;
 
 pub(crate) async fn access_log(
@@ -64,6 +64,9 @@ pub(crate) async fn access_log(
             json!(access.host),
             json!(access.id),
         ]);
+    }
+    if global.output == Format::Table {
+        listing = listing.without(&["method", "success", "authentication", "host", "id"]);
     }
     listing.print(global.output)?;
     Ok(Exit::Ok)
