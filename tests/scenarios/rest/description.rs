@@ -51,12 +51,51 @@ async fn what_is_described_is_there() {
         let schema = &description["components"]["schemas"][class]["properties"];
         assert_eq!(schema.as_object().unwrap().keys().collect::<BTreeSet<_>>(), row, "{class}");
     }
+    let (id, _) = crate::site::somebody(&rest.site);
+    for (path, thing) in [
+        (format!("identities/{id}/history"), "Capture"),
+        (format!("identities/{id}/timeline"), "Event"),
+        ("runs/1/partitions".to_owned(), "Partition"),
+        ("tasks".to_owned(), "Task"),
+        ("hosts".to_owned(), "Host"),
+        ("access-log".to_owned(), "Access"),
+    ] {
+        let page = rest.get(&format!("/api/v1/{path}"));
+        has_what_is_described(&description, thing, &page["value"][0]);
+    }
+    has_what_is_described(&description, "Run", &rest.get("/api/v1/runs/1"));
+    has_what_is_described(&description, "State", &rest.get(&format!("/api/v1/identities/{id}/as-of")));
     let mut references = Vec::new();
     collect(&description, &mut references);
     assert!(references.len() > 100);
     for reference in references {
         let pointer = reference.strip_prefix('#').unwrap();
         assert!(description.pointer(pointer).is_some(), "{reference}");
+    }
+}
+
+/// The members are those of the schema, each null only where it may be, and of its type.
+#[track_caller]
+fn has_what_is_described(description: &Value, thing: &str, told: &Value) {
+    let schema = description["components"]["schemas"][thing]["properties"].as_object().unwrap();
+    let told = told.as_object().unwrap();
+    assert_eq!(told.keys().collect::<BTreeSet<_>>(), schema.keys().collect::<BTreeSet<_>>(), "{thing}");
+    for (member, value) in told {
+        let kind = match value {
+            Value::Null => "null",
+            Value::Bool(_) => "boolean",
+            Value::Number(_) => "integer",
+            Value::String(_) => "string",
+            Value::Array(_) => "array",
+            Value::Object(_) => "object",
+        };
+        let allowed = &schema[member]["type"];
+        let is_allowed = match allowed {
+            Value::Array(kinds) => kinds.contains(&Value::from(kind)),
+            Value::String(only) => only == kind,
+            _ => true,
+        };
+        assert!(is_allowed, "{thing}.{member} is {value}, not {allowed}");
     }
 }
 
