@@ -2,6 +2,8 @@
 
 #[path = "rest/access.rs"]
 mod access;
+#[path = "rest/acts.rs"]
+mod acts;
 #[path = "rest/description.rs"]
 mod description;
 #[path = "rest/objects.rs"]

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse as _, Response};
 use serde_json::Value;
 
 use crate::odata::Options;
-use crate::operation::Operation;
+use crate::operation::{Method, Operation};
 use crate::problem::{OF_ALL_ANSWERS, Problem};
 use crate::who::{Principal, who};
 use crate::{Api, HEAVY_WAIT};
@@ -95,11 +95,13 @@ pub(crate) async fn answer(api: Arc<Api>, operation: &'static Operation, asked: 
         Err(problem) => return problem.into_response(),
     };
     let answered = if operation.right.is_given_by(&principal.roles) {
-        question(&api, operation, &asked).await
+        question(&api, operation, &asked, &principal).await
     } else {
         Err(Problem::new(StatusCode::FORBIDDEN, "none of the roles of this token allows that"))
     };
-    if let Err(problem) = note(&api, operation, &asked, principal, &answered).await {
+    // What was done is noted already.
+    let is_noted = operation.method == Method::Post && answered.is_ok();
+    if !is_noted && let Err(problem) = note_apart(&api, operation, &asked, &principal, &answered).await {
         return problem.into_response();
     }
     match answered {
@@ -111,7 +113,12 @@ pub(crate) async fn answer(api: Arc<Api>, operation: &'static Operation, asked: 
     }
 }
 
-async fn question(api: &Api, operation: &'static Operation, asked: &Asked) -> Result<Answer, Problem> {
+async fn question(
+    api: &Api,
+    operation: &'static Operation,
+    asked: &Asked,
+    principal: &Principal,
+) -> Result<Answer, Problem> {
     let options = Options::read(&asked.query, &operation.options)?;
     let Some(places) = asked.places.clone() else { return Err(Problem::not_found("what is no text")) };
     let _permit = if operation.heavy {
@@ -122,22 +129,48 @@ async fn question(api: &Api, operation: &'static Operation, asked: &Asked) -> Re
         None
     };
     let question = Question { api, operation, path: &asked.path, query: &asked.query, options, places };
-    let mut tx: Tx = api.history.begin_read().await?;
+    if operation.method == Method::Get {
+        let mut tx = api.history.begin_read().await?;
+        let answered = (operation.answer)(&question, &mut tx).await;
+        tx.rollback().await?;
+        return answered;
+    }
+    // An act and its row of the access log are one transaction: neither is there without the other.
+    let mut tx = api.history.begin().await?;
     let answered = (operation.answer)(&question, &mut tx).await;
-    tx.rollback().await?;
+    if answered.is_err() {
+        tx.rollback().await?;
+        return answered;
+    }
+    note(&mut tx, api, operation, asked, principal, &answered).await?;
+    tx.commit().await?;
     answered
 }
 
-async fn note(
+async fn note_apart(
     api: &Api,
     operation: &'static Operation,
     asked: &Asked,
-    principal: Principal,
+    principal: &Principal,
+    answered: &Result<Answer, Problem>,
+) -> Result<(), Problem> {
+    let mut tx = api.history.begin().await?;
+    note(&mut tx, api, operation, asked, principal, answered).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+async fn note(
+    tx: &mut Tx,
+    api: &Api,
+    operation: &'static Operation,
+    asked: &Asked,
+    principal: &Principal,
     answered: &Result<Answer, Problem>,
 ) -> Result<(), Problem> {
     let access = Access {
-        principal: principal.name,
-        roles: principal.roles,
+        principal: principal.name.clone(),
+        roles: principal.roles.clone(),
         authentication: BY_TOKEN,
         address: asked.address.to_string(),
         host: api.host.clone(),
@@ -148,8 +181,6 @@ async fn note(
         rows: answered.as_ref().ok().and_then(|answer| answer.rows),
         status: answered.as_ref().map_or_else(|problem| problem.status, |_| StatusCode::OK).as_u16(),
     };
-    let mut tx = api.history.begin().await?;
-    note_access(&mut tx, &access).await?;
-    tx.commit().await?;
+    note_access(tx, &access).await?;
     Ok(())
 }

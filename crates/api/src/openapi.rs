@@ -12,7 +12,7 @@ use crate::operation::{Form, Operation, operations};
 pub fn openapi() -> Value {
     let mut paths: Map<String, Value> = Map::new();
     for operation in operations() {
-        paths.insert(operation.path.clone(), json!({"get": described(operation)}));
+        paths.insert(operation.path.clone(), json!({operation.method.as_str(): described(operation)}));
     }
     json!({
         "openapi": "3.1.0",

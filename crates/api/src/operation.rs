@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 
 use crate::ask::{Answer, Question};
 use crate::problem::Problem;
-use crate::resources::{objects, runs, schedules};
+use crate::resources::{acts, objects, runs, schedules};
 use crate::right::Right;
 
 /// Where all paths begin.
@@ -21,6 +21,7 @@ pub(crate) type Answering =
 /// Something that can be asked.
 #[derive(Debug)]
 pub(crate) struct Operation {
+    pub(crate) method: Method,
     /// Its name in the description and in the access log.
     pub(crate) id: String,
     /// Path of the URL, open places in braces.
@@ -37,6 +38,25 @@ pub(crate) struct Operation {
     /// The form of what is answered.
     pub(crate) form: Form,
     pub(crate) answer: Answering,
+}
+
+/// How it is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Method {
+    /// A question: nothing is changed.
+    Get,
+    /// An act.
+    Post,
+}
+
+impl Method {
+    /// In the description.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "get",
+            Self::Post => "post",
+        }
+    }
 }
 
 /// The form of an answer.
@@ -92,8 +112,9 @@ const WITH_TIMELINE: [ObjectType; 7] = [
     ObjectType::Workgroup,
 ];
 
-static OPERATIONS: LazyLock<Vec<Operation>> =
-    LazyLock::new(|| CLASSES.iter().flat_map(of_class).chain(of_runs()).chain(of_service()).collect());
+static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
+    CLASSES.iter().flat_map(of_class).chain(of_runs()).chain(of_service()).chain(acts()).collect()
+});
 
 /// Everything that can be asked.
 pub(crate) fn operations() -> &'static [Operation] {
@@ -103,6 +124,7 @@ pub(crate) fn operations() -> &'static [Operation] {
 fn of_class(class: &Class) -> Vec<Operation> {
     let Class { object_type, plural, one, many } = *class;
     let history = |id: String, path: String, summary: String| Operation {
+        method: Method::Get,
         id,
         path: format!("{ROOT}/{plural}{path}"),
         summary,
@@ -176,6 +198,7 @@ fn other(
     answer: Answering,
 ) -> Operation {
     Operation {
+        method: Method::Get,
         id: id.to_owned(),
         path: format!("{ROOT}/{path}"),
         summary: summary.to_owned(),
@@ -286,5 +309,43 @@ fn of_service() -> Vec<Operation> {
         hosts,
         Operation { right: Right::ReadAccessLog, ..accesses },
         Operation { right: Right::Describe, ..description },
+    ]
+}
+
+fn acts() -> Vec<Operation> {
+    let act = |id: &str, path: &str, summary: &str, options: &[&'static str], answer: Answering| Operation {
+        method: Method::Post,
+        right: Right::Act,
+        ..other(id, &format!("tasks/{{task}}/{path}"), summary, options, Form::One("Act"), answer)
+    };
+    let which = ["class", "object"];
+    vec![
+        act(
+            "triggerTask",
+            "trigger",
+            "Execute a task now, or when its run under way has ended",
+            &[],
+            |question, tx| Box::pin(acts::trigger(question, tx)),
+        ),
+        act("pauseTask", "pause", "Skip what is planned of a task from now on", &["note"], |question, tx| {
+            Box::pin(acts::pause(question, tx))
+        }),
+        act("resumeTask", "resume", "Let a paused task go on", &[], |question, tx| {
+            Box::pin(acts::resume(question, tx))
+        }),
+        act(
+            "retryFailedObject",
+            "failures/retry",
+            "Give a failed object all its attempts again, out of quarantine too",
+            &which,
+            |question, tx| Box::pin(acts::retry(question, tx)),
+        ),
+        act(
+            "dropFailedObject",
+            "failures/drop",
+            "Give a failed object up until it changes",
+            &which,
+            |question, tx| Box::pin(acts::drop(question, tx)),
+        ),
     ]
 }

@@ -1,5 +1,6 @@
 //! What is answered, by kind of thing.
 
+pub(crate) mod acts;
 pub(crate) mod objects;
 pub(crate) mod runs;
 pub(crate) mod schedules;

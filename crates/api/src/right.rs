@@ -13,6 +13,8 @@ pub(crate) enum Right {
     ReadRuns,
     /// Read who asked.
     ReadAccessLog,
+    /// Do something about runs.
+    Act,
 }
 
 impl Right {
@@ -23,6 +25,7 @@ impl Right {
         match self {
             Self::Describe => !roles.is_empty(),
             Self::ReadHistory | Self::ReadAccessLog => is(Role::Admin) || is(Role::Auditor),
+            Self::Act => is(Role::Admin) || is(Role::Operator),
             Self::ReadRuns => {
                 is(Role::Admin)
                     || is(Role::Auditor)
@@ -40,13 +43,13 @@ mod tests {
     /// BRV-09: each role alone, and those that only count together.
     #[test]
     fn roles_give_what_is_said() {
-        use Right::{Describe, ReadAccessLog, ReadHistory, ReadRuns};
-        let all = [Describe, ReadHistory, ReadRuns, ReadAccessLog];
+        use Right::{Act, Describe, ReadAccessLog, ReadHistory, ReadRuns};
+        let all = [Describe, ReadHistory, ReadRuns, ReadAccessLog, Act];
         let cases: [(&[Role], &[Right]); 9] = [
             (&[], &[]),
             (&[Role::Admin], &all),
-            (&[Role::Auditor], &all),
-            (&[Role::Operator], &[Describe, ReadRuns]),
+            (&[Role::Auditor], &all[..4]),
+            (&[Role::Operator], &[Describe, ReadRuns, Act]),
             (&[Role::ReportReader], &[Describe]),
             (&[Role::RestUser], &[Describe]),
             (&[Role::ReportReader, Role::RestUser], &[Describe, ReadRuns]),

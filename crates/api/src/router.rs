@@ -9,11 +9,11 @@ use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 
 use crate::Api;
 use crate::ask::{Asked, answer};
-use crate::operation::{Operation, operations};
+use crate::operation::{Method, Operation, operations};
 use crate::problem::Problem;
 
 /// From where a request came; a server puts it beside each request.
@@ -27,12 +27,16 @@ pub fn router(api: Arc<Api>) -> Router {
         let handler = move |State(api): State<Arc<Api>>,
                             places: Result<RawPathParams, RawPathParamsRejection>,
                             request: Request| { ask(api, operation, places, request) };
-        router = router.route(&operation.path, get(handler));
+        let route = match operation.method {
+            Method::Get => get(handler),
+            Method::Post => post(handler),
+        };
+        router = router.route(&operation.path, route);
     }
     router
         .fallback(async || Problem::not_found("this path"))
         .method_not_allowed_fallback(async || {
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this is only read")
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this is asked in another way")
         })
         .with_state(api)
 }

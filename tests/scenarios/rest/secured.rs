@@ -55,7 +55,8 @@ async fn answers_are_secret_where_there_is_a_certificate() {
 
     let mut clear = TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
     clear.set_read_timeout(Some(Duration::from_secs(40))).unwrap();
-    write!(clear, "GET /api/v1/runs HTTP/1.1\r\n{head}\r\n\r\n").unwrap();
+    // It may be hung up on before all of it is sent.
+    drop(write!(clear, "GET /api/v1/runs HTTP/1.1\r\n{head}\r\n\r\n"));
     let mut text = Vec::new();
     drop(clear.read_to_end(&mut text));
     assert!(!text.starts_with(b"HTTP/1.1"), "{text:?}");

@@ -5,7 +5,7 @@ use annals_model::ObjectType;
 use serde_json::{Value, json};
 
 use crate::odata::TOP_MAX;
-use crate::operation::Operation;
+use crate::operation::{Method, Operation};
 
 /// The open places of a path, and the options.
 pub(super) fn parameters(operation: &Operation) -> Vec<Value> {
@@ -47,10 +47,13 @@ fn option(operation: &Operation, name: &str) -> Value {
             ("Only of this class", json!({"type": "string", "enum": ObjectType::ALL.map(ObjectType::as_str)}))
         }
         "object" => ("Only of the object with this id or name", text),
+        "note" => ("Why, for whoever looks at the ledger", text),
         "run" => ("Only of this run", json!({"type": "integer"})),
         _ => ("", text),
     };
-    json!({"name": name, "in": "query", "required": false, "description": description, "schema": schema})
+    // An act is on one thing.
+    let required = operation.method == Method::Post && matches!(name, "class" | "object");
+    json!({"name": name, "in": "query", "required": required, "description": description, "schema": schema})
 }
 
 /// Names of a class's properties, each with what may follow, between commas.

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::operation::operations;
 
 /// What things other than objects have: members with their kinds, of which those with a question mark may be null.
-const THINGS: [(&str, &str); 12] = [
+const THINGS: [(&str, &str); 13] = [
     (
         "Capture",
         "captureId:text recorded:instant since:instant lastSeen:instant? deleted:flag transformType:text jsonFormat:text
@@ -33,6 +33,7 @@ const THINGS: [(&str, &str); 12] = [
         "Partition",
         "partition:number objects:number state:text chunks:number chunksDone:number epoch:number owner:text?",
     ),
+    ("Act", "task:text changed:flag planned:instant"),
     ("Failure", "class:text objectId:text stage:text error:text"),
     ("Task", "task:text schedule:text? paused:flag note:text? next:instant?"),
     (

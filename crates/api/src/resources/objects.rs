@@ -19,11 +19,18 @@ use crate::skip_token;
 /// The one thing of an object that a list can be asked for besides.
 const IMAGE: &str = "image";
 
+/// Images in one answer, which is made in memory.
+const IMAGES_MAX: u32 = 100;
+
 /// Objects of a class.
 pub(crate) async fn list(question: &Question<'_>, tx: &mut Tx) -> Result<Answer, Problem> {
     let wanted = wanted(question)?;
     let selected = selected(question, wanted.object_type)?;
     let with_images = expands_image(question)?;
+    if with_images && wanted.limit > IMAGES_MAX {
+        let message = format!("expected at most {IMAGES_MAX} with $expand={IMAGE}");
+        return Err(fault("$top", ParseError { position: 0, message }));
+    }
     // A page of no rows is for the count alone.
     let found = match wanted.limit {
         0 => annals_history::find::FoundPage { rows: Vec::new(), next: None },

@@ -1,6 +1,6 @@
 //! Tasks with their schedules, what became of fires, hosts, and the description of it all.
 
-use annals_config::task::Task;
+use annals_config::task::{Task, Timed};
 use annals_runs::hosts;
 use annals_runs::schedule::{self, Listed};
 use annals_sql::Tx;
@@ -32,12 +32,16 @@ pub(crate) async fn tasks(question: &Question<'_>, tx: &mut Tx) -> Result<Answer
     Ok(page(question, rows, None))
 }
 
+/// The task, or the sweep of one, that the path names.
+pub(crate) fn timed<'q>(question: &'q Question<'_>) -> Result<Timed<'q>, Problem> {
+    let task = question.place("task")?;
+    let mut known = question.api.tasks.values().flat_map(Task::timed);
+    known.find(|timed| timed.name() == task).ok_or_else(|| Problem::not_found(format!("task `{task}`")))
+}
+
 /// What became of a task's planned fires, the newest first.
 pub(crate) async fn fires(question: &Question<'_>, tx: &mut Tx) -> Result<Answer, Problem> {
-    let task = question.place("task")?;
-    if !question.api.tasks.values().flat_map(Task::timed).any(|timed| timed.name() == task) {
-        return Err(Problem::not_found(format!("task `{task}`")));
-    }
+    let task = &timed(question)?.name();
     let before = question.options.skip_token.as_deref().map(skip_token::number).transpose()?;
     let limit = top(question);
     let listed =
