@@ -10,6 +10,7 @@ mod instant;
 pub mod odata;
 mod openapi;
 mod operation;
+mod postman;
 mod problem;
 mod resources;
 mod right;
@@ -33,6 +34,7 @@ use tokio::sync::Semaphore;
 
 pub use error::Error;
 pub use openapi::openapi;
+pub use postman::postman;
 pub use router::router;
 pub use server::{Server, listen};
 pub use tls::TlsFiles;

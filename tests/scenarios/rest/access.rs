@@ -131,6 +131,45 @@ async fn roles_allow_what_they_should_and_every_request_is_a_row() {
     }
 }
 
+/// Every operation with every role: whoever lacks the right is refused, whoever has it is not.
+#[tokio::test]
+async fn every_operation_is_for_those_who_may() {
+    let rest = Rest::on(Engine::Sqlite).await;
+    let description = rest.get("/api/v1/openapi.json");
+    let may = [
+        ("admin", "history runs log acts"),
+        ("auditor", "history runs log"),
+        ("operator", "runs acts"),
+        ("report-reader", ""),
+        ("rest-user", ""),
+        ("report-reader,rest-user", "runs"),
+        ("scoped-reader,rest-user", ""),
+    ];
+    let mut asked = 0;
+    for (number, (roles, rights)) in may.into_iter().enumerate() {
+        let token = token(&rest.site, &format!("user{number}"), roles);
+        for (path, methods) in description["paths"].as_object().unwrap() {
+            let method = methods.as_object().unwrap().keys().next().unwrap().to_uppercase();
+            let resource = path.split('/').nth(3).unwrap();
+            let needed = match (method.as_str(), resource) {
+                ("POST", _) => "acts",
+                (_, "runs" | "tasks" | "hosts" | "dead-letters") => "runs",
+                (_, "access-log") => "log",
+                (_, "openapi.json") => "",
+                _ => "history",
+            };
+            let filled = path.split('/').map(|part| if part.starts_with('{') { "1" } else { part });
+            let filled = filled.collect::<Vec<_>>().join("/");
+            let bearer = format!("Authorization: Bearer {token}\r\nContent-Length: 0\r\n");
+            let status = rest.send(&method, &filled, &bearer).status;
+            let allowed = needed.is_empty() || rights.split(' ').any(|right| right == needed);
+            assert_eq!(status != 403, allowed, "{roles} {method} {path}: {status}");
+            asked += 1;
+        }
+    }
+    assert!(asked > 400, "{asked}");
+}
+
 /// Where the access log cannot be written there is no answer; once it can, there is.
 #[tokio::test]
 async fn what_cannot_be_noted_is_not_answered() {

@@ -84,6 +84,8 @@ pub struct AccessLogArgs {
 pub enum ApiCommand {
     /// Print its description (OpenAPI 3.1)
     Openapi,
+    /// Print it as a collection for Postman
+    Postman,
 }
 
 /// Characters of a token's name, at most.

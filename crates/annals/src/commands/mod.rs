@@ -100,9 +100,12 @@ pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Dead { command } => letters(&global, &history_config(&global)?, command).await,
         Command::Token { command } => tokens(&global, &history_config(&global)?, &command).await,
         Command::Audit { command } => logs(&global, &history_config(&global)?, &command).await,
-        Command::Api { command: ApiCommand::Openapi } => {
-            output::print_json(&annals_api::openapi())?;
-            Ok(Exit::Ok)
+        Command::Api { command } => {
+            let described = match command {
+                ApiCommand::Openapi => annals_api::openapi(),
+                ApiCommand::Postman => annals_api::postman(),
+            };
+            output::print_json(&described).map(|()| Exit::Ok).map_err(Failure::from)
         }
         Command::Source { command: SourceCommand::DeleteTriggers } => {
             source::delete_triggers(&config(&global)?).await
