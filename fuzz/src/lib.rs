@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 use std::fs;
 use std::path::Path;
 
+use annals_api::odata;
 use annals_config::filter::{self, Expr};
 use annals_history::{DOCUMENT_BYTES_MAX, apply_patch};
 use annals_model::{Collection, Image, ImageSchema, canonical_bytes, diff};
@@ -85,6 +86,22 @@ pub fn filter(input: &[u8]) {
             drop::<Expr>(parsed.expr);
         }
         Err(error) => assert!(error.offset <= text.chars().count() && !error.help.is_empty()),
+    }
+}
+
+/// A filter of the REST interface that is read is written so that it is read as the same filter, and what is wrong with
+/// one has a place in it.
+pub fn odata(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    match odata::filter(text) {
+        Ok(expr) => {
+            let written = expr.to_string();
+            // Brackets and spaces may take what is written over a limit that the text was within.
+            if let Ok(read) = odata::filter(&written) {
+                assert_eq!(read.to_string(), written);
+            }
+        }
+        Err(error) => assert!(error.position <= text.chars().count() && !error.message.is_empty()),
     }
 }
 

@@ -21,11 +21,12 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
 /// Nothing panics and each property holds.
 #[test]
 fn every_seed_passes_its_target() {
-    let all: [(&str, Target); 5] = [
+    let all: [(&str, Target); 6] = [
         ("attribute_xml", targets::attribute_xml),
         ("document_patch", targets::document_patch),
         ("inflate", targets::inflate),
         ("filter", targets::filter),
+        ("odata", targets::odata),
         ("configuration", targets::configuration),
     ];
     for (target, run) in all {

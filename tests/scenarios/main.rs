@@ -30,6 +30,7 @@ mod quarantine;
 mod ran;
 mod reconcile;
 mod replicas;
+mod rest;
 mod roles;
 mod sameness;
 mod selection;

@@ -1,6 +1,7 @@
 //! The command tree.
 
 mod access;
+mod audit;
 mod daemon;
 mod tasks;
 mod troubles;
@@ -12,6 +13,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand};
 
 pub use access::{AccessArgs, RebuildArgs, RebuildCommand};
+pub use audit::{AccessLogArgs, ApiCommand, AuditCommand, NewTokenArgs, TokenCommand};
 pub use daemon::{DaemonArgs, LedgerArgs, Role, ScheduleCommand};
 pub use tasks::{NewTaskArgs, TaskCommand};
 pub use troubles::{DeadCommand, FailuresChoice, FailuresCommand, FailuresFilter, LetterArgs, LettersArgs};
@@ -139,6 +141,24 @@ pub enum Command {
         /// Which.
         #[command(subcommand)]
         command: DeadCommand,
+    },
+    /// Say who may use the REST interface, by tokens
+    Token {
+        /// How.
+        #[command(subcommand)]
+        command: TokenCommand,
+    },
+    /// See who asked through the REST interface
+    Audit {
+        /// Which.
+        #[command(subcommand)]
+        command: AuditCommand,
+    },
+    /// What concerns the REST interface itself
+    Api {
+        /// What.
+        #[command(subcommand)]
+        command: ApiCommand,
     },
     /// What concerns the identity system itself
     Source {

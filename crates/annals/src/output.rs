@@ -46,6 +46,14 @@ impl Listing {
         self.rows.push(row);
     }
 
+    /// Of rows that were read, one more than wanted, keeps those that are wanted and says where the others are.
+    pub fn cut_at<T>(&mut self, found: &mut Vec<T>, limit: u32) {
+        if found.len() > limit as usize {
+            found.truncate(limit as usize);
+            self.cut = Some(format!("There are more than {limit}; see the rest with --limit."));
+        }
+    }
+
     /// The listing without these columns.
     #[must_use]
     pub fn without(mut self, columns: &[&str]) -> Self {

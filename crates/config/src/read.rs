@@ -1,5 +1,6 @@
 //! From trees to typed forms, one module for each kind of file.
 
+pub(crate) mod api;
 pub(crate) mod broker;
 pub(crate) mod columns;
 pub(crate) mod extract;

@@ -32,6 +32,8 @@ pub struct Service {
     pub log: LogSettings,
     /// Where the daemon is asked how it is.
     pub http: HttpSettings,
+    /// The REST interface.
+    pub api: ApiSettings,
     /// How many days after its end the partitions of a run are kept; none: for ever.
     pub run_details_days: Option<u32>,
     /// Where spans of runs are sent; `None`, the default: nowhere.
@@ -200,6 +202,22 @@ pub struct HttpSettings {
     /// `http.listen`: where the daemon serves metrics and health, an address of the loopback interface. `None`, the
     /// default: nowhere. Port 0 is any that is free.
     pub listen: Option<SocketAddr>,
+}
+
+/// `api`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiSettings {
+    /// `api.listen`: where the role `api` of the daemon answers. `None`, the default: nowhere. Port 0 is any that is
+    /// free.
+    pub listen: Option<SocketAddr>,
+    /// `api.tls`: PEM files of the certificate and its key; without them this host alone is answered.
+    pub tls: Option<(PathBuf, PathBuf)>,
+    /// `api.requestsPerSecond`, default 1,000: from one address.
+    pub requests_per_second: u32,
+    /// `api.heavyQueries`, default 4: searches and counts at a time.
+    pub heavy_queries: u32,
+    /// `api.querySeconds`, default 30: how long a question may take the database.
+    pub query_s: u32,
 }
 
 /// `tracing.otlp`: a collector that takes spans by OTLP, as protobuf over HTTP.

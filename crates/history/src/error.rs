@@ -63,6 +63,9 @@ pub enum Error {
              identityRequests have one"
     )]
     NoTimeline(ObjectType),
+    /// A page was asked for after a place that its list cannot have.
+    #[error("the place after which a page was asked for is of another list")]
+    Place,
 }
 
 impl Error {

@@ -20,6 +20,7 @@ mod entity;
 mod error;
 mod event;
 mod fields;
+pub mod find;
 mod growth;
 mod head;
 mod interval;
@@ -76,6 +77,7 @@ fn statements(engine: annals_sql::Engine) -> Vec<annals_sql::Stmt> {
     let mut statements = vec![
         at::FIND,
         deferred::ANY_HEAD,
+        find::KINDS,
         deferred::DEFERRED_BY,
         deferred::IS_DEFERRED,
         deferred::TABLES,

@@ -31,7 +31,7 @@ annals_certification_capture,13,deleted,smallint,,YES,,N,
 ";
 
 /// Our own tables whose growth is reported with the history tables.
-pub(crate) const OUR_TABLES: [&str; 34] = [
+pub(crate) const OUR_TABLES: [&str; 38] = [
     "annals_access_build",
     "annals_access_interval",
     "annals_access_item",
@@ -65,6 +65,10 @@ pub(crate) const OUR_TABLES: [&str; 34] = [
     "annals_sighting",
     "annals_schedule",
     "annals_schedule_fire",
+    "annals_token",
+    "annals_token_act",
+    "annals_access",
+    "annals_login_failure",
     "annals_migration",
 ];
 
@@ -186,6 +190,7 @@ macro_rules! migrations {
             14 "clean up" "0014_clean_up",
             15 "ids in bytes" "0015_ids_in_bytes",
             16 "access intervals" "0016_access_intervals",
+            17 "access log" "0017_access_log",
         )
     };
 }

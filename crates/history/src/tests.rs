@@ -6,6 +6,7 @@ mod columns;
 mod compact;
 mod entities;
 mod events;
+mod finding;
 mod heads;
 mod instants;
 mod intervals;

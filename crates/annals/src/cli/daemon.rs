@@ -15,11 +15,13 @@ pub enum Role {
     Extract,
     /// Writes history.
     Writer,
+    /// Answers over REST.
+    Api,
 }
 
 impl Role {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Scheduler, Self::Extract, Self::Writer];
+    pub const ALL: [Self; 4] = [Self::Scheduler, Self::Extract, Self::Writer, Self::Api];
 
     /// As written and shown.
     #[must_use]
@@ -28,6 +30,7 @@ impl Role {
             Self::Scheduler => "scheduler",
             Self::Extract => "extract",
             Self::Writer => "writer",
+            Self::Api => "api",
         }
     }
 }
@@ -35,8 +38,9 @@ impl Role {
 /// Arguments of `daemon`.
 #[derive(Debug, Args)]
 pub struct DaemonArgs {
-    /// Roles of this host; extract and writer go together unless queue.transport is nats
-    #[arg(long = "role", value_enum, value_delimiter = ',', default_values_t = Role::ALL, value_name = "ROLE")]
+    /// Roles of this host; extract and writer go together unless queue.transport is nats [default: all, api where
+    /// api.listen is set]
+    #[arg(long = "role", value_enum, value_delimiter = ',', value_name = "ROLE")]
     pub roles: Vec<Role>,
     /// Name of this host, which no other host has [default: the system's name]
     #[arg(long, env = "ANNALS_HOST", value_name = "NAME")]

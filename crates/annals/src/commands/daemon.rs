@@ -11,7 +11,9 @@ use crate::broker::connect;
 use crate::cli::{DaemonArgs, Global, Role};
 use crate::commands::run::host_name;
 use crate::context::{SystemClock, open_history};
-use crate::daemon::{Context, Occupant, Refused, Seat, Standing, check, listen, occupant, serve};
+use crate::daemon::{
+    Context, Occupant, Refused, Seat, Standing, check, listen, listen_rest, occupant, serve,
+};
 use crate::exit::{Exit, Failure};
 use crate::log;
 use crate::output::say;
@@ -34,9 +36,7 @@ pub(crate) async fn execute(
     let settings = &config.service.log;
     let filter = global.log.as_deref().unwrap_or(&settings.filter);
     log::begin_traced(filter, settings.json, &host, config.service.tracing.as_ref())?;
-    let mut roles = arguments.roles.clone();
-    roles.sort_unstable();
-    roles.dedup();
+    let roles = roles(&config, arguments);
     let is_in_process = config.service.queue.transport == Transport::InProcess;
     if is_in_process && roles.contains(&Role::Extract) != roles.contains(&Role::Writer) {
         return Err(Failure::usage(
@@ -53,6 +53,7 @@ pub(crate) async fn execute(
         Some(address) => Some(listen(address).await?),
         None => None,
     };
+    let rest = if roles.contains(&Role::Api) { Some(listen_rest(&config).await?) } else { None };
     let carries = roles.contains(&Role::Extract) || roles.contains(&Role::Writer);
     let broker = if carries { connect(&config, &host).await? } else { None };
     let lease_ms = config.service.lease_ms;
@@ -63,11 +64,23 @@ pub(crate) async fn execute(
     presence.use_broker(broker);
     let context = Context::new(Arc::new(config), history, clock, host, roles, Arc::clone(&presence));
     seat.write(&occupant(&context, Standing::Starting));
-    let served = serve(context, &seat, listener).await;
+    let served = serve(context, &seat, listener, rest).await;
     if matches!(served, Ok(Exit::Ok)) {
         presence.end().await;
     }
     served
+}
+
+/// The roles of this host: those that are named, else all for which there is something to do.
+fn roles(config: &Config, arguments: &DaemonArgs) -> Vec<Role> {
+    let mut roles = arguments.roles.clone();
+    if roles.is_empty() {
+        roles.extend(Role::ALL);
+        roles.retain(|role| *role != Role::Api || config.service.api.listen.is_some());
+    }
+    roles.sort_unstable();
+    roles.dedup();
+    roles
 }
 
 /// Where the seat of a host's daemon is.

@@ -258,7 +258,7 @@ fn not_found(ids: &[&str]) -> Failure {
 }
 
 /// Who acts: the user of this host.
-fn actor() -> String {
+pub(crate) fn actor() -> String {
     let user = environment("USER").or_else(|| environment("LOGNAME")).filter(|user| !user.is_empty());
     format!("{}@{}", user.as_deref().unwrap_or("unknown"), host_name())
 }

@@ -2,6 +2,7 @@
 
 mod access;
 mod as_of;
+mod audit;
 mod capture;
 mod check;
 mod daemon;
@@ -24,17 +25,19 @@ mod schedule;
 mod source;
 mod task;
 mod timeline;
+mod token;
 mod transform;
 
 use annals_config::Config;
 
 use crate::cli::{
-    Cli, Command, DaemonArgs, DeadCommand, FailuresCommand, Global, HistoryCommand, RebuildCommand,
-    RunsCommand, SourceCommand, StateCommand, TaskCommand,
+    ApiCommand, AuditCommand, Cli, Command, DaemonArgs, DeadCommand, FailuresCommand, Global, HistoryCommand,
+    RebuildCommand, Role, RunsCommand, SourceCommand, StateCommand, TaskCommand, TokenCommand,
 };
 use crate::context::{load_config, load_config_for_history};
 use crate::exit::{Exit, Failure};
 use crate::log;
+use crate::output;
 
 /// Executes a command.
 ///
@@ -97,7 +100,16 @@ pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
             timeline::execute(&global, &history_config(&global)?, &arguments).await
         }
         Command::Access(arguments) => access::execute(&global, &history_config(&global)?, &arguments).await,
-        Command::Dead { command } => dead_letters(&global, command).await,
+        Command::Dead { command } => letters(&global, &history_config(&global)?, command).await,
+        Command::Token { command } => tokens(&global, &history_config(&global)?, &command).await,
+        Command::Audit { command } => logs(&global, &history_config(&global)?, &command).await,
+        Command::Api { command } => {
+            let described = match command {
+                ApiCommand::Openapi => annals_api::openapi(),
+                ApiCommand::Postman => annals_api::postman(),
+            };
+            output::print_json(&described).map(|()| Exit::Ok).map_err(Failure::from)
+        }
         Command::Source { command: SourceCommand::DeleteTriggers } => {
             source::delete_triggers(&config(&global)?).await
         }
@@ -111,15 +123,32 @@ pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
     }
 }
 
-async fn dead_letters(global: &Global, command: DeadCommand) -> Result<Exit, Failure> {
-    let config = history_config(global)?;
+async fn letters(global: &Global, config: &Config, command: DeadCommand) -> Result<Exit, Failure> {
     match command {
         DeadCommand::List { filter, parked, limit } => {
-            dead::list(global, &config, filter, parked, limit).await
+            dead::list(global, config, filter, parked, limit).await
         }
-        DeadCommand::Show { letter } => dead::show(global, &config, &letter).await,
-        DeadCommand::Redrive { letters, reason } => dead::redrive(global, &config, &letters, &reason).await,
-        DeadCommand::Discard { letters, reason } => dead::discard(global, &config, &letters, &reason).await,
+        DeadCommand::Show { letter } => dead::show(global, config, &letter).await,
+        DeadCommand::Redrive { letters, reason } => dead::redrive(global, config, &letters, &reason).await,
+        DeadCommand::Discard { letters, reason } => dead::discard(global, config, &letters, &reason).await,
+    }
+}
+
+async fn tokens(global: &Global, config: &Config, command: &TokenCommand) -> Result<Exit, Failure> {
+    match command {
+        TokenCommand::Create(arguments) => token::create(global, config, arguments).await,
+        TokenCommand::List => token::list(global, config).await,
+        TokenCommand::Revoke { token } => token::revoke(config, token).await,
+        TokenCommand::Log { limit } => token::log(global, config, *limit).await,
+    }
+}
+
+async fn logs(global: &Global, config: &Config, command: &AuditCommand) -> Result<Exit, Failure> {
+    match command {
+        AuditCommand::AccessLog(arguments) => audit::access_log(global, config, arguments).await,
+        AuditCommand::LoginFailures { from, to, limit } => {
+            audit::failed_logins(global, config, (from.as_deref(), to.as_deref()), *limit).await
+        }
     }
 }
 
@@ -141,5 +170,7 @@ fn history_config(global: &Global) -> Result<Config, Failure> {
 }
 
 fn config_of_daemon(global: &Global, arguments: &DaemonArgs) -> Result<Config, Failure> {
-    if arguments.check { history_config(global) } else { config(global) }
+    // Who only answers questions need not know the source's password.
+    let asks_history_alone = arguments.check || arguments.roles[..] == [Role::Api];
+    if asks_history_alone { history_config(global) } else { config(global) }
 }

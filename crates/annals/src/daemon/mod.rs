@@ -2,6 +2,7 @@
 //!
 //! A role is a function that serves until it is told to stop, then finishes what it has in hand and returns.
 
+mod api;
 mod extract;
 mod health;
 mod http;
@@ -16,6 +17,7 @@ mod writer;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use annals_api::Server;
 use annals_config::Config;
 use annals_extract::Stop;
 use annals_model::Clock;
@@ -32,6 +34,7 @@ use crate::presence::Presence;
 use health::Health;
 use signals::Signals;
 
+pub use api::listen_rest;
 pub use http::listen;
 pub use seat::{Occupant, Refused, Seat, Standing, check};
 
@@ -130,7 +133,12 @@ impl Stopping {
 ///
 /// # Errors
 /// What made a role fail.
-pub async fn serve(context: Context, seat: &Seat, listener: Option<TcpListener>) -> Result<Exit, Failure> {
+pub async fn serve(
+    context: Context,
+    seat: &Seat,
+    listener: Option<TcpListener>,
+    rest: Option<Server>,
+) -> Result<Exit, Failure> {
     let context = Arc::new(context);
     let mut signals = Signals::listen()?;
     let (tell, stopping) = Stopping::new();
@@ -155,6 +163,9 @@ pub async fn serve(context: Context, seat: &Seat, listener: Option<TcpListener>)
     }
     if context.roles.contains(&Role::Writer) {
         roles.spawn(writer::serve(Arc::clone(&context), stopping.clone()));
+    }
+    if let Some(server) = rest {
+        roles.spawn(api::serve(server, Arc::clone(&context), stopping.clone()));
     }
     supervisor::ready();
     tracing::info!(host = context.host, "the daemon serves as {}", names(&context.roles));

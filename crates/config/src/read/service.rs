@@ -9,6 +9,7 @@ use annals_model::JsonFormat;
 use crate::fields::Fields;
 use crate::file::File;
 use crate::node::Position;
+use crate::read::api::api;
 use crate::read::broker::nats;
 use crate::read::schedule::time_zone;
 use crate::read::tracing::tracing;
@@ -62,6 +63,7 @@ pub(crate) fn service(root: &Value<'_>, dir: &Path, needs: Needs) -> Option<Serv
     let secret_hash_key = secret_hash_key(&mut fields, needs, &mut secrets);
     let log = log(&mut fields, dir, root.file);
     let http = http(&mut fields);
+    let api = api(&mut fields, dir);
     let run_details_days = retention(&mut fields);
     let tracing = tracing(&mut fields, needs, &mut secrets);
     fields.finish();
@@ -78,6 +80,7 @@ pub(crate) fn service(root: &Value<'_>, dir: &Path, needs: Needs) -> Option<Serv
         secret_hash_key,
         log,
         http,
+        api,
         run_details_days,
         tracing,
     };

@@ -17,7 +17,7 @@ enum Rank {
 }
 
 /// Every crate of the workspace.
-const RANKS: [(&str, Rank); 15] = [
+const RANKS: [(&str, Rank); 17] = [
     ("annals-model", Rank::Layer(0)),
     ("annals-config", Rank::Layer(1)),
     ("annals-sql", Rank::Layer(1)),
@@ -25,10 +25,12 @@ const RANKS: [(&str, Rank); 15] = [
     ("annals-runs", Rank::Layer(2)),
     ("annals-queue", Rank::Layer(2)),
     ("annals-history", Rank::Layer(2)),
+    ("annals-audit", Rank::Layer(2)),
     ("annals-world", Rank::Layer(2)),
     ("annals-dispatcher", Rank::Layer(3)),
     ("annals-extract", Rank::Layer(3)),
     ("annals-writer", Rank::Layer(3)),
+    ("annals-api", Rank::Layer(3)),
     ("annals", Rank::Layer(4)),
     ("annals-testkit", Rank::Dev),
     ("annals-xtask", Rank::Dev),

@@ -1,0 +1,186 @@
+//! The way that every request goes.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use annals_audit::{Access, note_access};
+use annals_sql::Tx;
+use axum::http::header::{CONTENT_TYPE, HeaderValue};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use serde_json::Value;
+
+use crate::odata::Options;
+use crate::operation::{Method, Operation};
+use crate::problem::{OF_ALL_ANSWERS, Problem};
+use crate::who::{Principal, who};
+use crate::{Api, HEAVY_WAIT};
+
+/// How the name of who asks is known (AQL-06).
+const BY_TOKEN: &str = "token";
+
+/// Addresses that are counted before those are forgotten that have been silent.
+const ADDRESSES_MAX: usize = 10_000;
+
+/// A request as it came.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) query: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) address: IpAddr,
+    /// What stands in the places that the operation's path leaves open; none if it is no text.
+    pub(crate) places: Option<BTreeMap<String, String>>,
+}
+
+/// A question, as it is understood.
+pub(crate) struct Question<'a> {
+    pub(crate) api: &'a Api,
+    pub(crate) operation: &'static Operation,
+    pub(crate) path: &'a str,
+    pub(crate) query: &'a str,
+    pub(crate) options: Options,
+    places: BTreeMap<String, String>,
+}
+
+impl Question<'_> {
+    /// What stands in an open place of the path.
+    pub(crate) fn place(&self, name: &str) -> Result<&str, Problem> {
+        // No engine keeps this character in a text: nothing can have such a name.
+        match self.places.get(name) {
+            Some(text) if !text.contains('\0') => Ok(text),
+            _ => Err(Problem::not_found(format!("{} `{name}`", self.path.replace('\0', "")))),
+        }
+    }
+
+    /// A number that stands in an open place of the path.
+    pub(crate) fn number(&self, name: &str) -> Result<i64, Problem> {
+        let text = self.place(name)?;
+        text.parse().map_err(|_| Problem::not_found(format!("{name} `{text}`")))
+    }
+}
+
+/// What is answered.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Answer {
+    pub(crate) body: Value,
+    /// How many rows it holds; none if it is none of rows.
+    pub(crate) rows: Option<u64>,
+}
+
+impl Answer {
+    /// One thing.
+    pub(crate) fn one(body: Value) -> Self {
+        Self { body, rows: Some(1) }
+    }
+}
+
+/// Answers a request. It is noted in the access log before the answer is sent, and where it cannot be noted there is no
+/// answer.
+pub(crate) async fn answer(api: Arc<Api>, operation: &'static Operation, asked: Asked) -> Response {
+    if api.rate.len() > ADDRESSES_MAX {
+        api.rate.retain_recent();
+    }
+    if api.rate.check_key(&asked.address).is_err() {
+        return Problem::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "that is more requests than one address may send",
+        )
+        .into_response();
+    }
+    let principal = match who(&api, &asked).await {
+        Ok(principal) => principal,
+        Err(problem) => return problem.into_response(),
+    };
+    let answered = if operation.right.is_given_by(&principal.roles) {
+        question(&api, operation, &asked, &principal).await
+    } else {
+        Err(Problem::new(StatusCode::FORBIDDEN, "none of the roles of this token allows that"))
+    };
+    // What was done is noted already.
+    let is_noted = operation.method == Method::Post && answered.is_ok();
+    if !is_noted && let Err(problem) = note_apart(&api, operation, &asked, &principal, &answered).await {
+        return problem.into_response();
+    }
+    match answered {
+        Ok(answer) => {
+            let json = (CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            ([json], OF_ALL_ANSWERS, answer.body.to_string()).into_response()
+        }
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn question(
+    api: &Api,
+    operation: &'static Operation,
+    asked: &Asked,
+    principal: &Principal,
+) -> Result<Answer, Problem> {
+    let options = Options::read(&asked.query, &operation.options)?;
+    let Some(places) = asked.places.clone() else { return Err(Problem::not_found("what is no text")) };
+    let _permit = if operation.heavy {
+        let permit = tokio::time::timeout(HEAVY_WAIT, api.heavy.acquire()).await;
+        let busy = |_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too many searches are under way");
+        Some(permit.map_err(busy)?)
+    } else {
+        None
+    };
+    let question = Question { api, operation, path: &asked.path, query: &asked.query, options, places };
+    if operation.method == Method::Get {
+        let mut tx = api.history.begin_read().await?;
+        let answered = (operation.answer)(&question, &mut tx).await;
+        tx.rollback().await?;
+        return answered;
+    }
+    // An act and its row of the access log are one transaction: neither is there without the other.
+    let mut tx = api.history.begin().await?;
+    let answered = (operation.answer)(&question, &mut tx).await;
+    if answered.is_err() {
+        tx.rollback().await?;
+        return answered;
+    }
+    note(&mut tx, api, operation, asked, principal, &answered).await?;
+    tx.commit().await?;
+    answered
+}
+
+async fn note_apart(
+    api: &Api,
+    operation: &'static Operation,
+    asked: &Asked,
+    principal: &Principal,
+    answered: &Result<Answer, Problem>,
+) -> Result<(), Problem> {
+    let mut tx = api.history.begin().await?;
+    note(&mut tx, api, operation, asked, principal, answered).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+async fn note(
+    tx: &mut Tx,
+    api: &Api,
+    operation: &'static Operation,
+    asked: &Asked,
+    principal: &Principal,
+    answered: &Result<Answer, Problem>,
+) -> Result<(), Problem> {
+    let access = Access {
+        principal: principal.name.clone(),
+        roles: principal.roles.clone(),
+        authentication: BY_TOKEN,
+        address: asked.address.to_string(),
+        host: api.host.clone(),
+        method: asked.method.clone(),
+        path: asked.path.clone(),
+        operation: &operation.id,
+        query: Some(asked.query.clone()).filter(|query| !query.is_empty()),
+        rows: answered.as_ref().ok().and_then(|answer| answer.rows),
+        status: answered.as_ref().map_or_else(|problem| problem.status, |_| StatusCode::OK).as_u16(),
+    };
+    note_access(tx, &access).await?;
+    Ok(())
+}

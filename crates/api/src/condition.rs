@@ -1,0 +1,234 @@
+//! From the tree of a filter to a condition on the properties that a class has.
+
+use annals_history::find::{
+    Collection, Comparison, Condition, Operand, Part, Property, PropertyKind, collection, collections,
+    properties,
+};
+use annals_model::ObjectType;
+
+use crate::odata::{self, Expr, Literal, LiteralValue, ParseError, Path, TextFunction};
+
+/// The condition that a filter means.
+///
+/// # Errors
+/// A name that the class does not have, or a value of another kind.
+pub(crate) fn condition(object_type: ObjectType, expr: &Expr) -> Result<Condition, ParseError> {
+    Scope { object_type, element_of: None }.condition(expr)
+}
+
+/// The property that a path names.
+///
+/// # Errors
+/// A name that the class does not have.
+pub(crate) fn property_of(object_type: ObjectType, path: &Path) -> Result<&'static Property, ParseError> {
+    Scope { object_type, element_of: None }.property(path)
+}
+
+/// What names in an expression are names of.
+struct Scope {
+    object_type: ObjectType,
+    /// In `any`, of its collection's elements.
+    element_of: Option<&'static Collection>,
+}
+
+impl Scope {
+    fn condition(&self, expr: &Expr) -> Result<Condition, ParseError> {
+        let all =
+            |parts: &[Expr]| parts.iter().map(|part| self.condition(part)).collect::<Result<Vec<_>, _>>();
+        Ok(match expr {
+            Expr::And(parts) => Condition::All(all(parts)?),
+            Expr::Or(parts) => Condition::Any(all(parts)?),
+            Expr::Not(inner) => Condition::Not(Box::new(self.condition(inner)?)),
+            Expr::Compare { path, comparison, value } => self.compare(path, *comparison, value)?,
+            Expr::In { path, values } => {
+                let property = self.property(path)?;
+                let equal =
+                    |value| Ok(Condition::Compare(property, Comparison::Equal, operand(property, value)?));
+                Condition::Any(values.iter().map(equal).collect::<Result<_, _>>()?)
+            }
+            Expr::Text { function, path, part } => {
+                let property = self.property(path)?;
+                let Operand::Text(text) = operand(property, part)? else {
+                    return Err(wrong(
+                        path.position,
+                        format!("expected a property that is a text, found `{path}`"),
+                    ));
+                };
+                let place = match function {
+                    TextFunction::Contains => Part::Anywhere,
+                    TextFunction::StartsWith => Part::AtStart,
+                    TextFunction::EndsWith => Part::AtEnd,
+                };
+                Condition::Text(property, place, text)
+            }
+            Expr::Any { path, condition, .. } => {
+                let collection = self.collection(path)?;
+                let scope = Self { element_of: Some(collection), ..*self };
+                let inner = condition.as_ref().map(|inner| scope.condition(inner)).transpose()?;
+                Condition::Some(collection, inner.map(Box::new))
+            }
+        })
+    }
+
+    fn compare(
+        &self,
+        path: &Path,
+        comparison: odata::Comparison,
+        value: &Literal,
+    ) -> Result<Condition, ParseError> {
+        let property = self.property(path)?;
+        if value.value == LiteralValue::Null {
+            let absent = Condition::Absent(property);
+            let is_absent = comparison == odata::Comparison::Eq;
+            return Ok(if is_absent { absent } else { Condition::Not(Box::new(absent)) });
+        }
+        let comparison = match comparison {
+            odata::Comparison::Eq => Comparison::Equal,
+            odata::Comparison::Ne => Comparison::Unequal,
+            odata::Comparison::Gt => Comparison::Greater,
+            odata::Comparison::Ge => Comparison::GreaterOrEqual,
+            odata::Comparison::Lt => Comparison::Less,
+            odata::Comparison::Le => Comparison::LessOrEqual,
+        };
+        Ok(Condition::Compare(property, comparison, operand(property, value)?))
+    }
+
+    fn property(&self, path: &Path) -> Result<&'static Property, ParseError> {
+        let there: &'static [Property] = match self.element_of {
+            Some(collection) => &collection.elements,
+            None => properties(self.object_type),
+        };
+        let found = match &path.names[..] {
+            [name] => there.iter().find(|property| property.name == *name),
+            _ => None,
+        };
+        let names = || there.iter().map(|property| property.name.as_str()).collect::<Vec<_>>();
+        found.ok_or_else(|| unknown("property", path, names()))
+    }
+
+    fn collection(&self, path: &Path) -> Result<&'static Collection, ParseError> {
+        let found = match (&path.names[..], self.element_of) {
+            ([name], None) => collection(self.object_type, name),
+            _ => None,
+        };
+        let there = if self.element_of.is_none() { collections(self.object_type) } else { &[] };
+        let names = || there.iter().map(|collection| collection.name).collect();
+        found.ok_or_else(|| unknown("collection", path, names()))
+    }
+}
+
+fn wrong(position: usize, message: String) -> ParseError {
+    ParseError { position, message }
+}
+
+fn unknown(what: &str, path: &Path, there: Vec<&str>) -> ParseError {
+    let expected = match there.is_empty() {
+        true => format!("expected no {what} here, for there is none"),
+        false => format!("expected a {what} that there is ({})", there.join(", ")),
+    };
+    wrong(path.position, format!("{expected}, found `{path}`"))
+}
+
+/// The value to compare a property with, which is of its kind.
+fn operand(property: &Property, literal: &Literal) -> Result<Operand, ParseError> {
+    Ok(match (property.kind, &literal.value) {
+        (PropertyKind::Text, LiteralValue::Text(text)) => Operand::Text(text.clone()),
+        (PropertyKind::Int, LiteralValue::Int(number)) => Operand::Int(*number),
+        (PropertyKind::Flag, LiteralValue::Bool(flag)) => Operand::Int((*flag).into()),
+        (PropertyKind::Instant, LiteralValue::Instant(ms)) => Operand::Int(*ms),
+        (kind, value) => {
+            let expected = match kind {
+                PropertyKind::Text => "a text in quotes",
+                PropertyKind::Int => "a whole number",
+                PropertyKind::Flag => "true or false",
+                PropertyKind::Instant => "an instant such as 2026-03-01T14:30:00Z, or a date",
+            };
+            let name = &property.name;
+            let message = format!("expected {expected} to compare `{name}` with, found {value}");
+            return Err(wrong(literal.position, message));
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(object_type: ObjectType, filter: &str) -> (usize, String) {
+        let expr = odata::filter(filter).expect(filter);
+        let error = condition(object_type, &expr).expect_err(filter);
+        (error.position, error.message)
+    }
+
+    const THERE: &str =
+        "expected a property that there is (id, name, deleted, since, lastSeen, description, displayName)";
+
+    /// The caret in each filter is where it is wrong.
+    #[test]
+    fn names_and_kinds_are_checked_with_their_place() {
+        use ObjectType::{Capability, Identity};
+        for (object_type, filter, message) in [
+            (Capability, "‸nme eq 'a'", "PLACE, found `nme`"),
+            (Capability, "name eq 'a' or not (‸a/b eq 1)", "PLACE, found `a/b`"),
+            (Capability, "‸x/any()", "expected no collection here, for there is none, found `x`"),
+            (Capability, "name eq ‸5", "expected a text in quotes to compare `name` with, found 5"),
+            (
+                Capability,
+                "name in ('a', ‸true)",
+                "expected a text in quotes to compare `name` with, found true",
+            ),
+            (Capability, "deleted eq ‸'x'", "expected true or false to compare `deleted` with, found 'x'"),
+            (
+                Capability,
+                "since ge ‸5",
+                "expected an instant such as 2026-03-01T14:30:00Z, or a date to compare `since` with, found 5",
+            ),
+            (
+                Capability,
+                "contains(deleted, ‸'a')",
+                "expected true or false to compare `deleted` with, found 'a'",
+            ),
+            (
+                Identity,
+                "‸managers/any()",
+                "expected a collection that there is (accounts, entitlements, assignedRoles, detectedRoles, policyViolations), found `managers`",
+            ),
+            (
+                Identity,
+                "accounts/any(a: ‸a/name eq 'x')",
+                "expected a property that there is (id), found `name`",
+            ),
+            (
+                Identity,
+                "accounts/any(a: ‸a/b/any())",
+                "expected no collection here, for there is none, found `b`",
+            ),
+        ] {
+            let position = filter.chars().position(|c| c == '‸').expect(filter);
+            let message = message.replace("PLACE", THERE);
+            assert_eq!(refused(object_type, &filter.replace('‸', "")), (position, message), "{filter}");
+        }
+    }
+
+    #[test]
+    fn filters_are_conditions() {
+        let of = |filter: &str| {
+            condition(ObjectType::Identity, &odata::filter(filter).expect(filter)).expect(filter)
+        };
+        let path = |name: &str| Path { names: vec![name.to_owned()], position: 0 };
+        let property = |name: &str| property_of(ObjectType::Identity, &path(name)).expect(name);
+        assert_eq!(of("email eq null"), Condition::Absent(property("email")));
+        assert_eq!(of("email ne null"), Condition::Not(Box::new(Condition::Absent(property("email")))));
+        let equal = |text: &str| {
+            Condition::Compare(property("name"), Comparison::Equal, Operand::Text(text.to_owned()))
+        };
+        assert_eq!(of("name in ('a', 'b')"), Condition::Any(vec![equal("a"), equal("b")]));
+        assert_eq!(
+            of("endswith(name, 'a') and deleted ne true"),
+            Condition::All(vec![
+                Condition::Text(property("name"), Part::AtEnd, "a".to_owned()),
+                Condition::Compare(property("deleted"), Comparison::Unequal, Operand::Int(1)),
+            ])
+        );
+    }
+}

@@ -1,0 +1,80 @@
+//! REST over HTTP: query options, resources, who may ask. Questions are answered by the crates below; no SQL is here.
+//!
+//! Every request goes one way ([`mod@ask`]): who asks, may he, what is asked, the answer, the access log, and only then
+//! is the answer sent.
+
+mod ask;
+mod condition;
+mod error;
+mod instant;
+pub mod odata;
+mod openapi;
+mod operation;
+mod postman;
+mod problem;
+mod resources;
+mod right;
+mod router;
+mod server;
+mod skip_token;
+mod tls;
+mod who;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use annals_config::task::Task;
+use annals_sql::Db;
+use governor::clock::DefaultClock;
+use governor::state::keyed::HashMapStateStore;
+use governor::{Quota, RateLimiter};
+use tokio::sync::Semaphore;
+
+pub use error::Error;
+pub use openapi::openapi;
+pub use postman::postman;
+pub use router::router;
+pub use server::{Server, listen};
+pub use tls::TlsFiles;
+
+/// What the interface allows at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Requests a second from one address.
+    pub requests_per_second: u32,
+    /// Searches and counts at a time; others wait a little, then are refused.
+    pub heavy_queries: usize,
+}
+
+/// What requests are answered from.
+#[derive(Debug)]
+pub struct Api {
+    /// The history database.
+    history: Db,
+    /// The host that answers.
+    host: String,
+    /// The tasks that there are, by name.
+    tasks: BTreeMap<String, Task>,
+    heavy: Semaphore,
+    rate: RateLimiter<IpAddr, HashMapStateStore<IpAddr>, DefaultClock>,
+}
+
+/// A search waits so long for others to end.
+const HEAVY_WAIT: Duration = Duration::from_secs(2);
+
+impl Api {
+    /// What requests on this host are answered from.
+    #[must_use]
+    pub fn new(history: Db, host: String, tasks: BTreeMap<String, Task>, limits: Limits) -> Self {
+        let requests_per_second = NonZeroU32::new(limits.requests_per_second).unwrap_or(NonZeroU32::MIN);
+        Self {
+            history,
+            host,
+            tasks,
+            heavy: Semaphore::new(limits.heavy_queries),
+            rate: RateLimiter::hashmap(Quota::per_second(requests_per_second)),
+        }
+    }
+}

@@ -1,0 +1,351 @@
+//! What can be asked: the one list that routes, rights and the interface's description are made from.
+
+use std::sync::LazyLock;
+
+use annals_model::ObjectType;
+use annals_sql::Tx;
+use futures::future::BoxFuture;
+
+use crate::ask::{Answer, Question};
+use crate::problem::Problem;
+use crate::resources::{acts, objects, runs, schedules};
+use crate::right::Right;
+
+/// Where all paths begin.
+pub(crate) const ROOT: &str = "/api/v1";
+
+/// A function that answers.
+pub(crate) type Answering =
+    for<'a> fn(&'a Question<'a>, &'a mut Tx) -> BoxFuture<'a, Result<Answer, Problem>>;
+
+/// Something that can be asked.
+#[derive(Debug)]
+pub(crate) struct Operation {
+    pub(crate) method: Method,
+    /// Its name in the description and in the access log.
+    pub(crate) id: String,
+    /// Path of the URL, open places in braces.
+    pub(crate) path: String,
+    /// A line about it.
+    pub(crate) summary: String,
+    pub(crate) right: Right,
+    /// Options that it takes.
+    pub(crate) options: Vec<&'static str>,
+    /// It may take long: only a few at a time.
+    pub(crate) heavy: bool,
+    /// The class of objects that it is about.
+    pub(crate) object_type: Option<ObjectType>,
+    /// The form of what is answered.
+    pub(crate) form: Form,
+    pub(crate) answer: Answering,
+}
+
+/// How it is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Method {
+    /// A question: nothing is changed.
+    Get,
+    /// An act.
+    Post,
+}
+
+impl Method {
+    /// In the description.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "get",
+            Self::Post => "post",
+        }
+    }
+}
+
+/// The form of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// Several things of a schema, in pages.
+    List(&'static str),
+    /// One thing of a schema.
+    One(&'static str),
+}
+
+/// A class of objects (IIQ-09).
+struct Class {
+    object_type: ObjectType,
+    /// In paths.
+    plural: &'static str,
+    /// In names of operations and sentences.
+    one: &'static str,
+    many: &'static str,
+}
+
+const fn class(
+    object_type: ObjectType,
+    plural: &'static str,
+    one: &'static str,
+    many: &'static str,
+) -> Class {
+    Class { object_type, plural, one, many }
+}
+
+/// The ten classes of IIQ-09.
+const CLASSES: [Class; 10] = [
+    class(ObjectType::Identity, "identities", "Identity", "Identities"),
+    class(ObjectType::Role, "roles", "Role", "Roles"),
+    class(ObjectType::Entitlement, "entitlements", "Entitlement", "Entitlements"),
+    class(ObjectType::Certification, "certifications", "Certification", "Certifications"),
+    class(ObjectType::IdentityRequest, "identityRequests", "IdentityRequest", "IdentityRequests"),
+    class(ObjectType::ManagedAttribute, "managedAttributes", "ManagedAttribute", "ManagedAttributes"),
+    class(ObjectType::Capability, "capabilities", "Capability", "Capabilities"),
+    class(ObjectType::Account, "accounts", "Account", "Accounts"),
+    class(ObjectType::Workgroup, "workgroups", "Workgroup", "Workgroups"),
+    class(ObjectType::PolicyViolation, "policyViolations", "PolicyViolation", "PolicyViolations"),
+];
+
+/// Types of which events are told.
+const WITH_TIMELINE: [ObjectType; 7] = [
+    ObjectType::Identity,
+    ObjectType::Account,
+    ObjectType::Entitlement,
+    ObjectType::IdentityRequest,
+    ObjectType::ManagedAttribute,
+    ObjectType::Role,
+    ObjectType::Workgroup,
+];
+
+static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
+    CLASSES.iter().flat_map(of_class).chain(of_runs()).chain(of_service()).chain(acts()).collect()
+});
+
+/// Everything that can be asked.
+pub(crate) fn operations() -> &'static [Operation] {
+    &OPERATIONS
+}
+
+fn of_class(class: &Class) -> Vec<Operation> {
+    let Class { object_type, plural, one, many } = *class;
+    let history = |id: String, path: String, summary: String| Operation {
+        method: Method::Get,
+        id,
+        path: format!("{ROOT}/{plural}{path}"),
+        summary,
+        right: Right::ReadHistory,
+        options: Vec::new(),
+        heavy: false,
+        object_type: Some(object_type),
+        form: Form::One("Object"),
+        answer: |question, tx| Box::pin(objects::get(question, tx)),
+    };
+    let mut operations = vec![
+        Operation {
+            options: vec![
+                "$filter",
+                "$search",
+                "$orderby",
+                "$select",
+                "$expand",
+                "$top",
+                "$skiptoken",
+                "$count",
+            ],
+            heavy: true,
+            form: Form::List("Object"),
+            answer: |question, tx| Box::pin(objects::list(question, tx)),
+            ..history(format!("list{many}"), String::new(), format!("{many} by what their newest state says"))
+        },
+        history(format!("get{one}"), "/{id}".to_owned(), format!("{one}: its newest state, with its image")),
+        Operation {
+            options: vec!["$top", "$skiptoken"],
+            form: Form::List("Capture"),
+            answer: |question, tx| Box::pin(objects::captures(question, tx)),
+            ..history(
+                format!("list{one}History"),
+                "/{id}/history".to_owned(),
+                format!("{one}: its captures, in the order in which they were recorded"),
+            )
+        },
+        Operation {
+            options: vec!["at", "knownAsOf"],
+            form: Form::One("State"),
+            answer: |question, tx| Box::pin(objects::as_of(question, tx)),
+            ..history(
+                format!("get{one}AsOf"),
+                "/{id}/as-of".to_owned(),
+                format!("{one}: its state at an instant, or as history knew it at another"),
+            )
+        },
+    ];
+    if WITH_TIMELINE.contains(&object_type) {
+        operations.push(Operation {
+            options: vec!["from", "to", "$top", "$skiptoken"],
+            form: Form::List("Event"),
+            answer: |question, tx| Box::pin(objects::timeline(question, tx)),
+            ..history(
+                format!("list{one}Timeline"),
+                "/{id}/timeline".to_owned(),
+                format!("{one}: its events, in the order in which they were recorded"),
+            )
+        });
+    }
+    operations
+}
+
+fn other(
+    id: &str,
+    path: &str,
+    summary: &str,
+    options: &[&'static str],
+    form: Form,
+    answer: Answering,
+) -> Operation {
+    Operation {
+        method: Method::Get,
+        id: id.to_owned(),
+        path: format!("{ROOT}/{path}"),
+        summary: summary.to_owned(),
+        right: Right::ReadRuns,
+        options: options.to_vec(),
+        heavy: false,
+        object_type: None,
+        form,
+        answer,
+    }
+}
+
+const PAGED: [&str; 2] = ["$top", "$skiptoken"];
+
+fn of_runs() -> Vec<Operation> {
+    vec![
+        other(
+            "listRuns",
+            "runs",
+            "Runs, the newest first",
+            &["task", PAGED[0], PAGED[1]],
+            Form::List("Run"),
+            |question, tx| Box::pin(runs::list(question, tx)),
+        ),
+        other(
+            "getRun",
+            "runs/{run}",
+            "A run: results, messages, what was written",
+            &[],
+            Form::One("Run"),
+            |question, tx| Box::pin(runs::get(question, tx)),
+        ),
+        other(
+            "listPartitions",
+            "runs/{run}/partitions",
+            "The partitions of a run",
+            &[],
+            Form::List("Partition"),
+            |question, tx| Box::pin(runs::partitions(question, tx)),
+        ),
+        other(
+            "listRunFailures",
+            "runs/{run}/failures",
+            "What failed in a run",
+            &[],
+            Form::List("Failure"),
+            |question, tx| Box::pin(runs::failures(question, tx)),
+        ),
+        other(
+            "listFailedObjects",
+            "tasks/{task}/failures",
+            "Objects of a task that failed and are to be tried again",
+            &[],
+            Form::List("FailedObject"),
+            |question, tx| Box::pin(runs::failed_objects(question, tx)),
+        ),
+        other(
+            "listDeadLetters",
+            "dead-letters",
+            "Messages that were given up, those of one object in the order in which they were read",
+            &["class", "object", "run", "$top"],
+            Form::List("DeadLetter"),
+            |question, tx| Box::pin(runs::dead_letters(question, tx)),
+        ),
+    ]
+}
+
+fn of_service() -> Vec<Operation> {
+    let tasks =
+        other("listTasks", "tasks", "Tasks with their schedules", &[], Form::List("Task"), |question, tx| {
+            Box::pin(schedules::tasks(question, tx))
+        });
+    let fires = other(
+        "listFires",
+        "tasks/{task}/fires",
+        "What became of a task's planned fires, the newest first",
+        &PAGED,
+        Form::List("Fire"),
+        |question, tx| Box::pin(schedules::fires(question, tx)),
+    );
+    let hosts = other(
+        "listHosts",
+        "hosts",
+        "The processes that work on runs",
+        &[],
+        Form::List("Host"),
+        |question, tx| Box::pin(schedules::hosts(question, tx)),
+    );
+    let accesses = other(
+        "listAccesses",
+        "access-log",
+        "Who asked what, the newest first",
+        &["who", "what", "from", "to", PAGED[0], PAGED[1]],
+        Form::List("Access"),
+        |question, tx| Box::pin(runs::accesses(question, tx)),
+    );
+    let description = other(
+        "getDescription",
+        "openapi.json",
+        "This description",
+        &[],
+        Form::One("Description"),
+        |question, tx| Box::pin(schedules::description(question, tx)),
+    );
+    vec![
+        tasks,
+        fires,
+        hosts,
+        Operation { right: Right::ReadAccessLog, ..accesses },
+        Operation { right: Right::Describe, ..description },
+    ]
+}
+
+fn acts() -> Vec<Operation> {
+    let act = |id: &str, path: &str, summary: &str, options: &[&'static str], answer: Answering| Operation {
+        method: Method::Post,
+        right: Right::Act,
+        ..other(id, &format!("tasks/{{task}}/{path}"), summary, options, Form::One("Act"), answer)
+    };
+    let which = ["class", "object"];
+    vec![
+        act(
+            "triggerTask",
+            "trigger",
+            "Execute a task now, or when its run under way has ended",
+            &[],
+            |question, tx| Box::pin(acts::trigger(question, tx)),
+        ),
+        act("pauseTask", "pause", "Skip what is planned of a task from now on", &["note"], |question, tx| {
+            Box::pin(acts::pause(question, tx))
+        }),
+        act("resumeTask", "resume", "Let a paused task go on", &[], |question, tx| {
+            Box::pin(acts::resume(question, tx))
+        }),
+        act(
+            "retryFailedObject",
+            "failures/retry",
+            "Give a failed object all its attempts again, out of quarantine too",
+            &which,
+            |question, tx| Box::pin(acts::retry(question, tx)),
+        ),
+        act(
+            "dropFailedObject",
+            "failures/drop",
+            "Give a failed object up until it changes",
+            &which,
+            |question, tx| Box::pin(acts::drop(question, tx)),
+        ),
+    ]
+}

@@ -1,0 +1,42 @@
+//! What is answered, by kind of thing.
+
+pub(crate) mod acts;
+pub(crate) mod objects;
+pub(crate) mod runs;
+pub(crate) mod schedules;
+
+use serde_json::{Value, json};
+
+use crate::ask::{Answer, Question};
+
+/// Rows of a page where nobody says how many.
+const TOP: u32 = 100;
+
+/// Rows of the page that is asked for.
+fn top(question: &Question<'_>) -> u32 {
+    question.options.top.unwrap_or(TOP)
+}
+
+/// A page, with where the next one is.
+fn page(question: &Question<'_>, rows: Vec<Value>, next: Option<String>) -> Answer {
+    let count = rows.len() as u64;
+    let mut body = json!({"value": rows});
+    if let Some(token) = next {
+        let options = url::form_urlencoded::parse(question.query.as_bytes());
+        let others = options.filter(|(name, _)| name != "$skiptoken");
+        let query = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(others)
+            .append_pair("$skiptoken", &token)
+            .finish();
+        body["@odata.nextLink"] = json!(format!("{}?{query}", question.path));
+    }
+    Answer { body, rows: Some(count) }
+}
+
+/// Of rows that were read, one more than wanted: those that are wanted, and where the next page begins.
+fn cut<T>(rows: &mut Vec<T>, limit: u32, token: impl Fn(&T) -> String) -> Option<String> {
+    let limit = limit as usize;
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    if more { rows.last().map(token) } else { None }
+}

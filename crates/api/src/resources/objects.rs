@@ -1,0 +1,267 @@
+//! Objects and their past (IIQ-09).
+
+use annals_history::find::{
+    Comparison, Condition, Find, Found, Operand, Order, Property, PropertyKind, properties,
+};
+use annals_history::{AsOf, CaptureSummary, EventRow, PageRequest, TimelineRange, head_images, heads};
+use annals_model::{ObjectKey, ObjectType};
+use annals_sql::Tx;
+use serde_json::{Map, Value, json};
+
+use super::{page, top};
+use crate::ask::{Answer, Question};
+use crate::condition::{condition, property_of};
+use crate::instant::{self, told, told_if};
+use crate::odata::{Direction, OptionError, ParseError};
+use crate::problem::Problem;
+use crate::skip_token;
+
+/// The one thing of an object that a list can be asked for besides.
+const IMAGE: &str = "image";
+
+/// Images in one answer, which is made in memory.
+const IMAGES_MAX: u32 = 100;
+
+/// Objects of a class.
+pub(crate) async fn list(question: &Question<'_>, tx: &mut Tx) -> Result<Answer, Problem> {
+    let wanted = wanted(question)?;
+    let selected = selected(question, wanted.object_type)?;
+    let with_images = expands_image(question)?;
+    if with_images && wanted.limit > IMAGES_MAX {
+        let message = format!("expected at most {IMAGES_MAX} with $expand={IMAGE}");
+        return Err(fault("$top", ParseError { position: 0, message }));
+    }
+    // A page of no rows is for the count alone.
+    let found = match wanted.limit {
+        0 => annals_history::find::FoundPage { rows: Vec::new(), next: None },
+        _ => annals_history::find::find(tx, &wanted).await?,
+    };
+    let mut rows: Vec<Map<String, Value>> = found.rows.iter().map(|row| object(row, &selected)).collect();
+    if with_images {
+        let mut images = images(tx, &found.rows).await?;
+        for (row, found) in rows.iter_mut().zip(&found.rows) {
+            row.insert(IMAGE.to_owned(), images.remove(&found.key).unwrap_or(Value::Null));
+        }
+    }
+    let rows = rows.into_iter().map(Value::Object).collect();
+    let mut answer = page(question, rows, found.next.as_ref().map(skip_token::of_place));
+    if question.options.count {
+        answer.body["@odata.count"] = json!(annals_history::find::count(tx, &wanted).await?);
+    }
+    Ok(answer)
+}
+
+/// What is looked for.
+fn wanted(question: &Question<'_>) -> Result<Find, Problem> {
+    let object_type = object_type(question)?;
+    let options = &question.options;
+    let filter = options.filter.as_ref().map(|expr| condition(object_type, expr)).transpose();
+    let mut order = Vec::new();
+    for term in &options.order_by {
+        let property = property_of(object_type, &term.path).map_err(|error| fault("$orderby", error))?;
+        let direction = match term.direction {
+            Direction::Ascending => Order::Ascending,
+            Direction::Descending => Order::Descending,
+        };
+        order.push((property, direction));
+    }
+    Ok(Find {
+        object_type,
+        condition: filter.map_err(|error| fault("$filter", error))?,
+        words: options.search.clone(),
+        order,
+        limit: top(question),
+        after: options.skip_token.as_deref().map(skip_token::place).transpose()?,
+    })
+}
+
+fn fault(option: &str, error: ParseError) -> Problem {
+    OptionError { option: option.to_owned(), error }.into()
+}
+
+fn object_type(question: &Question<'_>) -> Result<ObjectType, Problem> {
+    question.operation.object_type.ok_or_else(|| Problem::not_found("the class"))
+}
+
+/// Which properties are told.
+fn selected(question: &Question<'_>, object_type: ObjectType) -> Result<Vec<&'static Property>, Problem> {
+    let mut selected = Vec::new();
+    for path in &question.options.select {
+        if path.names == ["*"] {
+            return Ok(properties(object_type).iter().collect());
+        }
+        selected.push(property_of(object_type, path).map_err(|error| fault("$select", error))?);
+    }
+    if selected.is_empty() {
+        selected.extend(properties(object_type));
+    }
+    Ok(selected)
+}
+
+fn expands_image(question: &Question<'_>) -> Result<bool, Problem> {
+    for expand in &question.options.expand {
+        let wrong = |position: usize, found: String| {
+            fault("$expand", ParseError { position, message: format!("expected `{IMAGE}`, found `{found}`") })
+        };
+        if expand.path.names != [IMAGE] {
+            return Err(wrong(expand.path.position, expand.path.to_string()));
+        }
+        if let Some(inner) = expand.expand.first() {
+            let message = format!("expected nothing within `{IMAGE}`, found `{}`", inner.path);
+            return Err(fault("$expand", ParseError { position: inner.path.position, message }));
+        }
+    }
+    Ok(!question.options.expand.is_empty())
+}
+
+fn object(found: &Found, selected: &[&'static Property]) -> Map<String, Value> {
+    let mut told_values = Map::new();
+    for (property, value) in properties(found.key.object_type).iter().zip(&found.values) {
+        if selected.iter().any(|selected| selected.name == property.name) {
+            let value = match (property.kind, value) {
+                (PropertyKind::Instant, value) => told_if(value.as_i64()),
+                (_, value) => value.clone(),
+            };
+            told_values.insert(property.name.clone(), value);
+        }
+    }
+    told_values
+}
+
+/// The images of the newest states; none of objects that are gone.
+async fn images(
+    tx: &mut Tx,
+    found: &[Found],
+) -> Result<std::collections::HashMap<ObjectKey, Value>, Problem> {
+    let keys: Vec<ObjectKey> = found.iter().map(|found| found.key.clone()).collect();
+    let newest = heads(tx, &keys).await?;
+    let living: Vec<_> = newest.iter().filter(|(_, head)| !head.deleted).collect();
+    let mut images = std::collections::HashMap::new();
+    for (key, image) in head_images(tx, &living).await? {
+        let image = image.map_err(annals_history::Error::from)?;
+        images.insert(key, Value::Object(image.image.image_fields));
+    }
+    Ok(images)
+}
+
+/// An object's newest state, with its image.
+pub(crate) async fn get(question: &Question<'_>, tx: &mut Tx) -> Result<Answer, Problem> {
+    let found = one(question, tx).await?;
+    let all: Vec<&'static Property> = properties(found.key.object_type).iter().collect();
+    let mut body = object(&found, &all);
+    let image = images(tx, std::slice::from_ref(&found)).await?.remove(&found.key);
+    body.insert(IMAGE.to_owned(), image.unwrap_or(Value::Null));
+    Ok(Answer::one(Value::Object(body)))
+}
+
+/// The object that the path names, by its id.
+async fn one(question: &Question<'_>, tx: &mut Tx) -> Result<Found, Problem> {
+    let object_type = object_type(question)?;
+    let id = question.place("id")?;
+    // The first property of every class is its id.
+    let by_id = properties(object_type)
+        .first()
+        .map(|property| Condition::Compare(property, Comparison::Equal, Operand::Text(id.to_owned())));
+    let wanted =
+        Find { object_type, condition: by_id, words: Vec::new(), order: Vec::new(), limit: 1, after: None };
+    let found = annals_history::find::find(tx, &wanted).await?.rows.pop();
+    found.ok_or_else(|| Problem::not_found(format!("{object_type} `{id}`")))
+}
+
+fn page_request(question: &Question<'_>) -> Result<PageRequest, Problem> {
+    let after = question.options.skip_token.as_deref().map(skip_token::position).transpose()?;
+    Ok(PageRequest { limit: top(question), after })
+}
+
+/// An object's captures.
+pub(crate) async fn captures(question: &Question<'_>, tx: &mut Tx) -> Result<Answer, Problem> {
+    let request = page_request(question)?;
+    let object = one(question, tx).await?;
+    let found = annals_history::captures(tx, &object.key, &request).await?;
+    let next = found.next.map(|next| skip_token::of_position(next.recorded_ms, &next.id));
+    Ok(page(question, found.rows.iter().map(capture).collect(), next))
+}
+
+fn capture(capture: &CaptureSummary) -> Value {
+    json!({
+        "captureId": capture.capture_id,
+        "recorded": told(capture.recorded_ms),
+        "since": told(capture.effective_ms),
+        "lastSeen": told_if(capture.extended_to_ms),
+        "deleted": capture.deleted,
+        "transformType": capture.transform_type,
+        "jsonFormat": capture.json_format,
+        "patchOf": capture.patch_of,
+        "fullHash": capture.full_hash,
+        "smartHash": capture.smart_hash,
+        "storedBytes": capture.stored_bytes,
+    })
+}
+
+/// An object's state at an instant.
+pub(crate) async fn as_of(question: &Question<'_>, tx: &mut Tx) -> Result<Answer, Problem> {
+    let at_ms = instant::option(question, "at")?;
+    let known_at_ms = instant::option(question, "knownAsOf")?;
+    let object = one(question, tx).await?;
+    let state = annals_history::as_of(tx, &object.key, at_ms.unwrap_or(i64::MAX), known_at_ms).await?;
+    let Some(state) = state else {
+        let what =
+            format!("a state of {} `{}` at that instant", object.key.object_type, object.key.object_id);
+        return Err(Problem::not_found(what));
+    };
+    Ok(Answer::one(state_told(&object.key, &state)))
+}
+
+fn state_told(key: &ObjectKey, state: &AsOf) -> Value {
+    json!({
+        "id": key.object_id,
+        "captureId": state.capture_id,
+        "since": told(state.effective_ms),
+        "lastSeen": told_if(state.extended_to_ms),
+        "recorded": told(state.recorded_ms),
+        "deleted": state.deleted,
+        "image": state.image.as_ref().map(|image| &image.image_fields),
+    })
+}
+
+/// An object's events.
+pub(crate) async fn timeline(question: &Question<'_>, tx: &mut Tx) -> Result<Answer, Problem> {
+    let request = page_request(question)?;
+    let range = TimelineRange {
+        from_ms: instant::option(question, "from")?,
+        // A range of history is half open; people mean the instant they name as well.
+        to_ms: instant::option(question, "to")?.map(|ms| ms.saturating_add(1)),
+    };
+    let object = one(question, tx).await?;
+    let found = annals_history::timeline(tx, &object.key, range, &request).await?;
+    let next = found.next.map(|next| skip_token::of_position(next.recorded_ms, &next.id));
+    Ok(page(question, found.rows.iter().map(event).collect(), next))
+}
+
+fn event(event: &EventRow) -> Value {
+    json!({
+        "id": event.id,
+        "occurred": told(event.event_date_ms),
+        "recorded": told(event.recorded_ms),
+        "entityId": event.entity_id,
+        "entityName": event.entity_name,
+        "category": event.category,
+        "type": event.event_type,
+        "source": event.source_type,
+        "property": event.property_name,
+        "oldValue": event.old_value,
+        "newValue": event.new_value,
+        "detail": event.detail,
+        "captureId": event.capture_id,
+        "previousCaptureId": event.prev_capture_id,
+        "account": event.account.as_ref().map(|account| json!({
+            "id": account.account_id,
+            "application": account.app_name,
+            "nativeIdentity": account.native_id,
+            "displayName": account.display_name,
+        })),
+        "identityRequestId": event.identity_request_id,
+        "requestItemId": event.request_item_id,
+        "entitlementId": event.identity_entitlement_id,
+    })
+}

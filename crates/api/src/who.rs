@@ -1,0 +1,90 @@
+//! Who asks.
+
+use annals_audit::{FailureReason, LoginFailure, Role, Standing, find_token, note_login_failure};
+use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, StatusCode};
+
+use crate::Api;
+use crate::ask::Asked;
+use crate::problem::Problem;
+
+/// Somebody whose name is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Principal {
+    pub(crate) name: String,
+    pub(crate) roles: Vec<Role>,
+}
+
+/// Who asks, by the token in the request. It is looked up for each request, so that one that is revoked is of no use
+/// from then on, on whichever host. Who is not known is noted apart (AQL-05) before he is refused.
+pub(crate) async fn who(api: &Api, asked: &Asked) -> Result<Principal, Problem> {
+    let (reason, principal) = match token(&asked.headers) {
+        Err(reason) => (reason, None),
+        Ok(text) => {
+            let mut tx = api.history.begin_read().await?;
+            let standing = find_token(&mut tx, text).await?;
+            tx.rollback().await?;
+            match standing {
+                Standing::Good(token) => return Ok(Principal { name: token.name, roles: token.roles }),
+                Standing::Expired(token) => (FailureReason::ExpiredToken, Some(token.name)),
+                Standing::Revoked(token) => (FailureReason::RevokedToken, Some(token.name)),
+                Standing::Unknown => (FailureReason::UnknownToken, None),
+            }
+        }
+    };
+    let failure = LoginFailure {
+        reason,
+        principal,
+        address: asked.address.to_string(),
+        host: api.host.clone(),
+        method: asked.method.clone(),
+        path: asked.path.clone(),
+    };
+    let mut tx = api.history.begin().await?;
+    note_login_failure(&mut tx, &failure).await?;
+    tx.commit().await?;
+    // Which of the reasons it is would tell a stranger which tokens there were.
+    let detail = match reason {
+        FailureReason::NoToken => "send a token: `Authorization: Bearer TOKEN`",
+        _ => "the token is good for nothing",
+    };
+    Err(Problem::new(StatusCode::UNAUTHORIZED, detail))
+}
+
+/// The token that a request carries.
+fn token(headers: &HeaderMap) -> Result<&str, FailureReason> {
+    let mut values = headers.get_all(AUTHORIZATION).into_iter();
+    let value = values.next().ok_or(FailureReason::NoToken)?;
+    if values.next().is_some() {
+        return Err(FailureReason::NotUnderstood);
+    }
+    let text = value.to_str().map_err(|_| FailureReason::NotUnderstood)?;
+    match text.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim()),
+        _ => Err(FailureReason::NotUnderstood),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn a_token_comes_once_and_as_a_bearer() {
+        let headers = |values: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(AUTHORIZATION, HeaderValue::from_static(value));
+            }
+            headers
+        };
+        assert_eq!(token(&headers(&[])), Err(FailureReason::NoToken));
+        assert_eq!(token(&headers(&["Bearer a"])), Ok("a"));
+        assert_eq!(token(&headers(&["bearer  a "])), Ok("a"));
+        for wrong in [&["Basic YTpi"][..], &["a"], &["Bearer a", "Bearer b"], &["Bearer"], &[""]] {
+            assert_eq!(token(&headers(wrong)), Err(FailureReason::NotUnderstood), "{wrong:?}");
+        }
+    }
+}

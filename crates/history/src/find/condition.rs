@@ -1,0 +1,53 @@
+//! Conditions on objects.
+
+use super::property::{Collection, Property};
+
+/// A condition. It is true or false of every object: where a property is absent, nothing is equal to it, and it is
+/// unequal to everything.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Condition {
+    /// All of these; true of none.
+    All(Vec<Condition>),
+    /// One of these at least; false of none.
+    Any(Vec<Condition>),
+    /// The opposite.
+    Not(Box<Condition>),
+    /// A property is absent.
+    Absent(&'static Property),
+    /// A property compared with a value of its kind.
+    Compare(&'static Property, Comparison, Operand),
+    /// A text has this part, with regard to case.
+    Text(&'static Property, Part, String),
+    /// A collection has an element of which a condition on the element's properties holds; or any element at all.
+    Some(&'static Collection, Option<Box<Condition>>),
+}
+
+/// How two values are compared; texts byte by byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Comparison {
+    Equal,
+    Unequal,
+    Greater,
+    GreaterOrEqual,
+    Less,
+    LessOrEqual,
+}
+
+/// What is compared with.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Operand {
+    /// A text.
+    Text(String),
+    /// A whole number, 0 or 1, or epoch milliseconds.
+    Int(i64),
+}
+
+/// Where the part of a text stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Part {
+    Anywhere,
+    AtStart,
+    AtEnd,
+}

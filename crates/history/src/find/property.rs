@@ -1,0 +1,154 @@
+//! What objects of a type are found by.
+
+use std::sync::LazyLock;
+
+use annals_model::ObjectType;
+
+use crate::columns::{ChildTable, Kind, Mapped};
+use crate::layout::layout;
+
+/// Something that a list says of each object, and that it is filtered and sorted by.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Property {
+    /// Its name.
+    pub name: String,
+    /// What it holds.
+    pub kind: PropertyKind,
+    /// It may be absent.
+    pub nullable: bool,
+    /// The column, with the alias of its table.
+    pub(crate) column: String,
+}
+
+/// What a property holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PropertyKind {
+    /// Text.
+    Text,
+    /// A whole number.
+    Int,
+    /// Yes or no.
+    Flag,
+    /// An instant.
+    Instant,
+}
+
+/// Something that objects of a type have several of.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Collection {
+    /// Its name: a field of the image.
+    pub name: &'static str,
+    /// What each element has.
+    pub elements: Vec<Property>,
+    /// Table of the elements, and its column with the capture's id.
+    pub(crate) table: &'static str,
+    pub(crate) parent: &'static str,
+}
+
+/// What an object type is found by.
+struct Properties {
+    of_object: Vec<Property>,
+    collections: Vec<Collection>,
+}
+
+static PROPERTIES: LazyLock<Vec<(ObjectType, Properties)>> = LazyLock::new(|| {
+    ObjectType::ALL.into_iter().map(|object_type| (object_type, build(object_type))).collect()
+});
+
+fn of(object_type: ObjectType) -> &'static Properties {
+    let position = ObjectType::ALL.iter().position(|known| *known == object_type).unwrap_or_default();
+    &PROPERTIES[position].1
+}
+
+/// The properties of an object type.
+#[must_use]
+pub fn properties(object_type: ObjectType) -> &'static [Property] {
+    &of(object_type).of_object
+}
+
+/// A property by name.
+#[must_use]
+pub fn property(object_type: ObjectType, name: &str) -> Option<&'static Property> {
+    properties(object_type).iter().find(|property| property.name == name)
+}
+
+/// The collections of an object type.
+#[must_use]
+pub fn collections(object_type: ObjectType) -> &'static [Collection] {
+    &of(object_type).collections
+}
+
+/// A collection by name.
+#[must_use]
+pub fn collection(object_type: ObjectType, name: &str) -> Option<&'static Collection> {
+    collections(object_type).iter().find(|collection| collection.name == name)
+}
+
+fn build(object_type: ObjectType) -> Properties {
+    let mapping = layout(object_type).mapping;
+    let own = |name: &str, kind, column: &str| Property {
+        name: name.to_owned(),
+        kind,
+        nullable: false,
+        column: column.to_owned(),
+    };
+    let mut of_object = vec![
+        own("id", PropertyKind::Text, "h.object_id"),
+        own("name", PropertyKind::Text, "h.name"),
+        own("deleted", PropertyKind::Flag, "h.deleted"),
+        own("since", PropertyKind::Instant, "h.effective_date"),
+        own("lastSeen", PropertyKind::Instant, "coalesce(h.extended_to_date, h.effective_date)"),
+    ];
+    let mut columns: Vec<Property> = Vec::new();
+    match &mapping.entity {
+        Some(entity) => {
+            columns.extend(entity.columns.iter().map(|column| of_column(column.column, column, "e")))
+        }
+        None => {
+            if mapping.identity {
+                for column in ["identity_id", "identity_name"] {
+                    let property = own(&camel(column), PropertyKind::Text, &format!("e.{column}"));
+                    columns.push(Property { nullable: true, ..property });
+                }
+            }
+            columns.extend(mapping.columns.iter().map(|column| of_column(column.column, column, "e")));
+        }
+    }
+    // A request's item has a name of its own besides what the object is called by.
+    columns.retain(|column| of_object.iter().all(|own| own.name != column.name));
+    of_object.append(&mut columns);
+    Properties { of_object, collections: mapping.children.iter().map(child).collect() }
+}
+
+fn child(table: &'static ChildTable) -> Collection {
+    Collection {
+        name: table.field,
+        elements: table.columns.iter().map(|column| of_column(column.path, column, "c")).collect(),
+        table: table.table,
+        parent: table.parent,
+    }
+}
+
+fn of_column(name: &str, mapped: &Mapped, alias: &str) -> Property {
+    let kind = match mapped.kind {
+        Kind::Text(_) => PropertyKind::Text,
+        Kind::Int => PropertyKind::Int,
+        Kind::Flag => PropertyKind::Flag,
+        Kind::Time => PropertyKind::Instant,
+    };
+    Property { name: camel(name), kind, nullable: true, column: format!("{alias}.{}", mapped.column) }
+}
+
+/// `display_name` as `displayName`.
+fn camel(column: &str) -> String {
+    let mut name = String::new();
+    for (index, word) in column.split('_').enumerate() {
+        let mut letters = word.chars();
+        match letters.next() {
+            Some(first) if index > 0 => name.extend(first.to_uppercase()),
+            first => name.extend(first),
+        }
+        name.push_str(letters.as_str());
+    }
+    name
+}
