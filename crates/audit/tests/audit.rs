@@ -16,8 +16,8 @@ async fn everywhere() -> Vec<(Db, TestDb)> {
     for engine in history_engines() {
         let outside = database(engine);
         outside.sql(match engine {
-            Engine::Sqlite => include_str!("../../../migrations/sqlite/0016_access_log.sql"),
-            _ => include_str!("../../../migrations/postgres/0016_access_log.sql"),
+            Engine::Sqlite => include_str!("../../../migrations/sqlite/0017_access_log.sql"),
+            _ => include_str!("../../../migrations/postgres/0017_access_log.sql"),
         });
         all.push((Db::open(outside.url(), Opened::ReadWrite).await.unwrap(), outside));
     }
