@@ -46,7 +46,7 @@ fn option(operation: &Operation, name: &str) -> Value {
         "class" => {
             ("Only of this class", json!({"type": "string", "enum": ObjectType::ALL.map(ObjectType::as_str)}))
         }
-        "object" => ("Only of the object with this id or name", text),
+        "object" => ("Only of the object with this id or name", words),
         "note" => ("Why, for whoever looks at the ledger", text),
         "run" => ("Only of this run", json!({"type": "integer"})),
         _ => ("", text),
