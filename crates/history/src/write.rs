@@ -290,7 +290,8 @@ impl Writes {
         }
         self.sightings.write(tx).await?;
         // When the heads are written: a rebuilding of intervals waits for them, and is waited for.
-        summary.intervals = self.access.write(tx).await?;
+        // Boxed, so that every delivery's future need not have room for it.
+        summary.intervals = Box::pin(self.access.write(tx)).await?;
         fault::point("history.intervals")?;
         Ok(summary)
     }

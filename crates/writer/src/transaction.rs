@@ -398,7 +398,7 @@ impl<'m> Product<'m> {
 
     /// Sees to it that the access items that it names are there.
     pub(crate) async fn have_items(&mut self, db: &Db, items: &AccessItems) -> Result<(), Error> {
-        Ok(items.have(db, &mut self.writes).await?)
+        Ok(Box::pin(items.have(db, &mut self.writes)).await?)
     }
 
     /// Writes it; nothing lasts until the transaction is committed.
