@@ -112,6 +112,11 @@ impl TableDef {
         self.positions.get(column).copied()
     }
 
+    /// The table has this column, and it holds ids.
+    pub(crate) fn is_id(&self, column: &str) -> bool {
+        self.position(column).is_some_and(|position| self.columns[position].kind == ColumnType::Id)
+    }
+
     /// The table has this column.
     pub(crate) fn has(&self, column: &str) -> bool {
         self.positions.contains_key(column)

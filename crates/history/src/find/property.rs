@@ -6,6 +6,7 @@ use annals_model::ObjectType;
 
 use crate::columns::{ChildTable, Kind, Mapped};
 use crate::layout::layout;
+use crate::schema;
 
 /// Something that a list says of each object, and that it is filtered and sorted by.
 #[derive(Debug, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub struct Property {
     pub nullable: bool,
     /// The column, with the alias of its table.
     pub(crate) column: String,
+    /// It is an id: kept in byte order, where engines have capitals for ASCII alone, and in no index without case.
+    pub(crate) is_id: bool,
 }
 
 /// What a property holds.
@@ -91,6 +94,7 @@ fn build(object_type: ObjectType) -> Properties {
         kind,
         nullable: false,
         column: column.to_owned(),
+        is_id: matches!(name, "id" | "identityId"),
     };
     let mut of_object = vec![
         own("id", PropertyKind::Text, "h.object_id"),
@@ -101,9 +105,8 @@ fn build(object_type: ObjectType) -> Properties {
     ];
     let mut columns: Vec<Property> = Vec::new();
     match &mapping.entity {
-        Some(entity) => {
-            columns.extend(entity.columns.iter().map(|column| of_column(column.column, column, "e")))
-        }
+        Some(entity) => columns
+            .extend(entity.columns.iter().map(|column| of_column(column.column, column, "e", entity.table))),
         None => {
             if mapping.identity {
                 for column in ["identity_id", "identity_name"] {
@@ -111,7 +114,9 @@ fn build(object_type: ObjectType) -> Properties {
                     columns.push(Property { nullable: true, ..property });
                 }
             }
-            columns.extend(mapping.columns.iter().map(|column| of_column(column.column, column, "e")));
+            columns.extend(
+                mapping.columns.iter().map(|column| of_column(column.column, column, "e", mapping.table)),
+            );
         }
     }
     // A request's item has a name of its own besides what the object is called by.
@@ -123,20 +128,30 @@ fn build(object_type: ObjectType) -> Properties {
 fn child(table: &'static ChildTable) -> Collection {
     Collection {
         name: table.field,
-        elements: table.columns.iter().map(|column| of_column(column.path, column, "c")).collect(),
+        elements: table
+            .columns
+            .iter()
+            .map(|column| of_column(column.path, column, "c", table.table))
+            .collect(),
         table: table.table,
         parent: table.parent,
     }
 }
 
-fn of_column(name: &str, mapped: &Mapped, alias: &str) -> Property {
+fn of_column(name: &str, mapped: &Mapped, alias: &str, table: &str) -> Property {
     let kind = match mapped.kind {
         Kind::Text(_) => PropertyKind::Text,
         Kind::Int => PropertyKind::Int,
         Kind::Flag => PropertyKind::Flag,
         Kind::Time => PropertyKind::Instant,
     };
-    Property { name: camel(name), kind, nullable: true, column: format!("{alias}.{}", mapped.column) }
+    Property {
+        name: camel(name),
+        kind,
+        nullable: true,
+        column: format!("{alias}.{}", mapped.column),
+        is_id: schema::table(table).is_id(mapped.column),
+    }
 }
 
 /// `display_name` as `displayName`.

@@ -228,12 +228,12 @@ impl<'f> Statement<'f> {
         };
         let text = match (comparison, operand) {
             (Comparison::Unequal, _) => format!("({column} is null or {column} <> ?)"),
-            // What is equal is equal without regard to case too, and that is what indexes are made of.
-            (Comparison::Equal, Operand::Text(_)) => {
+            // What is equal is equal without regard to case too, and that is what indexes of names are made of.
+            (Comparison::Equal, Operand::Text(_)) if !property.is_id => {
                 self.params.push(param.clone());
                 format!("({column} is not null and {column} = ? and upper({column}) = upper(?))")
             }
-            (Comparison::Equal, Operand::Int(_)) => format!("({column} is not null and {column} = ?)"),
+            (Comparison::Equal, _) => format!("({column} is not null and {column} = ?)"),
             _ => format!("({column} is not null and {ordered} {sign} ?)"),
         };
         self.text.push_str(&text);

@@ -99,6 +99,28 @@ fn text(text: &str) -> Operand {
     Operand::Text(text.to_owned())
 }
 
+/// Ids are what they are, letter by letter: PostgreSQL, which keeps them in byte order, has capitals for ASCII alone there.
+#[tokio::test]
+async fn an_id_is_found_whatever_its_letters() {
+    let of_id = |name| property(ObjectType::Entitlement, name).unwrap();
+    for history in histories().await {
+        let held = key(ObjectType::Entitlement, "cn=zoé");
+        write(&history, 1, &held, "zoe", json!({"application": {"id": "größe"}}), 10).await;
+        for (name, text, found) in [
+            ("id", "cn=zoé", 1),
+            ("id", "cn=zoÉ", 0),
+            ("id", "CN=zoé", 0),
+            ("applicationId", "größe", 1),
+            ("applicationId", "GRÖßE", 0),
+        ] {
+            let equal = Condition::Compare(of_id(name), Comparison::Equal, Operand::Text(text.to_owned()));
+            let wanted = Find { object_type: ObjectType::Entitlement, ..wanted(Some(equal)) };
+            let mut tx = history.read().await;
+            assert_eq!(count(&mut tx, &wanted).await.unwrap(), found, "{name} {text}");
+        }
+    }
+}
+
 /// Each condition with those of whom it holds, `01` standing for the one with the long id. What is absent is equal to
 /// nothing, unequal to everything, and has no part; the opposite of a condition holds of all others.
 #[tokio::test]
