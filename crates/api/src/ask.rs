@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use annals_audit::{Access, note_access};
-use annals_sql::Tx;
 use axum::http::header::{CONTENT_TYPE, HeaderValue};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
@@ -101,8 +100,11 @@ pub(crate) async fn answer(api: Arc<Api>, operation: &'static Operation, asked: 
     };
     // What was done is noted already.
     let is_noted = operation.method == Method::Post && answered.is_ok();
-    if !is_noted && let Err(problem) = note_apart(&api, operation, &asked, &principal, &answered).await {
-        return problem.into_response();
+    if !is_noted {
+        let access = noted(&api, operation, &asked, &principal, &answered);
+        if let Err(problem) = note_apart(&api, &access).await {
+            return problem.into_response();
+        }
     }
     match answered {
         Ok(answer) => {
@@ -142,33 +144,28 @@ async fn question(
         tx.rollback().await?;
         return answered;
     }
-    note(&mut tx, api, operation, asked, principal, &answered).await?;
+    note_access(&mut tx, &noted(api, operation, asked, principal, &answered)).await?;
     tx.commit().await?;
     answered
 }
 
-async fn note_apart(
-    api: &Api,
-    operation: &'static Operation,
-    asked: &Asked,
-    principal: &Principal,
-    answered: &Result<Answer, Problem>,
-) -> Result<(), Problem> {
+/// A row of the access log in a transaction of its own.
+async fn note_apart(api: &Api, access: &Access) -> Result<(), Problem> {
     let mut tx = api.history.begin().await?;
-    note(&mut tx, api, operation, asked, principal, answered).await?;
+    note_access(&mut tx, access).await?;
     tx.commit().await?;
     Ok(())
 }
 
-async fn note(
-    tx: &mut Tx,
+/// What the access log says of a request.
+fn noted(
     api: &Api,
     operation: &'static Operation,
     asked: &Asked,
     principal: &Principal,
     answered: &Result<Answer, Problem>,
-) -> Result<(), Problem> {
-    let access = Access {
+) -> Access {
+    Access {
         principal: principal.name.clone(),
         roles: principal.roles.clone(),
         authentication: BY_TOKEN,
@@ -180,7 +177,5 @@ async fn note(
         query: Some(asked.query.clone()).filter(|query| !query.is_empty()),
         rows: answered.as_ref().ok().and_then(|answer| answer.rows),
         status: answered.as_ref().map_or_else(|problem| problem.status, |_| StatusCode::OK).as_u16(),
-    };
-    note_access(tx, &access).await?;
-    Ok(())
+    }
 }

@@ -220,17 +220,7 @@ mod tests {
     use super::*;
 
     fn role(id: Option<&str>, name: &str) -> AccessItem {
-        AccessItem {
-            kind: AccessKind::AssignedRole,
-            id: id.map(str::to_owned),
-            name: Some(name.to_owned()),
-            application_id: None,
-            application: None,
-            instance: None,
-            permission: false,
-            attribute: None,
-            value: None,
-        }
+        holdings::named(AccessKind::AssignedRole, id.map(str::to_owned), Some(name.to_owned()))
     }
 
     /// Worked out by Python's `hashlib`: 03 00, then the id's length and bytes, the name's, and five times a

@@ -144,7 +144,7 @@ fn told(row: &Element) -> Acquired {
     Acquired::REQUESTED.only_if(requested).and(Acquired::CERTIFIED.only_if(certified))
 }
 
-fn named(kind: AccessKind, id: Option<String>, name: Option<String>) -> AccessItem {
+pub(super) fn named(kind: AccessKind, id: Option<String>, name: Option<String>) -> AccessItem {
     AccessItem {
         kind,
         id,
