@@ -17,7 +17,7 @@ enum Rank {
 }
 
 /// Every crate of the workspace.
-const RANKS: [(&str, Rank); 17] = [
+const RANKS: [(&str, Rank); 18] = [
     ("annals-model", Rank::Layer(0)),
     ("annals-config", Rank::Layer(1)),
     ("annals-sql", Rank::Layer(1)),
@@ -30,8 +30,9 @@ const RANKS: [(&str, Rank); 17] = [
     ("annals-dispatcher", Rank::Layer(3)),
     ("annals-extract", Rank::Layer(3)),
     ("annals-writer", Rank::Layer(3)),
-    ("annals-api", Rank::Layer(3)),
-    ("annals", Rank::Layer(4)),
+    ("annals-questions", Rank::Layer(3)),
+    ("annals-api", Rank::Layer(4)),
+    ("annals", Rank::Layer(5)),
     ("annals-testkit", Rank::Dev),
     ("annals-xtask", Rank::Dev),
     ("annals-tests", Rank::Dev),

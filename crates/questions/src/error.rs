@@ -1,0 +1,15 @@
+//! What can go wrong with a question.
+
+/// A question that could not be answered.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The history could not be read.
+    #[error(transparent)]
+    History(#[from] annals_history::Error),
+}
+
+impl From<annals_sql::Error> for Error {
+    fn from(error: annals_sql::Error) -> Self {
+        Self::History(error.into())
+    }
+}
