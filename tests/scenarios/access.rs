@@ -115,13 +115,13 @@ async fn since_when_and_how_is_told() {
             ("account", "acct"),
             ("since", "2026-01-05 23:00:00+00:00"),
             ("intervalSince", "2026-01-05 23:00:00+00:00"),
-            ("acquired", "requested"),
             ("cause", "LCM"),
             ("assigner", "bob"),
             ("requestItem", "ri-x"),
         ] {
             assert_eq!(item[member], expected, "{member}: {item}");
         }
+        assert_eq!(item["acquired"], serde_json::json!(["requested"]), "{item}");
         assert_eq!(call(&["--at", "2026-01-05T22:59:59Z"]), None);
         assert_eq!(call(&["--at", "2026-01-07", "--known-as-of", "2026-01-05T23:30:00Z"]), None);
         assert!(call(&["--at", "2026-01-07", "--known-as-of", "2026-01-06T00:00:01Z"]).is_some());

@@ -4,6 +4,8 @@
 mod access;
 #[path = "rest/acts.rs"]
 mod acts;
+#[path = "rest/answers.rs"]
+mod answers;
 #[path = "rest/description.rs"]
 mod description;
 #[path = "rest/objects.rs"]

@@ -2,9 +2,13 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
+use annals_questions::{Kind, Row, camel};
 use clap::ValueEnum;
 use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
+use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
+
+use crate::times;
 
 /// A line under the heading and nothing else.
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
@@ -39,6 +43,32 @@ impl Listing {
     #[must_use]
     pub fn new(columns: &[&'static str]) -> Self {
         Self { columns: columns.to_vec(), ..Self::default() }
+    }
+
+    /// The rows of an answer, with its instants in a time zone.
+    #[must_use]
+    pub fn of<R: Row>(rows: &[R], zone: &TimeZone) -> Self {
+        let mut listing =
+            Self { columns: R::COLUMNS.iter().map(|column| column.heading).collect(), ..Self::default() };
+        for row in rows {
+            let cells =
+                R::COLUMNS.iter().zip(row.cells()).map(|(column, cell)| match (column.kind, cell.as_i64()) {
+                    (Kind::Instant, Some(ms)) => json!(times::show(ms, zone)),
+                    _ => cell,
+                });
+            listing.rows.push(cells.collect());
+        }
+        listing
+    }
+
+    /// Without the columns that people can do without, where people read it.
+    #[must_use]
+    pub fn for_readers<R: Row>(self, format: Format) -> Self {
+        if format != Format::Table {
+            return self;
+        }
+        let for_programs = R::COLUMNS.iter().filter(|column| !column.for_people);
+        self.without(&for_programs.map(|column| column.heading).collect::<Vec<_>>())
     }
 
     /// Adds a row.
@@ -146,20 +176,9 @@ fn plain(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),
+        Value::Array(several) => several.iter().map(plain).collect::<Vec<_>>().join(", "),
         other => other.to_string(),
     }
-}
-
-/// A column name as a JSON member: `object type` becomes `objectType`.
-fn camel(column: &str) -> String {
-    let mut words = column.split(' ');
-    let mut name = words.next().unwrap_or_default().to_owned();
-    for word in words {
-        let mut letters = word.chars();
-        name.extend(letters.next().map(|letter| letter.to_ascii_uppercase()));
-        name.extend(letters);
-    }
-    name
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 
 use crate::ask::{Answer, Question};
 use crate::problem::Problem;
-use crate::resources::{acts, objects, runs, schedules};
+use crate::resources::{access, acts, objects, runs, schedules};
 use crate::right::Right;
 
 /// Where all paths begin.
@@ -183,6 +183,18 @@ fn of_class(class: &Class) -> Vec<Operation> {
                 format!("list{one}Timeline"),
                 "/{id}/timeline".to_owned(),
                 format!("{one}: its events, in the order in which they were recorded"),
+            )
+        });
+    }
+    if object_type == ObjectType::Identity {
+        operations.push(Operation {
+            options: vec!["at", "knownAsOf", "additionalOnly", "$top", "$skiptoken"],
+            form: Form::List("HeldAccess"),
+            answer: |question, tx| Box::pin(access::held(question, tx)),
+            ..history(
+                "listIdentityAccess".to_owned(),
+                "/{id}/access".to_owned(),
+                "All that an identity held at an instant, since when and how it was come by".to_owned(),
             )
         });
     }

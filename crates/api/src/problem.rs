@@ -116,8 +116,20 @@ impl From<annals_history::Error> for Problem {
     fn from(error: annals_history::Error) -> Self {
         match &error {
             annals_history::Error::NoTimeline(_) => Self::not_found("a timeline of this class"),
+            annals_history::Error::NoIntervals => {
+                let detail = "access intervals are not made yet: run `annals rebuild intervals`";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+            }
             annals_history::Error::Place => crate::skip_token::wrong(),
             _ => Self::fault(error.sql_kind(), &error),
+        }
+    }
+}
+
+impl From<annals_questions::Error> for Problem {
+    fn from(error: annals_questions::Error) -> Self {
+        match error {
+            annals_questions::Error::History(error) => error.into(),
         }
     }
 }

@@ -1,13 +1,18 @@
 //! What is answered, by kind of thing.
 
+pub(crate) mod access;
 pub(crate) mod acts;
 pub(crate) mod objects;
 pub(crate) mod runs;
 pub(crate) mod schedules;
 
-use serde_json::{Value, json};
+use annals_questions::{Kind, Row};
+use serde_json::{Map, Value, json};
 
 use crate::ask::{Answer, Question};
+use crate::instant::told;
+use crate::odata::ParseError;
+use crate::problem::Problem;
 
 /// Rows of a page where nobody says how many.
 const TOP: u32 = 100;
@@ -31,6 +36,32 @@ fn page(question: &Question<'_>, rows: Vec<Value>, next: Option<String>) -> Answ
         body["@odata.nextLink"] = json!(format!("{}?{query}", question.path));
     }
     Answer { body, rows: Some(count) }
+}
+
+/// The rows of an answer, as they are told.
+fn told_rows<R: Row>(rows: &[R]) -> Vec<Value> {
+    let row = |row: &R| -> Map<String, Value> {
+        let cells = R::COLUMNS.iter().zip(row.cells());
+        cells
+            .map(|(column, cell)| match (column.kind, cell.as_i64()) {
+                (Kind::Instant, Some(ms)) => (column.name(), told(ms)),
+                _ => (column.name(), cell),
+            })
+            .collect()
+    };
+    rows.iter().map(|one| Value::Object(row(one))).collect()
+}
+
+/// An option that is true or false; false where it is absent.
+fn flag(question: &Question<'_>, name: &str) -> Result<bool, Problem> {
+    match question.options.own.get(name).map(String::as_str) {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(other) => {
+            let message = format!("expected `true` or `false`, found `{other}`");
+            Err(Problem::option(name, ParseError { position: 0, message }))
+        }
+    }
 }
 
 /// Of rows that were read, one more than wanted: those that are wanted, and where the next page begins.

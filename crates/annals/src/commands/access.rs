@@ -3,7 +3,6 @@
 use annals_config::Config;
 use annals_history::{AccessQuestion, HeldAccess, PageRequest};
 use annals_model::{Clock as _, ObjectType};
-use jiff::tz::TimeZone;
 use serde_json::json;
 
 use crate::cli::{AccessArgs, Global, ObjectArgs};
@@ -12,10 +11,6 @@ use crate::context::{SystemClock, open_history, time_zone};
 use crate::exit::{Exit, Failure};
 use crate::output::{Format, Listing};
 use crate::times;
-
-/// What programs want to know besides, and people can do without.
-const FOR_PROGRAMS: [&str; 6] =
-    ["item id", "application id", "instance", "permission", "interval since", "capture id"];
 
 pub(crate) async fn execute(
     global: &Global,
@@ -44,7 +39,7 @@ pub(crate) async fn execute(
             "History begins later; `annals timeline` shows when.",
         ));
     };
-    let mut listing = listing(&page.rows, &zone);
+    let mut listing = Listing::of(&page.rows, &zone).for_readers::<HeldAccess>(global.output);
     listing.more.insert("objectId".to_owned(), json!(object.key.object_id));
     listing.more.insert("name".to_owned(), json!(object.name));
     listing.more.insert("at".to_owned(), json!(at));
@@ -53,9 +48,6 @@ pub(crate) async fn execute(
     if page.next.is_some() {
         listing.cut =
             Some(format!("There are more than {} items; see the rest with --limit.", arguments.limit));
-    }
-    if global.output == Format::Table {
-        listing = listing.without(&FOR_PROGRAMS);
     }
     if global.output != Format::Json {
         let known = known.map(|known| format!(", as known {known}")).unwrap_or_default();
@@ -69,49 +61,4 @@ pub(crate) async fn execute(
     }
     listing.print(global.output)?;
     Ok(Exit::Ok)
-}
-
-fn listing(held: &[HeldAccess], zone: &TimeZone) -> Listing {
-    let mut listing = Listing::new(&[
-        "kind",
-        "name",
-        "application",
-        "attribute",
-        "value",
-        "account",
-        "since",
-        "acquired",
-        "cause",
-        "assigner",
-        "request item",
-        "item id",
-        "application id",
-        "instance",
-        "permission",
-        "interval since",
-        "capture id",
-    ]);
-    for HeldAccess { item, since_ms, interval, .. } in held {
-        let holding = &interval.holding;
-        listing.push(vec![
-            json!(item.kind.as_str()),
-            json!(item.name),
-            json!(item.application),
-            json!(item.attribute),
-            json!(item.value),
-            json!(holding.native_identity),
-            json!(times::show(*since_ms, zone)),
-            json!(holding.acquired.words().join(", ")),
-            json!(holding.cause),
-            json!(holding.assigner),
-            json!(holding.request_item_id),
-            json!(item.id),
-            json!(item.application_id),
-            json!(item.instance),
-            json!(item.permission),
-            json!(times::show(interval.valid_from_ms, zone)),
-            json!(interval.opened_by),
-        ]);
-    }
-    listing
 }

@@ -38,6 +38,7 @@ fn option(operation: &Operation, name: &str) -> Value {
         "$count" => ("Say how many there are in all", json!({"type": "boolean"})),
         "at" => (instant, moment),
         "knownAsOf" => ("Only what history knew then: an instant, or a date", moment),
+        "additionalOnly" => ("Only what is not granted through roles", json!({"type": "boolean"})),
         "from" => ("From this instant on", moment),
         "to" => ("Up to this instant", moment),
         "task" => ("Only of this task", text),

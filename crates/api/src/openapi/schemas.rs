@@ -1,7 +1,9 @@
 //! What answers consist of, described.
 
+use annals_history::HeldAccess;
 use annals_history::find::{PropertyKind, properties};
 use annals_model::ObjectType;
+use annals_questions::{Column, Kind, Row};
 use serde_json::{Map, Value, json};
 
 use crate::operation::operations;
@@ -61,6 +63,9 @@ const THINGS: [(&str, &str); 13] = [
     ),
 ];
 
+/// What questions are answered with.
+const ANSWERS: [(&str, &[Column]); 1] = [("HeldAccess", <HeldAccess as Row>::COLUMNS)];
+
 /// All schemas by name.
 pub(super) fn schemas() -> Value {
     let mut schemas: Map<String, Value> = Map::new();
@@ -73,6 +78,11 @@ pub(super) fn schemas() -> Value {
             let (kind, nullable) = kind.strip_suffix('?').map_or((kind, false), |kind| (kind, true));
             Some((name.to_owned(), schema(kind, nullable)))
         });
+        let members: Map<String, Value> = members.collect();
+        schemas.insert(name.to_owned(), json!({"type": "object", "properties": members}));
+    }
+    for (name, columns) in ANSWERS {
+        let members = columns.iter().map(|column| (column.name(), cell(column.kind)));
         let members: Map<String, Value> = members.collect();
         schemas.insert(name.to_owned(), json!({"type": "object", "properties": members}));
     }
@@ -108,6 +118,18 @@ fn object(object_type: ObjectType) -> Value {
     }
     members.insert("image".to_owned(), schema("object", true));
     json!({"type": "object", "properties": members})
+}
+
+fn cell(kind: Kind) -> Value {
+    let kind = match kind {
+        Kind::Text => "text",
+        Kind::Texts => "list",
+        Kind::Instant => "instant",
+        Kind::Integer => "number",
+        Kind::Flag => "flag",
+        Kind::Json => "any",
+    };
+    schema(kind, kind != "any")
 }
 
 fn schema(kind: &str, nullable: bool) -> Value {

@@ -155,7 +155,7 @@ pub(crate) async fn get(question: &Question<'_>, tx: &mut Tx) -> Result<Answer, 
 }
 
 /// The object that the path names, by its id.
-async fn one(question: &Question<'_>, tx: &mut Tx) -> Result<Found, Problem> {
+pub(super) async fn one(question: &Question<'_>, tx: &mut Tx) -> Result<Found, Problem> {
     let object_type = object_type(question)?;
     let id = question.place("id")?;
     // The first property of every class is its id.
@@ -168,7 +168,7 @@ async fn one(question: &Question<'_>, tx: &mut Tx) -> Result<Found, Problem> {
     found.ok_or_else(|| Problem::not_found(format!("{object_type} `{id}`")))
 }
 
-fn page_request(question: &Question<'_>) -> Result<PageRequest, Problem> {
+pub(super) fn page_request(question: &Question<'_>) -> Result<PageRequest, Problem> {
     let after = question.options.skip_token.as_deref().map(skip_token::position).transpose()?;
     Ok(PageRequest { limit: top(question), after })
 }
