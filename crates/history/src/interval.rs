@@ -26,7 +26,7 @@ pub use fact::AccessFact;
 pub use grant::grants_of;
 pub use holders::{HolderRow, HoldersQuestion, Span, holders};
 pub use items::{AccessItems, ItemText, access_items, access_items_with};
-pub use rebuild::{AccessCheck, AccessRebuild, Rebuilt, access_check};
+pub use rebuild::{AccessCheck, AccessRebuild, Rebuilt, access_check, has_intervals};
 
 /// The tables whose indexes a first load leaves away.
 pub(crate) const TABLE: &str = Holding::TABLE;
@@ -65,7 +65,10 @@ fn rows_stmt<F: AccessFact>(
 
 fn remove_stmt<F: AccessFact>() -> Stmt {
     let (table, owner) = (F::TABLE, F::OWNER);
-    Stmt::built(format!("history.remove {table}"), format!("delete from {table} where {owner} = ? and seq {{in}}"))
+    Stmt::built(
+        format!("history.remove {table}"),
+        format!("delete from {table} where {owner} = ? and seq {{in}}"),
+    )
 }
 
 #[cfg(test)]
@@ -158,8 +161,11 @@ impl<F: AccessFact> Taken<F> {
             .0
             .entry(owner)
             .or_insert_with(|| Told { is_new: !capture.known, states: Vec::with_capacity(1) });
-        let state =
-            AccessState { capture_id: capture.id.as_str().into(), effective_ms: capture.effective_ms, holdings };
+        let state = AccessState {
+            capture_id: capture.id.as_str().into(),
+            effective_ms: capture.effective_ms,
+            holdings,
+        };
         told.states.push((capture.recorded_ms, state));
         items
     }

@@ -58,10 +58,10 @@ pub use head::{head_images, heads, lock_head};
 pub use interval::{
     AccessCheck, AccessFact, AccessItems, AccessQuestion, AccessRebuild, HeldAccess, HolderRow,
     HoldersQuestion, ItemText, Rebuilt, Span, access, access_check, access_items, access_items_with,
-    access_ledger, grants_of, holders, write_access,
+    access_ledger, grants_of, has_intervals, holders, write_access,
 };
 pub use layout::PATCHES_MAX;
-pub use living::{living, living_page, names, owners};
+pub use living::{living, living_page, owners};
 pub use page::{Page, PageRequest, Position};
 pub use rebuild::{HeadImage, apply_patch};
 pub use repack::{Repack, Repacked, Training};
@@ -89,7 +89,6 @@ fn statements(engine: annals_sql::Engine) -> Vec<annals_sql::Stmt> {
         head::NEWEST,
         living::LIVING,
         living::LIVING_PAGE,
-        living::NAMES,
         schema::DATABASE_VERSION,
         capture_rows::NO_LONGER_LATEST,
         dictionary::BY_ID,

@@ -1,6 +1,4 @@
-//! Objects that history has as living: what a search for deletions starts from; and what objects are called.
-
-use std::collections::HashMap;
+//! Objects that history has as living: what a search for deletions starts from.
 
 use annals_model::ObjectType;
 use annals_sql::{Row, Stmt, Tx, Value as Param};
@@ -21,29 +19,6 @@ pub(crate) const LIVING_PAGE: Stmt = Stmt::new(
      where kind = (select id from annals_object_kind where source = ? and object_type = ?)
         and deleted = 0 and object_id > ? order by object_id limit ?",
 );
-
-pub(crate) const NAMES: Stmt = Stmt::new(
-    "history.names",
-    "select object_id, name from annals_head
-     where kind in (select id from annals_object_kind where object_type = ?) and object_id {in}",
-);
-
-/// What objects of a type were called last, by id; those that history does not know are not among them.
-///
-/// # Errors
-/// As any call.
-pub async fn names(
-    tx: &mut Tx,
-    object_type: ObjectType,
-    ids: Vec<String>,
-) -> Result<HashMap<String, String>, Error> {
-    if ids.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let params = vec![Param::from(object_type.as_str()), Param::TextList(ids)];
-    let name = |row: &Row| Ok((row.required_text(0)?.to_owned(), row.required_text(1)?.to_owned()));
-    tx.fetch_all(&NAMES, params).await?.iter().map(name).collect()
-}
 
 /// Those of the ids that history has as living objects of this source and type.
 ///

@@ -50,7 +50,8 @@ impl AccessFact for Holding {
     const TABLE: &'static str = "annals_access_interval";
     const OWNER: &'static str = "identity_id";
     const BUILD: &'static str = "annals_access_build";
-    const COLUMNS: &'static str = "a.item, a.acquired, a.request_item_id, a.native_identity, a.cause, a.assigner";
+    const COLUMNS: &'static str =
+        "a.item, a.acquired, a.request_item_id, a.native_identity, a.cause, a.assigner";
     const TYPES: &'static [ObjectType] = &[ObjectType::Identity];
     const MOST_ARE_EMPTY: bool = false;
 

@@ -5,11 +5,9 @@ use annals_sql::{Stmt, Tx, Value};
 
 use super::fact::AccessFact as _;
 use super::holders::{IN_SPAN, Span};
+use super::rebuild::position;
 use super::{columns, read};
 use crate::Error;
-
-const COMPLETE: Stmt =
-    Stmt::new("history.grants_complete", "select complete from annals_grant_build where id = 1");
 
 fn of_items_stmt() -> Stmt {
     Stmt::built(
@@ -24,7 +22,7 @@ fn of_items_stmt() -> Stmt {
 
 #[cfg(test)]
 pub(super) fn statements() -> Vec<Stmt> {
-    vec![COMPLETE, of_items_stmt()]
+    vec![of_items_stmt()]
 }
 
 /// What brings any of these items at some time of a span, as far as was known; an end that was not known is left away.
@@ -36,7 +34,7 @@ pub async fn grants_of(
     items: Vec<i64>,
     span: Span,
 ) -> Result<Vec<AccessInterval<Grant>>, Error> {
-    if tx.fetch_one(&COMPLETE, Vec::new()).await?.required_int(0)? == 0 {
+    if !position::<Grant>(tx).await?.0 {
         return Err(Error::NoIntervals);
     }
     let mut grants = Vec::new();

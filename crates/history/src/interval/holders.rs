@@ -4,6 +4,7 @@ use annals_model::{AccessInterval, Holding, LedgerRow};
 use annals_sql::{Stmt, Tx, Value};
 
 use super::fact::AccessFact as _;
+use super::rebuild::has_intervals;
 use super::{columns, read};
 use crate::Error;
 
@@ -11,9 +12,6 @@ use crate::Error;
 pub(super) const IN_SPAN: &str = "a.valid_from < ? and a.recorded_from <= ?
     and (a.recorded_to is null or a.recorded_to > ?)
     and (a.valid_to is null or a.valid_to > ? or a.end_recorded > ?)";
-
-const COMPLETE: Stmt =
-    Stmt::new("history.intervals_complete", "select complete from annals_access_build where id = 1");
 
 /// A span of time, as known at an instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +88,7 @@ fn stmt(within: bool) -> Stmt {
 
 #[cfg(test)]
 pub(super) fn statements() -> Vec<Stmt> {
-    vec![COMPLETE, stmt(false), stmt(true)]
+    vec![stmt(false), stmt(true)]
 }
 
 /// Who held any of these items at some time of a span, in the order of identities and their rows.
@@ -98,7 +96,7 @@ pub(super) fn statements() -> Vec<Stmt> {
 /// # Errors
 /// `NoIntervals` where the captures of identities have not become intervals yet; else as any call.
 pub async fn holders(tx: &mut Tx, question: HoldersQuestion<'_>) -> Result<Vec<HolderRow>, Error> {
-    if tx.fetch_one(&COMPLETE, Vec::new()).await?.required_int(0)? == 0 {
+    if !has_intervals(tx).await? {
         return Err(Error::NoIntervals);
     }
     let HoldersQuestion { items, span, within, from_identity, rows_max } = question;

@@ -152,7 +152,8 @@ impl AccessRebuild {
         // The one that was interrupted was through with them.
         if !(granted && resumed && of_grants.is_none()) {
             for object_type in Grant::TYPES.iter().rev() {
-                let of_type = |at: &str| at.strip_prefix(object_type.as_str())?.strip_prefix('/').map(str::to_owned);
+                let of_type =
+                    |at: &str| at.strip_prefix(object_type.as_str())?.strip_prefix('/').map(str::to_owned);
                 let after = of_grants.as_deref().and_then(of_type);
                 let is_done =
                     of_grants.as_deref().is_some_and(|at| after.is_none() && at > object_type.as_str());
@@ -284,11 +285,9 @@ impl AccessRebuild {
             };
             match image {
                 Ok(image) => {
-                    let (items, holdings) =
-                        image.map(|image| F::told(key, &image)).unwrap_or_default();
+                    let (items, holdings) = image.map(|image| F::told(key, &image)).unwrap_or_default();
                     told.items.extend(items.into_iter().map(|item| (item.number(), item)));
-                    let state =
-                        AccessState { capture_id: capture.capture_id.into(), effective_ms, holdings };
+                    let state = AccessState { capture_id: capture.capture_id.into(), effective_ms, holdings };
                     told.states.push((recorded_ms, state));
                 }
                 Err(error) => told.unreadable.push(error),
@@ -309,8 +308,7 @@ impl Stage {
     async fn page(&self, tx: &mut Tx, objects_max: u32) -> Result<Vec<String>, Error> {
         let mut objects = BTreeSet::new();
         for kind in &self.kinds {
-            let params =
-                vec![Value::from(*kind), Value::from(self.after.as_str()), Value::from(objects_max)];
+            let params = vec![Value::from(*kind), Value::from(self.after.as_str()), Value::from(objects_max)];
             for row in tx.fetch_all(&PAGE, params).await? {
                 objects.insert(row.required_text(0)?.to_owned());
             }
@@ -374,7 +372,8 @@ fn right_rows<F: AccessFact>(
         known
     };
     let unnumbered = |rows: &[LedgerRow<F>]| {
-        let mut rows: Vec<LedgerRow<F>> = rows.iter().map(|row| LedgerRow { seq: 0, ..row.clone() }).collect();
+        let mut rows: Vec<LedgerRow<F>> =
+            rows.iter().map(|row| LedgerRow { seq: 0, ..row.clone() }).collect();
         rows.sort();
         rows
     };
@@ -402,9 +401,17 @@ async fn stored_rows<F: AccessFact>(
 }
 
 /// Whether all captures have become rows, and how far a rebuilding has come.
-async fn position<F: AccessFact>(tx: &mut Tx) -> Result<(bool, Option<String>), Error> {
+pub(super) async fn position<F: AccessFact>(tx: &mut Tx) -> Result<(bool, Option<String>), Error> {
     let row = tx.fetch_one(&position_stmt::<F>(), Vec::new()).await?;
     Ok((row.required_int(0)? != 0, row.text(1)?.map(str::to_owned)))
+}
+
+/// Whether the captures of all identities have become intervals: until then nobody can say who held what.
+///
+/// # Errors
+/// As any call.
+pub async fn has_intervals(tx: &mut Tx) -> Result<bool, Error> {
+    Ok(position::<Holding>(tx).await?.0)
 }
 
 /// How access intervals are, and what is known of roles and groups.
