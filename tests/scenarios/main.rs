@@ -17,6 +17,7 @@ mod doctor;
 mod exit_codes;
 mod failed_list;
 mod failures;
+mod holders;
 mod late_commits;
 mod new_task;
 mod object_types;

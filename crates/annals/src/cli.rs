@@ -12,7 +12,7 @@ use annals_model::{JsonFormat, ObjectType};
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand};
 
-pub use access::{AccessArgs, RebuildArgs, RebuildCommand};
+pub use access::{AccessArgs, ModeArg, RebuildArgs, RebuildCommand, WhoHadArgs, WhyArgs};
 pub use audit::{AccessLogArgs, ApiCommand, AuditCommand, NewTokenArgs, TokenCommand};
 pub use daemon::{DaemonArgs, LedgerArgs, Role, ScheduleCommand};
 pub use tasks::{NewTaskArgs, TaskCommand};
@@ -136,6 +136,10 @@ pub enum Command {
     Timeline(TimelineArgs),
     /// Show all that an identity held at an instant, since when and how it came by it
     Access(AccessArgs),
+    /// Show who had access to something, through roles and nested groups too
+    WhoHad(WhoHadArgs),
+    /// Show every path by which an identity held something at an instant, and what is behind it
+    Why(WhyArgs),
     /// Look at messages that were given up, deliver them once more, or discard them
     Dead {
         /// Which.

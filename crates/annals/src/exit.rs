@@ -53,6 +53,28 @@ impl Failure {
         })
     }
 
+    /// A question that could not be answered: it names what there is not, cannot be asked so, or history cannot be read.
+    #[must_use]
+    pub fn of_question(error: annals_questions::Error) -> Self {
+        use annals_questions::Error;
+        let help = match &error {
+            Error::History(_) => "",
+            Error::NoItem(_) => {
+                "Write role:NAME, capability:NAME, workgroup:NAME, entitlement:APPLICATION/ATTRIBUTE=VALUE, \
+                 permission:APPLICATION/TARGET=RIGHTS or account:APPLICATION."
+            }
+            Error::AmbiguousItem { .. } => "Write one of them.",
+            Error::EmptySpan => "Let --from be before --to.",
+            Error::NoBeginning => "Give --from.",
+            Error::TooManyPaths => "Leave other roles and groups away: --direct-only.",
+        };
+        match error {
+            Error::History(error) => error.into(),
+            Error::NoItem(_) => Self::new(Exit::NotFound, error, help),
+            wrong => Self::new(Exit::Usage, wrong, help),
+        }
+    }
+
     /// A wrong argument.
     pub fn usage(what: impl fmt::Display, help: impl Into<String>) -> Self {
         Self::new(Exit::Usage, anyhow::anyhow!("{what}"), help)

@@ -113,7 +113,14 @@ const WITH_TIMELINE: [ObjectType; 7] = [
 ];
 
 static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
-    CLASSES.iter().flat_map(of_class).chain(of_runs()).chain(of_service()).chain(acts()).collect()
+    CLASSES
+        .iter()
+        .flat_map(of_class)
+        .chain([holders()])
+        .chain(of_runs())
+        .chain(of_service())
+        .chain(acts())
+        .collect()
 });
 
 /// Everything that can be asked.
@@ -197,8 +204,32 @@ fn of_class(class: &Class) -> Vec<Operation> {
                 "All that an identity held at an instant, since when and how it was come by".to_owned(),
             )
         });
+        operations.push(Operation {
+            options: vec!["item", "at", "knownAsOf"],
+            form: Form::List("Reason"),
+            answer: |question, tx| Box::pin(access::reasons(question, tx)),
+            ..history(
+                "explainIdentityAccess".to_owned(),
+                "/{id}/why".to_owned(),
+                "Every path by which an identity held something at an instant, and what is behind it"
+                    .to_owned(),
+            )
+        });
     }
     operations
+}
+
+fn holders() -> Operation {
+    let options = ["item", "at", "from", "to", "mode", "directOnly", "knownAsOf", PAGED[0], PAGED[1]];
+    let asked = other(
+        "listHolders",
+        "holders",
+        "Who had access to something, through roles and nested groups too",
+        &options,
+        Form::List("Holder"),
+        |question, tx| Box::pin(access::holders(question, tx)),
+    );
+    Operation { right: Right::ReadHistory, heavy: true, ..asked }
 }
 
 fn other(

@@ -3,14 +3,16 @@
 //!
 //! All of it is told by the identity's own captures, so that one object's captures in their order decide. What they do
 //! not tell is which role granted an entitlement and which certification looked at it: the former is told by the
-//! captures of the roles, the latter by those of the entitlement.
+//! captures of the roles ([`Grant`]), the latter by those of the entitlement.
 
+mod grants;
 mod holdings;
 mod ledger;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+pub use grants::{Grant, GrantWay, grants};
 pub use holdings::holdings;
 pub use ledger::{AccessInterval, AccessState, IntervalEnd, Ledger, LedgerRow};
 

@@ -60,3 +60,65 @@ async fn access_is_told_as_the_command_prints_it() {
         assert_eq!(rest.problem(&format!("{path}?additionalOnly=yes")).0, 400);
     }
 }
+
+/// Who had something and why, in pages and at instants, and what is wrong with questions that cannot be answered.
+#[tokio::test]
+async fn holders_and_reasons_are_told_as_the_commands_print_them() {
+    for rest in Rest::everywhere().await {
+        let holders = "/api/v1/holders";
+        let role = "role:Organisation";
+        let all = rest.agrees(&format!("{holders}?item={role}"), &["who-had", role]);
+        assert_eq!(plain(&rest.all(&format!("{holders}?item={role}&$top=3"))), plain(&all));
+        assert!(
+            all.iter().all(|row| !row["through"].as_array().unwrap().is_empty()),
+            "nobody has it directly"
+        );
+        let at = "2026-01-05T12:00:00Z";
+        rest.agrees(&format!("{holders}?item={role}&at={at}"), &["who-had", role, "--at", at]);
+        let value = rest
+            .site
+            .look("select application || '/' || attribute || '=' || value from annals_access_item where kind = 2
+                   and id in (select item from annals_access_interval where acquired = 4) order by value limit 1;")
+            .remove(0);
+        let item = format!("entitlement:{value}");
+        let encoded: String = item.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        let path = format!("{holders}?item={encoded}&from=2026-01-04&to=2026-01-06&mode=at-end");
+        let asked =
+            ["who-had", item.as_str(), "--from", "2026-01-04", "--to", "2026-01-06", "--mode", "at-end"];
+        let rows = rest.agrees(&path, &asked);
+        let direct =
+            rest.agrees(&format!("{path}&directOnly=true"), &[&asked[..], &["--direct-only"]].concat());
+        assert!(
+            direct.len() < rows.len() && direct.iter().all(|row| row["through"] == serde_json::json!([]))
+        );
+        let id = direct[0]["identityId"].as_str().unwrap();
+        let why = format!("/api/v1/identities/{id}/why");
+        let reasons = rest.agrees(&format!("{why}?item={encoded}"), &["why", id, &item]);
+        assert!(reasons.len() > 1, "{reasons:?}");
+        rest.agrees(&format!("{why}?item={encoded}&at={at}"), &["why", id, &item, "--as-of", at]);
+
+        let wrong = |path: &str| {
+            let (status, option, _, detail) = rest.problem(path);
+            (status, option.unwrap_or_default(), detail)
+        };
+        let told = |option: &str, detail: &str| (400, option.to_owned(), detail.to_owned());
+        let expected = told("item", "expected what is asked for, such as `role:NAME`");
+        assert_eq!((wrong(holders), wrong(&why)), (expected.clone(), expected));
+        for (query, expected) in [
+            ("mode=some", told("mode", "expected `any`, `all` or `at-end`, found `some`")),
+            ("at=2026-01-05&to=2026-01-05", told("at", "expected no other instants beside this one")),
+            (
+                "from=2026-01-05&to=2026-01-04",
+                told("from", "the span has no instant in it: it ends before it begins"),
+            ),
+            ("mode=all", told("from", "`all` is asked of a span with a beginning")),
+            ("directOnly=1", told("directOnly", "expected `true` or `false`, found `1`")),
+        ] {
+            assert_eq!(wrong(&format!("{holders}?item={role}&{query}")), expected, "{query}");
+        }
+        let nothing = "nothing that anybody can have access to is known as `role:x`".to_owned();
+        assert_eq!(wrong(&format!("{holders}?item=role:x")), (404, String::new(), nothing.clone()));
+        assert_eq!(wrong(&format!("{why}?item=role:x")), (404, String::new(), nothing));
+        assert_eq!(wrong("/api/v1/identities/nobody/why?item=role:x").0, 404);
+    }
+}

@@ -27,6 +27,8 @@ mod task;
 mod timeline;
 mod token;
 mod transform;
+mod who_had;
+mod why;
 
 use annals_config::Config;
 
@@ -100,6 +102,8 @@ pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
             timeline::execute(&global, &history_config(&global)?, &arguments).await
         }
         Command::Access(arguments) => access::execute(&global, &history_config(&global)?, &arguments).await,
+        Command::WhoHad(arguments) => who_had::execute(&global, &history_config(&global)?, &arguments).await,
+        Command::Why(arguments) => why::execute(&global, &history_config(&global)?, &arguments).await,
         Command::Dead { command } => letters(&global, &history_config(&global)?, command).await,
         Command::Token { command } => tokens(&global, &history_config(&global)?, &command).await,
         Command::Audit { command } => logs(&global, &history_config(&global)?, &command).await,

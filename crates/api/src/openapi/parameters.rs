@@ -2,6 +2,7 @@
 
 use annals_history::find::properties;
 use annals_model::ObjectType;
+use annals_questions::Mode;
 use serde_json::{Value, json};
 
 use crate::odata::TOP_MAX;
@@ -40,6 +41,12 @@ fn option(operation: &Operation, name: &str) -> Value {
         "at" => (instant, moment),
         "knownAsOf" => ("Only what history knew then: an instant, or a date", moment),
         "additionalOnly" => ("Only what is not granted through roles", json!({"type": "boolean"})),
+        "item" => ("What: role:NAME, entitlement:APPLICATION/ATTRIBUTE=VALUE and so on", words),
+        "mode" => {
+            let modes = Mode::ALL.map(Mode::as_str);
+            ("Who held it at some time, throughout, or at the end", json!({"type": "string", "enum": modes}))
+        }
+        "directOnly" => ("Not through other roles or groups", json!({"type": "boolean"})),
         "from" => ("From this instant on", moment),
         "to" => ("Up to this instant", moment),
         "task" => ("Only of this task", text),
@@ -54,7 +61,7 @@ fn option(operation: &Operation, name: &str) -> Value {
         _ => ("", text),
     };
     // An act is on one thing.
-    let required = operation.method == Method::Post && matches!(name, "class" | "object");
+    let required = operation.method == Method::Post && matches!(name, "class" | "object") || name == "item";
     json!({"name": name, "in": "query", "required": required, "description": description, "schema": schema})
 }
 

@@ -3,7 +3,7 @@
 use annals_history::HeldAccess;
 use annals_history::find::{PropertyKind, properties};
 use annals_model::ObjectType;
-use annals_questions::{Column, Kind, Row};
+use annals_questions::{Column, Holder, Kind, Reason, Row};
 use serde_json::{Map, Value, json};
 
 use crate::operation::operations;
@@ -64,7 +64,11 @@ const THINGS: [(&str, &str); 13] = [
 ];
 
 /// What questions are answered with.
-const ANSWERS: [(&str, &[Column]); 1] = [("HeldAccess", <HeldAccess as Row>::COLUMNS)];
+const ANSWERS: [(&str, &[Column]); 3] = [
+    ("HeldAccess", <HeldAccess as Row>::COLUMNS),
+    ("Holder", <Holder as Row>::COLUMNS),
+    ("Reason", <Reason as Row>::COLUMNS),
+];
 
 /// All schemas by name.
 pub(super) fn schemas() -> Value {

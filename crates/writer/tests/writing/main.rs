@@ -10,6 +10,7 @@ mod faults;
 mod intervals;
 mod life;
 mod patches;
+mod paths;
 mod read_back;
 mod redelivery;
 mod world;
