@@ -9,11 +9,14 @@ use futures::future::BoxFuture;
 
 use crate::ask::{Answer, Question};
 use crate::problem::Problem;
-use crate::resources::{acts, objects, runs, schedules};
+use crate::resources::{acts, objects, runs, schedules, sessions};
 use crate::right::Right;
 
 /// Where all paths begin.
 pub(crate) const ROOT: &str = "/api/v1";
+
+/// Where the paths begin that clients of the reference know (BRV-10).
+const REFERENCE_ROOT: &str = "/api/rest/v2";
 
 /// A function that answers.
 pub(crate) type Answering =
@@ -116,7 +119,14 @@ const WITH_TIMELINE: [ObjectType; 7] = [
 ];
 
 static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
-    CLASSES.iter().flat_map(of_class).chain(of_runs()).chain(of_service()).chain(acts()).collect()
+    CLASSES
+        .iter()
+        .flat_map(of_class)
+        .chain(of_runs())
+        .chain(of_service())
+        .chain(of_reference())
+        .chain(acts())
+        .collect()
 });
 
 /// Everything that can be asked.
@@ -335,6 +345,36 @@ fn of_service() -> Vec<Operation> {
         Operation { right: Right::ReadAccessLog, ..accesses },
         Operation { right: Right::Describe, ..description },
         Operation { right: Right::Describe, ..myself },
+    ]
+}
+
+fn of_reference() -> Vec<Operation> {
+    let logs = other(
+        "listSessionLogs",
+        "",
+        "Requests and the operations that they consist of, those that changed last first",
+        &["$filter", "$orderby", "$expand", "$top", "$skiptoken", "$count"],
+        Form::List("SessionLog"),
+        |question, tx| Box::pin(sessions::list(question, tx)),
+    );
+    let codes = other(
+        "listOperationCodes",
+        "",
+        "The codes of operations in session logs",
+        &[],
+        Form::List("OperationCode"),
+        |question, tx| Box::pin(sessions::codes(question, tx)),
+    );
+    let right = Right::ReadSessionLogs;
+    vec![
+        Operation {
+            path: format!("{REFERENCE_ROOT}/sessionLogs"),
+            right,
+            heavy: true,
+            within_scope: true,
+            ..logs
+        },
+        Operation { path: format!("{REFERENCE_ROOT}/operationCodes"), right, within_scope: true, ..codes },
     ]
 }
 

@@ -4,6 +4,7 @@ pub(crate) mod acts;
 pub(crate) mod objects;
 pub(crate) mod runs;
 pub(crate) mod schedules;
+pub(crate) mod sessions;
 
 use serde_json::{Value, json};
 
