@@ -10,11 +10,16 @@ mod answers;
 mod description;
 #[path = "rest/objects.rs"]
 mod objects;
+#[path = "rest/scopes.rs"]
+mod scopes;
 #[path = "rest/secured.rs"]
 mod secured;
 #[path = "rest/service.rs"]
 mod service;
+#[path = "rest/sessions.rs"]
+mod sessions;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -48,8 +53,13 @@ struct Answered {
 
 impl Rest {
     async fn on(engine: Engine) -> Self {
+        Self::with(engine, LISTEN).await
+    }
+
+    /// The same with these lines in its configuration.
+    async fn with(engine: Engine, lines: &str) -> Self {
         let site = Site::new(engine, engine, 30).await;
-        site.service(LISTEN);
+        site.service(lines);
         site.run(START_MS + HOUR_MS).await;
         site.pass_day().await;
         site.run(START_MS + DAY_MS + HOUR_MS).await;
@@ -142,7 +152,12 @@ fn address(daemon: &Daemon, scheme: &str) -> String {
 
 /// A new token.
 fn token(site: &Site, name: &str, roles: &str) -> String {
-    annals(site.path(), &["token", "create", name, "--role", roles]).exits(0).out.trim().to_owned()
+    token_with(site, name, &["--role", roles])
+}
+
+/// The same with these arguments.
+fn token_with(site: &Site, name: &str, arguments: &[&str]) -> String {
+    annals(site.path(), &[&["token", "create", name], arguments].concat()).exits(0).out.trim().to_owned()
 }
 
 /// The texts of a member, sorted.
@@ -150,4 +165,25 @@ fn sorted(rows: &[Value], member: &str) -> Vec<String> {
     let mut texts: Vec<String> = rows.iter().map(|row| row[member].as_str().unwrap().to_owned()).collect();
     texts.sort();
     texts
+}
+
+/// Somebody who has people below him, and all of those.
+fn manager(rest: &Rest) -> (String, BTreeSet<String>) {
+    let rows = rest.site.look(
+        "with recursive tree (top, id) as (
+           select manager_id, identity_id from spt_hist_identity_capture where latest = 1 and manager_id is not null
+           union select tree.top, c.identity_id from tree
+             join spt_hist_identity_capture c on c.manager_id = tree.id and c.latest = 1)
+         select top, id from tree;",
+    );
+    let mut trees: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for row in rows {
+        let (top, id) = row.split_once('|').unwrap();
+        trees.entry(top.to_owned()).or_default().insert(id.to_owned());
+    }
+    let all = rest.site.look("select identity_id from spt_hist_identity;").len();
+    // Of as many as can be, but not of everybody.
+    let part = trees.iter().filter(|(_, below)| below.len() + 3 < all);
+    let (top, below) = part.max_by_key(|(_, below)| below.len()).expect("a manager of some");
+    (top.clone(), below.iter().filter(|id| *id != top).cloned().collect())
 }

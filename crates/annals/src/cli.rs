@@ -13,7 +13,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand};
 
 pub use access::{AccessArgs, ModeArg, RebuildArgs, RebuildCommand, WhoHadArgs, WhyArgs};
-pub use audit::{AccessLogArgs, ApiCommand, AuditCommand, NewTokenArgs, TokenCommand};
+pub use audit::{AccessLogArgs, ApiCommand, AuditCommand, NewTokenArgs, ScopeWord, TokenCommand};
 pub use daemon::{DaemonArgs, LedgerArgs, Role, ScheduleCommand};
 pub use tasks::{NewTaskArgs, TaskCommand};
 pub use troubles::{DeadCommand, FailuresChoice, FailuresCommand, FailuresFilter, LetterArgs, LettersArgs};

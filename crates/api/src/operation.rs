@@ -2,17 +2,21 @@
 
 use std::sync::LazyLock;
 
+use annals_history::Scope;
 use annals_model::ObjectType;
 use annals_sql::Tx;
 use futures::future::BoxFuture;
 
 use crate::ask::{Answer, Question};
 use crate::problem::Problem;
-use crate::resources::{access, acts, objects, runs, schedules};
+use crate::resources::{access, acts, objects, runs, schedules, sessions};
 use crate::right::Right;
 
 /// Where all paths begin.
 pub(crate) const ROOT: &str = "/api/v1";
+
+/// Where the paths begin that clients of the reference know (BRV-10).
+const REFERENCE_ROOT: &str = "/api/rest/v2";
 
 /// A function that answers.
 pub(crate) type Answering =
@@ -33,6 +37,8 @@ pub(crate) struct Operation {
     pub(crate) options: Vec<&'static str>,
     /// It may take long: only a few at a time.
     pub(crate) heavy: bool,
+    /// Its answer keeps to the scope of who asks ([`Question::scope`]), so that readers of a part of history may ask.
+    pub(crate) within_scope: bool,
     /// The class of objects that it is about.
     pub(crate) object_type: Option<ObjectType>,
     /// The form of what is answered.
@@ -119,6 +125,7 @@ static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
         .chain([holders()])
         .chain(of_runs())
         .chain(of_service())
+        .chain(of_reference())
         .chain(acts())
         .collect()
 });
@@ -130,6 +137,7 @@ pub(crate) fn operations() -> &'static [Operation] {
 
 fn of_class(class: &Class) -> Vec<Operation> {
     let Class { object_type, plural, one, many } = *class;
+    let within_scope = Scope::reaches(object_type);
     let history = |id: String, path: String, summary: String| Operation {
         method: Method::Get,
         id,
@@ -138,30 +146,31 @@ fn of_class(class: &Class) -> Vec<Operation> {
         right: Right::ReadHistory,
         options: Vec::new(),
         heavy: false,
+        within_scope: false,
         object_type: Some(object_type),
         form: Form::One("Object"),
         answer: |question, tx| Box::pin(objects::get(question, tx)),
     };
     let mut operations = vec![
         Operation {
-            options: vec![
-                "$filter",
-                "$search",
-                "$orderby",
-                "$select",
-                "$expand",
-                "$top",
-                "$skiptoken",
-                "$count",
-            ],
+            options: LISTED.to_vec(),
             heavy: true,
+            within_scope,
             form: Form::List("Object"),
             answer: |question, tx| Box::pin(objects::list(question, tx)),
             ..history(format!("list{many}"), String::new(), format!("{many} by what their newest state says"))
         },
-        history(format!("get{one}"), "/{id}".to_owned(), format!("{one}: its newest state, with its image")),
+        Operation {
+            within_scope,
+            ..history(
+                format!("get{one}"),
+                "/{id}".to_owned(),
+                format!("{one}: its newest state, with its image"),
+            )
+        },
         Operation {
             options: vec!["$top", "$skiptoken"],
+            within_scope,
             form: Form::List("Capture"),
             answer: |question, tx| Box::pin(objects::captures(question, tx)),
             ..history(
@@ -172,6 +181,7 @@ fn of_class(class: &Class) -> Vec<Operation> {
         },
         Operation {
             options: vec!["at", "knownAsOf"],
+            within_scope,
             form: Form::One("State"),
             answer: |question, tx| Box::pin(objects::as_of(question, tx)),
             ..history(
@@ -184,6 +194,7 @@ fn of_class(class: &Class) -> Vec<Operation> {
     if WITH_TIMELINE.contains(&object_type) {
         operations.push(Operation {
             options: vec!["from", "to", "$top", "$skiptoken"],
+            within_scope,
             form: Form::List("Event"),
             answer: |question, tx| Box::pin(objects::timeline(question, tx)),
             ..history(
@@ -194,8 +205,21 @@ fn of_class(class: &Class) -> Vec<Operation> {
         });
     }
     if object_type == ObjectType::Identity {
-        operations.push(Operation {
+        operations.extend(of_identity(history));
+    }
+    operations
+}
+
+/// Options of a list of objects.
+const LISTED: [&str; 8] =
+    ["$filter", "$search", "$orderby", "$select", "$expand", "$top", "$skiptoken", "$count"];
+
+/// Questions about one identity's access.
+fn of_identity(history: impl Fn(String, String, String) -> Operation) -> [Operation; 2] {
+    [
+        Operation {
             options: vec!["at", "knownAsOf", "additionalOnly", "$top", "$skiptoken"],
+            within_scope: true,
             form: Form::List("HeldAccess"),
             answer: |question, tx| Box::pin(access::held(question, tx)),
             ..history(
@@ -203,9 +227,10 @@ fn of_class(class: &Class) -> Vec<Operation> {
                 "/{id}/access".to_owned(),
                 "All that an identity held at an instant, since when and how it was come by".to_owned(),
             )
-        });
-        operations.push(Operation {
+        },
+        Operation {
             options: vec!["item", "at", "knownAsOf"],
+            within_scope: true,
             form: Form::List("Reason"),
             answer: |question, tx| Box::pin(access::reasons(question, tx)),
             ..history(
@@ -214,9 +239,8 @@ fn of_class(class: &Class) -> Vec<Operation> {
                 "Every path by which an identity held something at an instant, and what is behind it"
                     .to_owned(),
             )
-        });
-    }
-    operations
+        },
+    ]
 }
 
 fn holders() -> Operation {
@@ -229,7 +253,7 @@ fn holders() -> Operation {
         Form::List("Holder"),
         |question, tx| Box::pin(access::holders(question, tx)),
     );
-    Operation { right: Right::ReadHistory, heavy: true, ..asked }
+    Operation { right: Right::ReadHistory, heavy: true, within_scope: true, ..asked }
 }
 
 fn other(
@@ -248,6 +272,7 @@ fn other(
         right: Right::ReadRuns,
         options: options.to_vec(),
         heavy: false,
+        within_scope: false,
         object_type: None,
         form,
         answer,
@@ -346,12 +371,51 @@ fn of_service() -> Vec<Operation> {
         Form::One("Description"),
         |question, tx| Box::pin(schedules::description(question, tx)),
     );
+    let myself = other(
+        "getMyself",
+        "me",
+        "Who asks: his name, roles and rights, and the part of history that he may read",
+        &[],
+        Form::One("Myself"),
+        |question, tx| Box::pin(schedules::myself(question, tx)),
+    );
     vec![
         tasks,
         fires,
         hosts,
         Operation { right: Right::ReadAccessLog, ..accesses },
         Operation { right: Right::Describe, ..description },
+        Operation { right: Right::Describe, ..myself },
+    ]
+}
+
+fn of_reference() -> Vec<Operation> {
+    let logs = other(
+        "listSessionLogs",
+        "",
+        "Requests and the operations that they consist of, those that changed last first",
+        &["$filter", "$orderby", "$expand", "$top", "$skiptoken", "$count"],
+        Form::List("SessionLog"),
+        |question, tx| Box::pin(sessions::list(question, tx)),
+    );
+    let codes = other(
+        "listOperationCodes",
+        "",
+        "The codes of operations in session logs",
+        &[],
+        Form::List("OperationCode"),
+        |question, tx| Box::pin(sessions::codes(question, tx)),
+    );
+    let right = Right::ReadSessionLogs;
+    vec![
+        Operation {
+            path: format!("{REFERENCE_ROOT}/sessionLogs"),
+            right,
+            heavy: true,
+            within_scope: true,
+            ..logs
+        },
+        Operation { path: format!("{REFERENCE_ROOT}/operationCodes"), right, within_scope: true, ..codes },
     ]
 }
 

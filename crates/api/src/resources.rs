@@ -5,6 +5,7 @@ pub(crate) mod acts;
 pub(crate) mod objects;
 pub(crate) mod runs;
 pub(crate) mod schedules;
+pub(crate) mod sessions;
 
 use annals_questions::{Kind, Row};
 use serde_json::{Map, Value, json};

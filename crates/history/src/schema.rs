@@ -199,6 +199,7 @@ macro_rules! migrations {
             16 "access intervals" "0016_access_intervals",
             17 "access log" "0017_access_log",
             18 "access grants" "0018_access_grants",
+            19 "scopes" "0019_scopes",
         )
     };
 }

@@ -27,6 +27,12 @@ fn option(operation: &Operation, name: &str) -> Value {
     let (description, schema) = match name {
         "$filter" => ("A condition: docs/rest.md", json!({"type": "string", "format": "odata-filter"})),
         "$search" => ("Words and \"phrases\" that all occur in the name", words),
+        "$orderby" if operation.object_type.is_none() => {
+            ("metadata/lastUpdatedDateTime with asc or desc", words)
+        }
+        "$expand" if operation.object_type.is_none() => {
+            ("requester, data, data(expand=account,group,targetSystem)", words)
+        }
         "$orderby" => {
             ("Properties with asc or desc, between commas", listed(operation, "( (asc|desc))?", &[]))
         }

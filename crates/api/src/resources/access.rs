@@ -1,10 +1,10 @@
 //! Questions about access.
 
-use annals_history::{AccessQuestion, PageRequest, Span};
+use annals_history::{AccessQuestion, PageRequest, Scope, Span};
 use annals_questions::{Mode, WhoHad, Why};
 use annals_sql::Tx;
 
-use super::objects::{one, page_request};
+use super::objects::{one_at, page_request};
 use super::{flag, page, told_rows};
 use crate::ask::{Answer, Question};
 use crate::odata::ParseError;
@@ -19,7 +19,7 @@ pub(crate) async fn held(question: &Question<'_>, tx: &mut Tx) -> Result<Answer,
         known_at_ms: instant::option(question, "knownAsOf")?,
         additional_only: flag(question, "additionalOnly")?,
     };
-    let identity = one(question, tx).await?;
+    let identity = one_at(question, tx, asked.at_ms, asked.known_at_ms).await?;
     let Some(found) = annals_history::access(tx, &identity.key, asked, &request).await? else {
         return Err(Problem::not_found(format!(
             "a capture of identity `{}` at that instant",
@@ -38,7 +38,7 @@ pub(crate) async fn holders(question: &Question<'_>, tx: &mut Tx) -> Result<Answ
         span: span(question)?,
         mode: mode(question)?,
         direct_only: flag(question, "directOnly")?,
-        within: None,
+        within: question.scope.as_ref().map(Scope::within),
     };
     let found = annals_questions::who_had(tx, &asked, &request).await?;
     let next = found.next.map(|next| skip_token::of_position(next.recorded_ms, &next.id));
@@ -50,7 +50,7 @@ pub(crate) async fn reasons(question: &Question<'_>, tx: &mut Tx) -> Result<Answ
     let item = item(question)?;
     let at_ms = instant::option(question, "at")?.unwrap_or(i64::MAX - 1);
     let known_at_ms = instant::option(question, "knownAsOf")?;
-    let identity = one(question, tx).await?;
+    let identity = one_at(question, tx, at_ms, known_at_ms).await?;
     let asked = Why { identity: &identity.key, item, at_ms, known_at_ms };
     let found = annals_questions::why(tx, &asked).await?;
     Ok(page(question, told_rows(&found), None))
