@@ -204,7 +204,7 @@ async fn circles_come_to_an_end() {
 fn universes() -> u64 {
     #[expect(clippy::disallowed_methods, reason = "how much is tested is said from outside")]
     let asked = std::env::var("ANNALS_HISTORIES").ok().and_then(|wanted| wanted.parse::<u64>().ok());
-    asked.unwrap_or(1_000).div_ceil(IDENTITIES)
+    asked.unwrap_or(10_000).div_ceil(IDENTITIES)
 }
 
 const ROUNDS: u64 = 4;
@@ -264,7 +264,9 @@ async fn random_histories_are_told_as_the_model_says() {
                 let known_at_ms = Some(START_MS + 1_000 * known + 999);
                 let span = Span { from_ms, to_ms, known_at_ms };
                 let question = WhoHad { item: &item, span, mode, direct_only: false, within: None };
-                let found = match asked(&mut tx, &question, 3).await {
+                // Small pages now and then: each of them looks for all paths anew.
+                let limit = if dice.percent(10) { 2 } else { 1_000 };
+                let found = match asked(&mut tx, &question, limit).await {
                     // Nobody ever held it, and nothing brings it.
                     Err(Error::NoItem(_)) => Vec::new(),
                     found => found.unwrap(),
