@@ -1,6 +1,7 @@
 //! What is answered, by kind of thing.
 
 pub(crate) mod acts;
+pub(crate) mod letters;
 pub(crate) mod objects;
 pub(crate) mod runs;
 pub(crate) mod schedules;
