@@ -8,6 +8,8 @@ mod acts;
 mod answers;
 #[path = "rest/description.rs"]
 mod description;
+#[path = "rest/letters.rs"]
+mod letters;
 #[path = "rest/objects.rs"]
 mod objects;
 #[path = "rest/scopes.rs"]
@@ -137,8 +139,10 @@ impl Rest {
 fn answered(text: &str) -> Answered {
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    let body = if body.is_empty() { Value::Null } else { serde_json::from_str(body).expect(body) };
-    Answered { status, head: head.to_ascii_lowercase(), body }
+    let head = head.to_ascii_lowercase();
+    let is_json = !body.is_empty() && !head.contains("content-type: text/event-stream");
+    let body = if is_json { serde_json::from_str(body).expect(body) } else { Value::Null };
+    Answered { status, head, body }
 }
 
 /// Where a daemon answers.

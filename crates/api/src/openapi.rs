@@ -35,6 +35,7 @@ pub fn openapi() -> Value {
 
 fn described(operation: &Operation) -> Value {
     let schema = match operation.form {
+        Form::Events => json!({"type": "string", "description": "Events `progress`, and `end` at the end"}),
         Form::One("Description") => json!({"type": "object"}),
         Form::One("Object") => reference(&schema_of(operation, "Object")),
         Form::One(name) => reference(name),
@@ -51,9 +52,9 @@ fn described(operation: &Operation) -> Value {
             })
         }
     };
-    let mut responses =
-        json!({"200": {"description": "The answer", "content": {"application/json": {"schema": schema}}}});
-    for status in ["400", "401", "403", "404", "429", "500", "503"] {
+    let media = if operation.form == Form::Events { "text/event-stream" } else { "application/json" };
+    let mut responses = json!({"200": {"description": "The answer", "content": {media: {"schema": schema}}}});
+    for status in ["400", "401", "403", "404", "409", "429", "500", "503"] {
         responses[status] = json!({"$ref": "#/components/responses/Problem"});
     }
     json!({

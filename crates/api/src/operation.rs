@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 
 use crate::ask::{Answer, Question};
 use crate::problem::Problem;
-use crate::resources::{access, acts, objects, runs, schedules, sessions};
+use crate::resources::{access, acts, letters, objects, runs, schedules, sessions};
 use crate::right::Right;
 
 /// Where all paths begin.
@@ -72,6 +72,8 @@ pub(crate) enum Form {
     List(&'static str),
     /// One thing of a schema.
     One(&'static str),
+    /// A run's progress, as server-sent events.
+    Events,
 }
 
 /// A class of objects (IIQ-09).
@@ -300,6 +302,14 @@ fn of_runs() -> Vec<Operation> {
             |question, tx| Box::pin(runs::get(question, tx)),
         ),
         other(
+            "followRun",
+            "runs/{run}/events",
+            "The progress of a run as server-sent events, until it ends",
+            &[],
+            Form::Events,
+            |question, tx| Box::pin(runs::followed(question, tx)),
+        ),
+        other(
             "listPartitions",
             "runs/{run}/partitions",
             "The partitions of a run",
@@ -426,7 +436,34 @@ fn acts() -> Vec<Operation> {
         ..other(id, &format!("tasks/{{task}}/{path}"), summary, options, Form::One("Act"), answer)
     };
     let which = ["class", "object"];
+    let beside =
+        |id: &str, path: &str, summary: &str, options: &[&'static str], answer: Answering| Operation {
+            method: Method::Post,
+            right: Right::Act,
+            ..other(id, path, summary, options, Form::One("Act"), answer)
+        };
     vec![
+        beside(
+            "cancelRun",
+            "runs/{run}/cancel",
+            "End a run that is under way; what it has written stays",
+            &[],
+            |question, tx| Box::pin(letters::cancel(question, tx)),
+        ),
+        beside(
+            "redriveDeadLetter",
+            "dead-letters/{letter}/redrive",
+            "Let the next run deliver a message that was given up",
+            &["reason"],
+            |question, tx| Box::pin(letters::redrive(question, tx)),
+        ),
+        beside(
+            "discardDeadLetter",
+            "dead-letters/{letter}/discard",
+            "Remove a message that was given up",
+            &["reason"],
+            |question, tx| Box::pin(letters::discard(question, tx)),
+        ),
         act(
             "triggerTask",
             "trigger",

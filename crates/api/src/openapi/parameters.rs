@@ -62,12 +62,14 @@ fn option(operation: &Operation, name: &str) -> Value {
             ("Only of this class", json!({"type": "string", "enum": ObjectType::ALL.map(ObjectType::as_str)}))
         }
         "object" => ("Only of the object with this id or name", words),
+        "reason" => ("Why, which is kept", words),
         "note" => ("Why, for whoever looks at the ledger", text),
         "run" => ("Only of this run", json!({"type": "integer"})),
         _ => ("", text),
     };
     // An act is on one thing.
-    let required = operation.method == Method::Post && matches!(name, "class" | "object") || name == "item";
+    let of_act = operation.method == Method::Post && matches!(name, "class" | "object" | "reason");
+    let required = of_act || name == "item";
     json!({"name": name, "in": "query", "required": required, "description": description, "schema": schema})
 }
 

@@ -35,7 +35,7 @@ const THINGS: [(&str, &str); 16] = [
         "Partition",
         "partition:number objects:number state:text chunks:number chunksDone:number epoch:number owner:text?",
     ),
-    ("Act", "task:text changed:flag planned:instant"),
+    ("Act", "task:text run:number letter:text changed:flag planned:instant"),
     ("Myself", "name:text roles:list authentication:text rights:list scope:object?"),
     (
         "SessionLog",
