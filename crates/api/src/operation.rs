@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 
 use crate::ask::{Answer, Question};
 use crate::problem::Problem;
-use crate::resources::{access, acts, objects, runs, schedules};
+use crate::resources::{access, acts, compare, objects, runs, schedules};
 use crate::right::Right;
 
 /// Where all paths begin.
@@ -113,7 +113,8 @@ const WITH_TIMELINE: [ObjectType; 7] = [
 ];
 
 static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
-    CLASSES.iter().flat_map(of_class).chain(of_runs()).chain(of_service()).chain(acts()).collect()
+    let of_classes = CLASSES.iter().flat_map(of_class).chain(of_populations());
+    of_classes.chain(of_runs()).chain(of_service()).chain(acts()).collect()
 });
 
 /// Everything that can be asked.
@@ -174,6 +175,23 @@ fn of_class(class: &Class) -> Vec<Operation> {
             )
         },
     ];
+    let compared = |id: String, path: &str, summary: &str, options: &[&'static str]| Operation {
+        options: [&["from", "to", "with", "knownAsOf"], options].concat(),
+        form: Form::List("Difference"),
+        answer: |question, tx| Box::pin(compare::diff(question, tx)),
+        ..history(id, format!("/{{id}}/{path}"), format!("{one}: {summary}"))
+    };
+    operations.push(compared(
+        format!("diff{one}"),
+        "diff",
+        "what tells it at an instant from itself at another, or from another one",
+        &["all"],
+    ));
+    operations.push(Operation {
+        form: Form::List("PatchOperation"),
+        answer: |question, tx| Box::pin(compare::patch(question, tx)),
+        ..compared(format!("diff{one}AsPatch"), "diff/patch", "the same as a JSON patch (RFC 6902)", &[])
+    });
     if WITH_TIMELINE.contains(&object_type) {
         operations.push(Operation {
             options: vec!["from", "to", "$top", "$skiptoken"],
@@ -199,6 +217,41 @@ fn of_class(class: &Class) -> Vec<Operation> {
         });
     }
     operations
+}
+
+fn of_populations() -> Vec<Operation> {
+    let span = ["from", "to", "knownAsOf", "$filter", "unexplained"];
+    let question = |id, path, summary, options: Vec<&'static str>, form, answer| Operation {
+        right: Right::ReadHistory,
+        heavy: true,
+        ..other(id, path, summary, &[options, PAGED.to_vec()].concat(), Form::List(form), answer)
+    };
+    vec![
+        question(
+            "listChanges",
+            "changes",
+            "What changed in what identities hold, in the order in which history learned of it",
+            span.to_vec(),
+            "AccessChange",
+            |question, tx| Box::pin(compare::changes(question, tx)),
+        ),
+        question(
+            "countChanges",
+            "changes/counts",
+            "How much was added and removed, by cause, application, identity or day; with how much was held",
+            [&["group"], &span[..]].concat(),
+            "ChangeGroup",
+            |question, tx| Box::pin(compare::change_groups(question, tx)),
+        ),
+        question(
+            "listOrphanAccounts",
+            "orphan-accounts",
+            "The accounts whose owner was gone or inactive at an instant, or that had none",
+            vec!["at", "knownAsOf"],
+            "OrphanAccount",
+            |question, tx| Box::pin(compare::orphans(question, tx)),
+        ),
+    ]
 }
 
 fn other(

@@ -20,7 +20,7 @@ use crate::{Error, NewCapture};
 
 pub use access::{AccessQuestion, HeldAccess, access};
 pub use items::AccessItems;
-pub use rebuild::{AccessCheck, AccessRebuild, Rebuilt, access_check};
+pub use rebuild::{AccessCheck, AccessRebuild, Rebuilt, access_check, has_intervals};
 
 pub(crate) const TABLE: &str = "annals_access_interval";
 

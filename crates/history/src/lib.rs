@@ -57,7 +57,7 @@ pub use growth::{DayGrowth, TableGrowth, growth};
 pub use head::{head_images, heads, lock_head};
 pub use interval::{
     AccessCheck, AccessItems, AccessQuestion, AccessRebuild, HeldAccess, Rebuilt, access, access_check,
-    access_ledger, write_access,
+    access_ledger, has_intervals, write_access,
 };
 pub use layout::PATCHES_MAX;
 pub use living::{living, living_page, owners};

@@ -4,10 +4,19 @@
 //! epoch milliseconds; what is asked of a span is asked of `[from, to)`.
 
 mod access;
+mod changes;
+mod diff;
 mod error;
+mod names;
+mod orphans;
 mod row;
 
+pub use changes::{
+    AccessChange, ChangeGroup, ChangeGroups, ChangeTotals, ChangesQuestion, GroupBy, change_groups, changes,
+};
+pub use diff::{Change, Counts, Diff, Difference, diff};
 pub use error::Error;
+pub use orphans::{OrphanAccount, orphan_accounts};
 pub use row::{Column, Kind, Row, camel};
 
 /// Result of a call of this crate.

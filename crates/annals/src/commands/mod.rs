@@ -4,10 +4,12 @@ mod access;
 mod as_of;
 mod audit;
 mod capture;
+mod changes;
 mod check;
 mod daemon;
 mod dead;
 mod demo;
+mod diff;
 mod doctor;
 mod failures;
 mod hosts;
@@ -100,6 +102,9 @@ pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
             timeline::execute(&global, &history_config(&global)?, &arguments).await
         }
         Command::Access(arguments) => access::execute(&global, &history_config(&global)?, &arguments).await,
+        Command::Diff(arguments) => diff::execute(&global, &history_config(&global)?, &arguments).await,
+        Command::Changes(arguments) => changes::execute(&global, &history_config(&global)?, &arguments).await,
+        Command::Orphans(arguments) => changes::orphans(&global, &history_config(&global)?, &arguments).await,
         Command::Dead { command } => letters(&global, &history_config(&global)?, command).await,
         Command::Token { command } => tokens(&global, &history_config(&global)?, &command).await,
         Command::Audit { command } => logs(&global, &history_config(&global)?, &command).await,

@@ -3,13 +3,13 @@
 use annals_history::HeldAccess;
 use annals_history::find::{PropertyKind, properties};
 use annals_model::ObjectType;
-use annals_questions::{Column, Kind, Row};
+use annals_questions::{AccessChange, ChangeGroup, Column, Difference, Kind, OrphanAccount, Row};
 use serde_json::{Map, Value, json};
 
 use crate::operation::operations;
 
 /// What things other than objects have: members with their kinds, of which those with a question mark may be null.
-const THINGS: [(&str, &str); 13] = [
+const THINGS: [(&str, &str); 14] = [
     (
         "Capture",
         "captureId:text recorded:instant since:instant lastSeen:instant? deleted:flag transformType:text jsonFormat:text
@@ -35,6 +35,7 @@ const THINGS: [(&str, &str); 13] = [
         "Partition",
         "partition:number objects:number state:text chunks:number chunksDone:number epoch:number owner:text?",
     ),
+    ("PatchOperation", "op:text path:text value:any"),
     ("Act", "task:text changed:flag planned:instant"),
     ("Failure", "class:text objectId:text stage:text error:text"),
     ("Task", "task:text schedule:text? paused:flag note:text? next:instant?"),
@@ -64,7 +65,13 @@ const THINGS: [(&str, &str); 13] = [
 ];
 
 /// What questions are answered with.
-const ANSWERS: [(&str, &[Column]); 1] = [("HeldAccess", <HeldAccess as Row>::COLUMNS)];
+const ANSWERS: [(&str, &[Column]); 5] = [
+    ("AccessChange", <AccessChange as Row>::COLUMNS),
+    ("ChangeGroup", <ChangeGroup as Row>::COLUMNS),
+    ("Difference", <Difference as Row>::COLUMNS),
+    ("HeldAccess", <HeldAccess as Row>::COLUMNS),
+    ("OrphanAccount", <OrphanAccount as Row>::COLUMNS),
+];
 
 /// All schemas by name.
 pub(super) fn schemas() -> Value {

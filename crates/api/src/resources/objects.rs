@@ -156,8 +156,12 @@ pub(crate) async fn get(question: &Question<'_>, tx: &mut Tx) -> Result<Answer, 
 
 /// The object that the path names, by its id.
 pub(super) async fn one(question: &Question<'_>, tx: &mut Tx) -> Result<Found, Problem> {
+    by_id(question, tx, question.place("id")?).await
+}
+
+/// An object of the class by its id.
+pub(super) async fn by_id(question: &Question<'_>, tx: &mut Tx, id: &str) -> Result<Found, Problem> {
     let object_type = object_type(question)?;
-    let id = question.place("id")?;
     // The first property of every class is its id.
     let by_id = properties(object_type)
         .first()

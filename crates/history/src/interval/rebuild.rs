@@ -307,6 +307,14 @@ async fn position(tx: &mut Tx) -> Result<(bool, Option<String>), Error> {
     Ok((row.required_int(0)? != 0, row.text(1)?.map(str::to_owned)))
 }
 
+/// Whether the captures of all identities have become intervals: until then nobody can say who held what.
+///
+/// # Errors
+/// As any call.
+pub async fn has_intervals(tx: &mut Tx) -> Result<bool, Error> {
+    Ok(position(tx).await?.0)
+}
+
 /// How access intervals are.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AccessCheck {
