@@ -94,6 +94,36 @@ pub async fn changes(
     Ok(Page { rows, next: cut.next })
 }
 
+/// Every statement, of everybody and of some.
+#[cfg(test)]
+pub(crate) fn statements(engine: annals_sql::Engine) -> Vec<annals_sql::Stmt> {
+    let ids = Ids {
+        text: "select h.object_id from annals_head h where h.deleted = ?".to_owned(),
+        params: vec![0.into()],
+    };
+    let some = ["i1".to_owned()];
+    let everybody = ChangesQuestion {
+        from_ms: 0,
+        to_ms: 1,
+        known_at_ms: None,
+        condition: None,
+        within: None,
+        unexplained_only: false,
+    };
+    let few = ChangesQuestion { within: Some(&some), unexplained_only: true, ..everybody.clone() };
+    let first = PageRequest { limit: 1, after: None };
+    let place = json!(["i1", 1, 1, null]).to_string();
+    let next = PageRequest { limit: 1, after: Some(Position { recorded_ms: 1, id: place }) };
+    let mut statements = Vec::new();
+    for (question, population, page) in [(&everybody, None, &first), (&few, Some(&ids), &next)] {
+        let statement = || Statement::new(engine, question, population);
+        statements.push(statement().held().0);
+        statements.extend(statement().changes(page).map(|(stmt, _)| stmt));
+        statements.extend(GroupBy::ALL.map(|by| statement().groups(by, page).0));
+    }
+    statements
+}
+
 /// Those who are asked about, where not all are.
 async fn population(tx: &mut Tx, question: &ChangesQuestion<'_>) -> Result<Option<Ids>> {
     if !has_intervals(tx).await? {

@@ -10,6 +10,8 @@ mod error;
 mod names;
 mod orphans;
 mod row;
+#[cfg(test)]
+mod tests;
 
 pub use changes::{
     AccessChange, ChangeGroup, ChangeGroups, ChangeTotals, ChangesQuestion, GroupBy, change_groups, changes,

@@ -64,8 +64,9 @@ async fn what_is_described_is_there() {
         let status = rest.ask(Some(&rest.auditor), &filled.join("/")).status;
         assert!(status == 200 || (status == 404 && path.contains('{')), "{path}: {status}");
     }
-    // Four for each of ten classes, timelines of seven, and eleven others, and five acts.
-    assert_eq!(names.len(), 4 * 10 + 7 + 11 + 5);
+    // Six for each of ten classes, timelines of seven, what identities hold, three of populations, eleven others, and five
+    // acts.
+    assert_eq!(names.len(), 6 * 10 + 7 + 1 + 3 + 11 + 5);
     for (path, class) in
         [("identities", "identity"), ("accounts", "account"), ("managedAttributes", "managedAttribute")]
     {
@@ -79,6 +80,9 @@ async fn what_is_described_is_there() {
         (format!("identities/{id}/history"), "Capture"),
         (format!("identities/{id}/timeline"), "Event"),
         ("runs/1/partitions".to_owned(), "Partition"),
+        (format!("identities/{id}/diff?all=true"), "Difference"),
+        ("changes?$top=1".to_owned(), "AccessChange"),
+        ("changes/counts".to_owned(), "ChangeGroup"),
         ("tasks".to_owned(), "Task"),
         ("hosts".to_owned(), "Host"),
         ("access-log".to_owned(), "Access"),

@@ -163,7 +163,7 @@ impl<'q> Statement<'q> {
             GroupBy::Cause => ("coalesce(c.cause, '')", "max(c.cause)"),
             GroupBy::Application => (
                 "coalesce(i.application_id, i.application, '')",
-                "max(coalesce(i.application, i.application_id))",
+                "coalesce(max(i.application), max(i.application_id))",
             ),
             GroupBy::Identity => ("c.identity_id", "max(c.identity_id)"),
             // Days before the epoch are whole days too.
