@@ -122,20 +122,25 @@ pub(crate) fn operations() -> &'static [Operation] {
     &OPERATIONS
 }
 
-fn of_class(class: &Class) -> Vec<Operation> {
-    let Class { object_type, plural, one, many } = *class;
-    let history = |id: String, path: String, summary: String| Operation {
+/// A question about the objects of a class, or one of them.
+fn of_objects(class: &Class, id: String, path: &str, summary: String) -> Operation {
+    Operation {
         method: Method::Get,
         id,
-        path: format!("{ROOT}/{plural}{path}"),
+        path: format!("{ROOT}/{}{path}", class.plural),
         summary,
         right: Right::ReadHistory,
         options: Vec::new(),
         heavy: false,
-        object_type: Some(object_type),
+        object_type: Some(class.object_type),
         form: Form::One("Object"),
         answer: |question, tx| Box::pin(objects::get(question, tx)),
-    };
+    }
+}
+
+fn of_class(class: &Class) -> Vec<Operation> {
+    let Class { object_type, one, many, .. } = *class;
+    let history = |id: String, path: String, summary: String| of_objects(class, id, &path, summary);
     let mut operations = vec![
         Operation {
             options: vec![
@@ -175,23 +180,7 @@ fn of_class(class: &Class) -> Vec<Operation> {
             )
         },
     ];
-    let compared = |id: String, path: &str, summary: &str, options: &[&'static str]| Operation {
-        options: [&["from", "to", "with", "knownAsOf"], options].concat(),
-        form: Form::List("Difference"),
-        answer: |question, tx| Box::pin(compare::diff(question, tx)),
-        ..history(id, format!("/{{id}}/{path}"), format!("{one}: {summary}"))
-    };
-    operations.push(compared(
-        format!("diff{one}"),
-        "diff",
-        "what tells it at an instant from itself at another, or from another one",
-        &["all"],
-    ));
-    operations.push(Operation {
-        form: Form::List("PatchOperation"),
-        answer: |question, tx| Box::pin(compare::patch(question, tx)),
-        ..compared(format!("diff{one}AsPatch"), "diff/patch", "the same as a JSON patch (RFC 6902)", &[])
-    });
+    operations.extend(comparisons(class));
     if WITH_TIMELINE.contains(&object_type) {
         operations.push(Operation {
             options: vec!["from", "to", "$top", "$skiptoken"],
@@ -217,6 +206,33 @@ fn of_class(class: &Class) -> Vec<Operation> {
         });
     }
     operations
+}
+
+fn comparisons(class: &Class) -> [Operation; 2] {
+    let one = class.one;
+    let options = ["from", "to", "with", "knownAsOf", "all"];
+    let about = "what tells it at an instant from itself at another, or from another one";
+    let rows = of_objects(class, format!("diff{one}"), "/{id}/diff", format!("{one}: {about}"));
+    let patch = of_objects(
+        class,
+        format!("diff{one}AsPatch"),
+        "/{id}/diff/patch",
+        format!("{one}: {about}, as a JSON patch (RFC 6902)"),
+    );
+    [
+        Operation {
+            options: options.to_vec(),
+            form: Form::List("Difference"),
+            answer: |question, tx| Box::pin(compare::diff(question, tx)),
+            ..rows
+        },
+        Operation {
+            options: options[..4].to_vec(),
+            form: Form::List("PatchOperation"),
+            answer: |question, tx| Box::pin(compare::patch(question, tx)),
+            ..patch
+        },
+    ]
 }
 
 fn of_populations() -> Vec<Operation> {

@@ -83,17 +83,7 @@ pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
             }
         },
         Command::Reconcile(arguments) => reconcile::execute(&global, traced(&global)?, &arguments).await,
-        Command::Failures { command } => match command {
-            FailuresCommand::List { task, filter } => {
-                failures::list(&global, &history_config(&global)?, &task, &filter).await
-            }
-            FailuresCommand::Retry(choice) => {
-                failures::decide(&global, &history_config(&global)?, &choice, failures::Verdict::Retry).await
-            }
-            FailuresCommand::Drop(choice) => {
-                failures::decide(&global, &history_config(&global)?, &choice, failures::Verdict::Drop).await
-            }
-        },
+        Command::Failures { command } => decisions(&global, &history_config(&global)?, command).await,
         Command::Plan(arguments) => plan::execute(&global, &config(&global)?, &arguments).await,
         Command::Transform(arguments) => transform::execute(&config(&global)?, &arguments).await,
         Command::Capture(arguments) => capture::execute(&global, traced(&global)?, &arguments).await,
@@ -124,6 +114,18 @@ pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
         }
         Command::Rebuild { command: RebuildCommand::Intervals(arguments) } => {
             rebuild::intervals(&global, &history_config(&global)?, &arguments).await
+        }
+    }
+}
+
+async fn decisions(global: &Global, config: &Config, command: FailuresCommand) -> Result<Exit, Failure> {
+    match command {
+        FailuresCommand::List { task, filter } => failures::list(global, config, &task, &filter).await,
+        FailuresCommand::Retry(choice) => {
+            failures::decide(global, config, &choice, failures::Verdict::Retry).await
+        }
+        FailuresCommand::Drop(choice) => {
+            failures::decide(global, config, &choice, failures::Verdict::Drop).await
         }
     }
 }
