@@ -9,6 +9,7 @@ mod captures;
 mod clean_up;
 mod command_line;
 mod compact;
+mod compare;
 mod daemon;
 mod dead;
 mod deletions;

@@ -2,6 +2,7 @@
 
 mod access;
 mod audit;
+mod compare;
 mod daemon;
 mod tasks;
 mod troubles;
@@ -14,6 +15,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub use access::{AccessArgs, ModeArg, RebuildArgs, RebuildCommand, WhoHadArgs, WhyArgs};
 pub use audit::{AccessLogArgs, ApiCommand, AuditCommand, NewTokenArgs, ScopeWord, TokenCommand};
+pub use compare::{ChangesArgs, DiffArgs, OrphansArgs};
 pub use daemon::{DaemonArgs, LedgerArgs, Role, ScheduleCommand};
 pub use tasks::{NewTaskArgs, TaskCommand};
 pub use troubles::{DeadCommand, FailuresChoice, FailuresCommand, FailuresFilter, LetterArgs, LettersArgs};
@@ -140,6 +142,12 @@ pub enum Command {
     WhoHad(WhoHadArgs),
     /// Show every path by which an identity held something at an instant, and what is behind it
     Why(WhyArgs),
+    /// Show what tells an object at one instant from itself at another, or from another object
+    Diff(DiffArgs),
+    /// Show what changed between two instants in what identities hold: each change, or counted
+    Changes(ChangesArgs),
+    /// Show the accounts whose owner was gone or inactive at an instant, or that had none
+    Orphans(OrphansArgs),
     /// Look at messages that were given up, deliver them once more, or discard them
     Dead {
         /// Which.

@@ -109,12 +109,21 @@ fn wrong_request(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
     }
 }
 
+/// What history says, itself or through a question.
+fn of_history(error: &anyhow::Error) -> Option<&annals_history::Error> {
+    let of_question = || match error.downcast_ref()? {
+        annals_questions::Error::History(error) => Some(error),
+        _ => None,
+    };
+    error.downcast_ref().or_else(of_question)
+}
+
 /// Finds out from the causes what happened and what helps.
 fn classify(error: &anyhow::Error) -> (Exit, Option<String>) {
     if let Some(help) = error.chain().find_map(wrong_request) {
         return (Exit::Usage, Some(help));
     }
-    if let Some(annals_history::Error::NoIntervals) = error.downcast_ref() {
+    if let Some(annals_history::Error::NoIntervals) = of_history(error) {
         let help = "Make them: `annals rebuild intervals`. Runs may go on meanwhile.";
         return (Exit::HistoryUnreachable, Some(help.to_owned()));
     }

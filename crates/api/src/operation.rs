@@ -1,15 +1,17 @@
 //! What can be asked: the one list that routes, rights and the interface's description are made from.
 
+mod classes;
+mod populations;
+
 use std::sync::LazyLock;
 
-use annals_history::Scope;
 use annals_model::ObjectType;
 use annals_sql::Tx;
 use futures::future::BoxFuture;
 
 use crate::ask::{Answer, Question};
 use crate::problem::Problem;
-use crate::resources::{access, acts, letters, objects, runs, schedules, sessions};
+use crate::resources::{acts, letters, runs, schedules, sessions};
 use crate::right::Right;
 
 /// Where all paths begin.
@@ -76,55 +78,9 @@ pub(crate) enum Form {
     Events,
 }
 
-/// A class of objects (IIQ-09).
-struct Class {
-    object_type: ObjectType,
-    /// In paths.
-    plural: &'static str,
-    /// In names of operations and sentences.
-    one: &'static str,
-    many: &'static str,
-}
-
-const fn class(
-    object_type: ObjectType,
-    plural: &'static str,
-    one: &'static str,
-    many: &'static str,
-) -> Class {
-    Class { object_type, plural, one, many }
-}
-
-/// The ten classes of IIQ-09.
-const CLASSES: [Class; 10] = [
-    class(ObjectType::Identity, "identities", "Identity", "Identities"),
-    class(ObjectType::Role, "roles", "Role", "Roles"),
-    class(ObjectType::Entitlement, "entitlements", "Entitlement", "Entitlements"),
-    class(ObjectType::Certification, "certifications", "Certification", "Certifications"),
-    class(ObjectType::IdentityRequest, "identityRequests", "IdentityRequest", "IdentityRequests"),
-    class(ObjectType::ManagedAttribute, "managedAttributes", "ManagedAttribute", "ManagedAttributes"),
-    class(ObjectType::Capability, "capabilities", "Capability", "Capabilities"),
-    class(ObjectType::Account, "accounts", "Account", "Accounts"),
-    class(ObjectType::Workgroup, "workgroups", "Workgroup", "Workgroups"),
-    class(ObjectType::PolicyViolation, "policyViolations", "PolicyViolation", "PolicyViolations"),
-];
-
-/// Types of which events are told.
-const WITH_TIMELINE: [ObjectType; 7] = [
-    ObjectType::Identity,
-    ObjectType::Account,
-    ObjectType::Entitlement,
-    ObjectType::IdentityRequest,
-    ObjectType::ManagedAttribute,
-    ObjectType::Role,
-    ObjectType::Workgroup,
-];
-
 static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
-    CLASSES
-        .iter()
-        .flat_map(of_class)
-        .chain([holders()])
+    classes::operations()
+        .chain(populations::operations())
         .chain(of_runs())
         .chain(of_service())
         .chain(of_reference())
@@ -135,127 +91,6 @@ static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
 /// Everything that can be asked.
 pub(crate) fn operations() -> &'static [Operation] {
     &OPERATIONS
-}
-
-fn of_class(class: &Class) -> Vec<Operation> {
-    let Class { object_type, plural, one, many } = *class;
-    let within_scope = Scope::reaches(object_type);
-    let history = |id: String, path: String, summary: String| Operation {
-        method: Method::Get,
-        id,
-        path: format!("{ROOT}/{plural}{path}"),
-        summary,
-        right: Right::ReadHistory,
-        options: Vec::new(),
-        heavy: false,
-        within_scope: false,
-        object_type: Some(object_type),
-        form: Form::One("Object"),
-        answer: |question, tx| Box::pin(objects::get(question, tx)),
-    };
-    let mut operations = vec![
-        Operation {
-            options: LISTED.to_vec(),
-            heavy: true,
-            within_scope,
-            form: Form::List("Object"),
-            answer: |question, tx| Box::pin(objects::list(question, tx)),
-            ..history(format!("list{many}"), String::new(), format!("{many} by what their newest state says"))
-        },
-        Operation {
-            within_scope,
-            ..history(
-                format!("get{one}"),
-                "/{id}".to_owned(),
-                format!("{one}: its newest state, with its image"),
-            )
-        },
-        Operation {
-            options: vec!["$top", "$skiptoken"],
-            within_scope,
-            form: Form::List("Capture"),
-            answer: |question, tx| Box::pin(objects::captures(question, tx)),
-            ..history(
-                format!("list{one}History"),
-                "/{id}/history".to_owned(),
-                format!("{one}: its captures, in the order in which they were recorded"),
-            )
-        },
-        Operation {
-            options: vec!["at", "knownAsOf"],
-            within_scope,
-            form: Form::One("State"),
-            answer: |question, tx| Box::pin(objects::as_of(question, tx)),
-            ..history(
-                format!("get{one}AsOf"),
-                "/{id}/as-of".to_owned(),
-                format!("{one}: its state at an instant, or as history knew it at another"),
-            )
-        },
-    ];
-    if WITH_TIMELINE.contains(&object_type) {
-        operations.push(Operation {
-            options: vec!["from", "to", "$top", "$skiptoken"],
-            within_scope,
-            form: Form::List("Event"),
-            answer: |question, tx| Box::pin(objects::timeline(question, tx)),
-            ..history(
-                format!("list{one}Timeline"),
-                "/{id}/timeline".to_owned(),
-                format!("{one}: its events, in the order in which they were recorded"),
-            )
-        });
-    }
-    if object_type == ObjectType::Identity {
-        operations.extend(of_identity(history));
-    }
-    operations
-}
-
-/// Options of a list of objects.
-const LISTED: [&str; 8] =
-    ["$filter", "$search", "$orderby", "$select", "$expand", "$top", "$skiptoken", "$count"];
-
-/// Questions about one identity's access.
-fn of_identity(history: impl Fn(String, String, String) -> Operation) -> [Operation; 2] {
-    [
-        Operation {
-            options: vec!["at", "knownAsOf", "additionalOnly", "$top", "$skiptoken"],
-            within_scope: true,
-            form: Form::List("HeldAccess"),
-            answer: |question, tx| Box::pin(access::held(question, tx)),
-            ..history(
-                "listIdentityAccess".to_owned(),
-                "/{id}/access".to_owned(),
-                "All that an identity held at an instant, since when and how it was come by".to_owned(),
-            )
-        },
-        Operation {
-            options: vec!["item", "at", "knownAsOf"],
-            within_scope: true,
-            form: Form::List("Reason"),
-            answer: |question, tx| Box::pin(access::reasons(question, tx)),
-            ..history(
-                "explainIdentityAccess".to_owned(),
-                "/{id}/why".to_owned(),
-                "Every path by which an identity held something at an instant, and what is behind it"
-                    .to_owned(),
-            )
-        },
-    ]
-}
-
-fn holders() -> Operation {
-    let options = ["item", "at", "from", "to", "mode", "directOnly", "knownAsOf", PAGED[0], PAGED[1]];
-    let asked = other(
-        "listHolders",
-        "holders",
-        "Who had access to something, through roles and nested groups too",
-        &options,
-        Form::List("Holder"),
-        |question, tx| Box::pin(access::holders(question, tx)),
-    );
-    Operation { right: Right::ReadHistory, heavy: true, within_scope: true, ..asked }
 }
 
 fn other(

@@ -186,17 +186,23 @@ impl AccessItem {
     /// Whether it is the same access, perhaps under another name.
     #[must_use]
     pub fn is_same_access(&self, other: &Self) -> bool {
-        let by_id = |one: &Option<String>, name: &Option<String>| one.clone().or_else(|| name.clone());
-        let told = |item: &Self| match item.kind {
+        self.access() == other.access()
+    }
+
+    /// What tells it from other access, whatever it is called: of an account and an entitlement application, instance,
+    /// attribute and value, of the others the id, or where there is none the name.
+    #[must_use]
+    pub fn access(&self) -> (AccessKind, bool, [Option<&str>; 4]) {
+        let told = match self.kind {
             AccessKind::Account | AccessKind::Entitlement => [
-                by_id(&item.application_id, &item.application),
-                item.instance.clone(),
-                item.attribute.clone(),
-                item.value.clone(),
+                self.application_id.as_deref().or(self.application.as_deref()),
+                self.instance.as_deref(),
+                self.attribute.as_deref(),
+                self.value.as_deref(),
             ],
-            _ => [by_id(&item.id, &item.name), None, None, None],
+            _ => [self.id.as_deref().or(self.name.as_deref()), None, None, None],
         };
-        self.kind == other.kind && self.permission == other.permission && told(self) == told(other)
+        (self.kind, self.permission, told)
     }
 }
 

@@ -4,15 +4,25 @@
 //! epoch milliseconds; what is asked of a span is asked of `[from, to)`.
 
 mod access;
+mod changes;
+mod diff;
 mod error;
 mod item;
 mod names;
+mod orphans;
 mod paths;
 mod row;
+#[cfg(test)]
+mod tests;
 mod who_had;
 mod why;
 
+pub use changes::{
+    AccessChange, ChangeGroup, ChangeGroups, ChangeTotals, ChangesQuestion, GroupBy, change_groups, changes,
+};
+pub use diff::{Change, Counts, Diff, Difference, diff};
 pub use error::Error;
+pub use orphans::{OrphanAccount, orphan_accounts};
 pub use row::{Column, Kind, Row, camel};
 pub use who_had::{Holder, Mode, WhoHad, who_had};
 pub use why::{Reason, Why, why};

@@ -1,6 +1,6 @@
 //! A question is answered over REST as it is by a command.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Rest;
 use crate::program::annals;
@@ -120,5 +120,127 @@ async fn holders_and_reasons_are_told_as_the_commands_print_them() {
         assert_eq!(wrong(&format!("{holders}?item=role:x")), (404, String::new(), nothing.clone()));
         assert_eq!(wrong(&format!("{why}?item=role:x")), (404, String::new(), nothing));
         assert_eq!(wrong("/api/v1/identities/nobody/why?item=role:x").0, 404);
+    }
+}
+
+/// What tells states apart, what changed between two instants, and whose accounts nobody answers for, in pages too; what is
+/// asked wrongly is told with its place.
+#[tokio::test]
+async fn comparisons_are_told_as_the_commands_print_them() {
+    for rest in Rest::everywhere().await {
+        let changed = rest.site.look(
+            "select identity_id from spt_hist_identity_capture group by identity_id having count(*) > 1 order by 1 limit 2;",
+        );
+        let [one, two] = &changed[..] else { panic!("{changed:?}") };
+        let path = format!("/api/v1/identities/{one}/diff");
+        let span = ["--at", "2026-01-04", "--and", "2026-01-07"];
+        rest.agrees(
+            &format!("{path}?from=2026-01-04&to=2026-01-07"),
+            &[&["diff", "identity", one], &span[..]].concat(),
+        );
+        let other = format!("{path}?with={two}&from=2026-01-05&all=true");
+        rest.agrees(&other, &["diff", "identity", one, two, "--at", "2026-01-05", "--all"]);
+        let told = rest.get(&other);
+        assert_eq!((&told["from"]["id"], &told["to"]["id"]), (&json!(one), &json!(two)));
+        assert!(told["counts"]["unchanged"].as_u64() > Some(0), "{told:#}");
+        let patch = rest.get(&format!("{path}/patch?with={two}"))["value"].clone();
+        let printed = annals(rest.site.path(), &["diff", "identity", one, two, "--patch"]).exits(0).json();
+        assert_eq!(patch, printed);
+
+        let span = ["--from", "2026-01-04", "--to", "2026-01-07"];
+        let path = "/api/v1/changes?from=2026-01-04&to=2026-01-07";
+        let all = rest.agrees(path, &[&["changes"], &span[..]].concat());
+        assert_eq!(plain(&rest.all(&format!("{path}&$top=3"))), plain(&all));
+        let filter = format!("id eq '{one}' or name gt 'm'");
+        rest.agrees(
+            &format!("{path}&$filter={filter}"),
+            &[&["changes", "--filter", &filter], &span[..]].concat(),
+        );
+        for by in ["cause", "application", "identity", "day"] {
+            let path = format!("/api/v1/changes/counts?from=2026-01-04&to=2026-01-07&group={by}");
+            let command = [&["changes", "--group", by], &span[..]].concat();
+            let all = rest.agrees(&path, &command);
+            assert_eq!(rest.all(&format!("{path}&$top=1")), all, "{by}");
+            let printed = annals(rest.site.path(), &[&command[..], &["-o", "json"]].concat()).exits(0).json();
+            assert_eq!(rest.get(&path)["totals"], printed["totals"]);
+        }
+        let sum = rest.get("/api/v1/changes/counts?unexplained=true&$top=0");
+        assert!(sum["totals"]["added"].as_u64() > Some(0), "{sum:#}");
+        rest.site.history.sql("update spt_hist_identity_capture set inactive = 1;");
+        let all = rest.agrees("/api/v1/orphan-accounts?at=2026-01-06", &["orphans", "--at", "2026-01-06"]);
+        assert_eq!(plain(&rest.all("/api/v1/orphan-accounts?at=2026-01-06&$top=4")), plain(&all));
+    }
+}
+
+/// Each bad question is told with the place where it is wrong.
+#[tokio::test]
+async fn bad_comparisons_are_told_with_their_place() {
+    let rest = Rest::on(annals_testkit::Engine::Sqlite).await;
+    let (id, _) = crate::site::somebody(&rest.site);
+    let instant = "expected an instant such as 2026-03-01T14:30:00Z, or a date such as 2026-03-01";
+    let there = "id, name, deleted, since, lastSeen, displayName, lastname, firstname, email";
+    let token = "expected a token as a nextLink of this list gives it";
+    for (path, option, position, detail) in [
+        (&*format!("identities/{id}/diff?from=x"), "from", 0, instant),
+        (&format!("identities/{id}/diff?to=x"), "to", 0, instant),
+        (&format!("identities/{id}/diff?knownAsOf=x"), "knownAsOf", 0, instant),
+        (&format!("identities/{id}/diff?all=1"), "all", 0, "expected `true` or `false`, found `1`"),
+        (
+            &format!("identities/{id}/diff?at=2026-01-01"),
+            "at",
+            0,
+            "expected no such option here: there are from, to, with, knownAsOf, all",
+        ),
+        (
+            &format!("identities/{id}/diff/patch?all=true"),
+            "all",
+            0,
+            "expected no such option here: there are from, to, with, knownAsOf",
+        ),
+        ("changes?from=x", "from", 0, instant),
+        ("changes?unexplained=yes", "unexplained", 0, "expected `true` or `false`, found `yes`"),
+        (
+            "changes?from=2026-02-01&to=2026-01-01",
+            "from",
+            0,
+            "expected an instant that is not later than `to`",
+        ),
+        (
+            "changes?$filter=deleted eq false and nme eq 'x'",
+            "$filter",
+            21,
+            &format!("expected a property that there is ({there}), found `nme`"),
+        ),
+        (
+            "changes?group=day",
+            "group",
+            0,
+            "expected no such option here: there are from, to, knownAsOf, $filter, unexplained, $top, $skiptoken",
+        ),
+        (
+            "changes/counts?group=colour",
+            "group",
+            0,
+            "expected one of cause, application, identity, day, found `colour`",
+        ),
+        ("changes?$skiptoken=5b315d", "$skiptoken", 0, token),
+        // [1,"x"]: a place, but not of this list.
+        ("changes?$skiptoken=5b312c2278225d", "$skiptoken", 0, token),
+        ("orphan-accounts?at=x", "at", 0, instant),
+        ("orphan-accounts?$top=-1", "$top", 0, "expected a whole number from 0 to 1000, found `-1`"),
+    ] {
+        let expected = (400, Some(option.to_owned()), Some(position), detail.to_owned());
+        assert_eq!(rest.problem(&format!("/api/v1/{path}")), expected, "{path}");
+    }
+    for (path, detail) in [
+        ("identities/nobody/diff".to_owned(), "identity `nobody` was not found".to_owned()),
+        (format!("identities/{id}/diff?with=nobody"), "identity `nobody` was not found".to_owned()),
+        (
+            format!("identities/{id}/diff?from=1990-01-01"),
+            format!("a state of identity `{id}` at that instant was not found"),
+        ),
+    ] {
+        let (status, .., found) = rest.problem(&format!("/api/v1/{path}"));
+        assert_eq!((status, found), (404, detail), "{path}");
     }
 }

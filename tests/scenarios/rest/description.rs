@@ -69,9 +69,9 @@ async fn what_is_described_is_there() {
         let names_something = path.contains('{') || !query.is_empty();
         assert!(status == 200 || (status == 404 && names_something), "{asked}: {status}");
     }
-    // Four for each of ten classes, timelines of seven, three questions about access, thirteen others, two as the reference
-    // has them, and eight acts.
-    assert_eq!(names.len(), 4 * 10 + 7 + 3 + 13 + 2 + 8);
+    // Six for each of ten classes, timelines of seven, two about an identity's access, four of populations, thirteen others,
+    // two as the reference has them, and eight acts.
+    assert_eq!(names.len(), 6 * 10 + 7 + 2 + 4 + 13 + 2 + 8);
     for (path, class) in
         [("identities", "identity"), ("accounts", "account"), ("managedAttributes", "managedAttribute")]
     {
@@ -85,6 +85,9 @@ async fn what_is_described_is_there() {
         (format!("identities/{id}/history"), "Capture"),
         (format!("identities/{id}/timeline"), "Event"),
         ("runs/1/partitions".to_owned(), "Partition"),
+        (format!("identities/{id}/diff?all=true"), "Difference"),
+        ("changes?$top=1".to_owned(), "AccessChange"),
+        ("changes/counts".to_owned(), "ChangeGroup"),
         ("tasks".to_owned(), "Task"),
         ("hosts".to_owned(), "Host"),
         ("access-log".to_owned(), "Access"),

@@ -4,10 +4,12 @@ mod access;
 mod as_of;
 mod audit;
 mod capture;
+mod changes;
 mod check;
 mod daemon;
 mod dead;
 mod demo;
+mod diff;
 mod doctor;
 mod failures;
 mod hosts;
@@ -74,17 +76,7 @@ pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
             }
         },
         Command::Reconcile(arguments) => reconcile::execute(&global, traced(&global)?, &arguments).await,
-        Command::Failures { command } => match command {
-            FailuresCommand::List { task, filter } => {
-                failures::list(&global, &history_config(&global)?, &task, &filter).await
-            }
-            FailuresCommand::Retry(choice) => {
-                failures::decide(&global, &history_config(&global)?, &choice, failures::Verdict::Retry).await
-            }
-            FailuresCommand::Drop(choice) => {
-                failures::decide(&global, &history_config(&global)?, &choice, failures::Verdict::Drop).await
-            }
-        },
+        Command::Failures { command } => decisions(&global, &history_config(&global)?, command).await,
         Command::Plan(arguments) => plan::execute(&global, &config(&global)?, &arguments).await,
         Command::Transform(arguments) => transform::execute(&config(&global)?, &arguments).await,
         Command::Capture(arguments) => capture::execute(&global, traced(&global)?, &arguments).await,
@@ -95,6 +87,9 @@ pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Access(arguments) => access::execute(&global, &history_config(&global)?, &arguments).await,
         Command::WhoHad(arguments) => who_had::execute(&global, &history_config(&global)?, &arguments).await,
         Command::Why(arguments) => why::execute(&global, &history_config(&global)?, &arguments).await,
+        Command::Diff(arguments) => diff::execute(&global, &history_config(&global)?, &arguments).await,
+        Command::Changes(arguments) => changes::execute(&global, &history_config(&global)?, &arguments).await,
+        Command::Orphans(arguments) => changes::orphans(&global, &history_config(&global)?, &arguments).await,
         Command::Dead { command } => letters(&global, &history_config(&global)?, command).await,
         Command::Token { command } => tokens(&global, &history_config(&global)?, &command).await,
         Command::Audit { command } => logs(&global, &history_config(&global)?, &command).await,
@@ -128,6 +123,18 @@ async fn of_runs(global: &Global, command: RunsCommand) -> Result<Exit, Failure>
         RunsCommand::Rerun(run) => rerun::rerun(global, traced(global)?, run.run).await,
         RunsCommand::CleanUp { days } => runs::clean_up(global, &history_config(global)?, days).await,
         RunsCommand::Cancel(run) => rerun::cancel(&history_config(global)?, run.run).await,
+    }
+}
+
+async fn decisions(global: &Global, config: &Config, command: FailuresCommand) -> Result<Exit, Failure> {
+    match command {
+        FailuresCommand::List { task, filter } => failures::list(global, config, &task, &filter).await,
+        FailuresCommand::Retry(choice) => {
+            failures::decide(global, config, &choice, failures::Verdict::Retry).await
+        }
+        FailuresCommand::Drop(choice) => {
+            failures::decide(global, config, &choice, failures::Verdict::Drop).await
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use annals_history::find::properties;
 use annals_model::ObjectType;
-use annals_questions::Mode;
+use annals_questions::{GroupBy, Mode};
 use serde_json::{Value, json};
 
 use crate::odata::TOP_MAX;
@@ -55,6 +55,15 @@ fn option(operation: &Operation, name: &str) -> Value {
         "directOnly" => ("Not through other roles or groups", json!({"type": "boolean"})),
         "from" => ("From this instant on", moment),
         "to" => ("Up to this instant", moment),
+        "with" => ("Id of another object of the class, to compare with", words),
+        "all" => ("What is unchanged, too", json!({"type": "boolean"})),
+        "group" => {
+            ("What they are counted by", json!({"type": "string", "enum": GroupBy::ALL.map(GroupBy::as_str)}))
+        }
+        "unexplained" => {
+            let meaning = "Only what was added and no request, role, certification or rule explains";
+            (meaning, json!({"type": "boolean"}))
+        }
         "task" => ("Only of this task", text),
         "who" => ("Only of this token", text),
         "what" => ("Only this operation, or this path", text),

@@ -3,13 +3,15 @@
 use annals_history::HeldAccess;
 use annals_history::find::{PropertyKind, properties};
 use annals_model::ObjectType;
-use annals_questions::{Column, Holder, Kind, Reason, Row};
+use annals_questions::{
+    AccessChange, ChangeGroup, Column, Difference, Holder, Kind, OrphanAccount, Reason, Row,
+};
 use serde_json::{Map, Value, json};
 
 use crate::operation::operations;
 
 /// What things other than objects have: members with their kinds, of which those with a question mark may be null.
-const THINGS: [(&str, &str); 16] = [
+const THINGS: [(&str, &str); 17] = [
     (
         "Capture",
         "captureId:text recorded:instant since:instant lastSeen:instant? deleted:flag transformType:text jsonFormat:text
@@ -35,6 +37,7 @@ const THINGS: [(&str, &str); 16] = [
         "Partition",
         "partition:number objects:number state:text chunks:number chunksDone:number epoch:number owner:text?",
     ),
+    ("PatchOperation", "op:text path:text value:any"),
     ("Act", "task:text run:number letter:text changed:flag planned:instant"),
     ("Myself", "name:text roles:list authentication:text rights:list scope:object?"),
     (
@@ -70,9 +73,13 @@ const THINGS: [(&str, &str); 16] = [
 ];
 
 /// What questions are answered with.
-const ANSWERS: [(&str, &[Column]); 3] = [
+const ANSWERS: [(&str, &[Column]); 7] = [
+    ("AccessChange", <AccessChange as Row>::COLUMNS),
+    ("ChangeGroup", <ChangeGroup as Row>::COLUMNS),
+    ("Difference", <Difference as Row>::COLUMNS),
     ("HeldAccess", <HeldAccess as Row>::COLUMNS),
     ("Holder", <Holder as Row>::COLUMNS),
+    ("OrphanAccount", <OrphanAccount as Row>::COLUMNS),
     ("Reason", <Reason as Row>::COLUMNS),
 ];
 

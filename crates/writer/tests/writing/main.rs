@@ -5,6 +5,7 @@
 mod any_order;
 mod at_once;
 mod brokered;
+mod changes;
 mod events;
 mod faults;
 mod intervals;
