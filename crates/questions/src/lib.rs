@@ -29,28 +29,3 @@ pub use why::{Reason, Why, why};
 
 /// Result of a call of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
-
-/// Every statement of this crate, for the test that prepares them on each engine.
-#[cfg(test)]
-fn statements() -> Vec<annals_sql::Stmt> {
-    vec![names::NAMES]
-}
-
-#[cfg(test)]
-mod tests {
-    use annals_sql::{Access, Db};
-    use annals_testkit::{database, history_engines};
-
-    #[tokio::test]
-    async fn statements_are_understood_by_each_engine() {
-        for engine in history_engines() {
-            let outside = database(engine);
-            let db = Db::open(outside.url(), Access::ReadWrite).await.unwrap();
-            db.migrate(annals_history::migrations(db.engine())).await.unwrap();
-            let mut tx = db.begin_read().await.unwrap();
-            for stmt in super::statements() {
-                tx.prepare(&stmt).await.unwrap();
-            }
-        }
-    }
-}
