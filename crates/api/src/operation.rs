@@ -116,7 +116,7 @@ static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
     CLASSES
         .iter()
         .flat_map(of_class)
-        .chain([holders()])
+        .chain(of_items())
         .chain(of_runs())
         .chain(of_service())
         .chain(acts())
@@ -204,32 +204,30 @@ fn of_class(class: &Class) -> Vec<Operation> {
                 "All that an identity held at an instant, since when and how it was come by".to_owned(),
             )
         });
-        operations.push(Operation {
-            options: vec!["item", "at", "knownAsOf"],
-            form: Form::List("Reason"),
-            answer: |question, tx| Box::pin(access::reasons(question, tx)),
-            ..history(
-                "explainIdentityAccess".to_owned(),
-                "/{id}/why".to_owned(),
-                "Every path by which an identity held something at an instant, and what is behind it"
-                    .to_owned(),
-            )
-        });
     }
     operations
 }
 
-fn holders() -> Operation {
-    let options = ["item", "at", "from", "to", "mode", "directOnly", "knownAsOf", PAGED[0], PAGED[1]];
-    let asked = other(
+fn of_items() -> [Operation; 2] {
+    let holders = other(
         "listHolders",
         "holders",
         "Who had access to something, through roles and nested groups too",
-        &options,
+        &["item", "at", "from", "to", "mode", "directOnly", "knownAsOf", PAGED[0], PAGED[1]],
         Form::List("Holder"),
         |question, tx| Box::pin(access::holders(question, tx)),
     );
-    Operation { right: Right::ReadHistory, heavy: true, ..asked }
+    let reasons = other(
+        "explainIdentityAccess",
+        "identities/{id}/why",
+        "Every path by which an identity had something at an instant, and what is behind it",
+        &["item", "at", "knownAsOf"],
+        Form::List("Reason"),
+        |question, tx| Box::pin(access::reasons(question, tx)),
+    );
+    let right = Right::ReadHistory;
+    let object_type = Some(ObjectType::Identity);
+    [Operation { right, heavy: true, ..holders }, Operation { right, object_type, ..reasons }]
 }
 
 fn other(

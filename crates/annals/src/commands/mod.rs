@@ -62,16 +62,7 @@ pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
             daemon::execute(&global, config_of_daemon(&global, &arguments)?, &arguments).await
         }
         Command::Schedule { command } => schedule::execute(&global, &history_config(&global)?, command).await,
-        Command::Runs { command } => match command {
-            RunsCommand::List { task, limit, before } => {
-                runs::list(&global, &history_config(&global)?, task.as_deref(), limit, before).await
-            }
-            RunsCommand::Show { run } => runs::show(&global, &history_config(&global)?, run).await,
-            RunsCommand::Resume(run) => rerun::resume(&global, traced(&global)?, run.run).await,
-            RunsCommand::Rerun(run) => rerun::rerun(&global, traced(&global)?, run.run).await,
-            RunsCommand::CleanUp { days } => runs::clean_up(&global, &history_config(&global)?, days).await,
-            RunsCommand::Cancel(run) => rerun::cancel(&history_config(&global)?, run.run).await,
-        },
+        Command::Runs { command } => Box::pin(of_runs(&global, command)).await,
         Command::Hosts => hosts::execute(&global, &history_config(&global)?).await,
         Command::Partitions { run } => partitions::list(&global, &history_config(&global)?, run).await,
         Command::State { command } => match command {
@@ -124,6 +115,19 @@ pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Rebuild { command: RebuildCommand::Intervals(arguments) } => {
             rebuild::intervals(&global, &history_config(&global)?, &arguments).await
         }
+    }
+}
+
+async fn of_runs(global: &Global, command: RunsCommand) -> Result<Exit, Failure> {
+    match command {
+        RunsCommand::List { task, limit, before } => {
+            runs::list(global, &history_config(global)?, task.as_deref(), limit, before).await
+        }
+        RunsCommand::Show { run } => runs::show(global, &history_config(global)?, run).await,
+        RunsCommand::Resume(run) => rerun::resume(global, traced(global)?, run.run).await,
+        RunsCommand::Rerun(run) => rerun::rerun(global, traced(global)?, run.run).await,
+        RunsCommand::CleanUp { days } => runs::clean_up(global, &history_config(global)?, days).await,
+        RunsCommand::Cancel(run) => rerun::cancel(&history_config(global)?, run.run).await,
     }
 }
 
