@@ -61,11 +61,18 @@ async fn what_is_described_is_there() {
         if method == "POST" {
             continue;
         }
-        let status = rest.ask(Some(&rest.auditor), &filled.join("/")).status;
+        // What has to be said, is.
+        let parameters = operation["parameters"].as_array().into_iter().flatten();
+        let required: Vec<&Value> =
+            parameters.filter(|one| one["in"] == "query" && one["required"] == true).collect();
+        let query = if required.is_empty() { "" } else { "?item=role:Organisation" };
+        assert!(required.iter().all(|one| one["name"] == "item"), "{path}");
+        let status = rest.ask(Some(&rest.auditor), &format!("{}{query}", filled.join("/"))).status;
         assert!(status == 200 || (status == 404 && path.contains('{')), "{path}: {status}");
     }
-    // Four for each of ten classes, timelines of seven, and eleven others, and five acts.
-    assert_eq!(names.len(), 4 * 10 + 7 + 11 + 5);
+    // Four for each of ten classes, timelines of seven, what identities hold, who holds something and why, eleven others,
+    // and five acts.
+    assert_eq!(names.len(), 4 * 10 + 7 + 1 + 2 + 11 + 5);
     for (path, class) in
         [("identities", "identity"), ("accounts", "account"), ("managedAttributes", "managedAttribute")]
     {
@@ -79,6 +86,7 @@ async fn what_is_described_is_there() {
         (format!("identities/{id}/history"), "Capture"),
         (format!("identities/{id}/timeline"), "Event"),
         ("runs/1/partitions".to_owned(), "Partition"),
+        ("holders?item=role:Organisation".to_owned(), "Holder"),
         ("tasks".to_owned(), "Task"),
         ("hosts".to_owned(), "Host"),
         ("access-log".to_owned(), "Access"),
