@@ -10,7 +10,7 @@ use annals_questions::{Error, Holder, Mode, Reason, WhoHad, Why, who_had, why};
 use annals_sql::Tx;
 use serde_json::json;
 
-use self::universe::{Dice, IDENTITIES, Node, Row, Rows, Universe};
+use self::universe::{Behind, Dice, IDENTITIES, Node, Row, Rows, Universe};
 use crate::world::{FULL, START_MS, World, capture, capture_of, deletion_of, identity, worlds};
 
 const EVER: Span = Span { from_ms: i64::MIN, to_ms: i64::MAX, known_at_ms: None };
@@ -236,7 +236,7 @@ fn expected(
     (node, known, (from_ms, to_ms)): (Node, i64, (i64, i64)),
     mode: Mode,
 ) -> Rows {
-    let rows = universe.rows(node, known).into_iter().map(|(row, ..)| row);
+    let rows = universe.rows(node, known).into_iter().map(|behind| behind.row);
     let overlaps = |row: &Row| row.since_ms < to_ms && row.until_ms.is_none_or(|until_ms| until_ms > from_ms);
     let holders = match mode {
         Mode::Any => None,
@@ -311,24 +311,22 @@ fn reasons(
     id: &str,
     at_ms: i64,
 ) -> BTreeSet<(Row, Vec<&'static str>)> {
-    let rows = universe.rows(node, known);
-    let at: Vec<_> = rows
-        .iter()
-        .filter(|(row, ..)| {
-            row.identity == id
-                && row.since_ms <= at_ms
-                && row.until_ms.is_none_or(|until_ms| until_ms > at_ms)
-        })
-        .collect();
-    let by_role = at.iter().any(|(row, ..)| !row.through.is_empty() && row.kind != "entitlement");
-    let kinds = |row: &Row, request: bool, assigner: bool| {
-        let role = row.through.is_empty() && row.ways.contains("granted") && by_role;
-        let kinds = [(request, "request"), (role, "role"), (assigner, "assigner")];
+    let is_there = |row: &Row| {
+        row.identity == id && row.since_ms <= at_ms && row.until_ms.is_none_or(|until_ms| until_ms > at_ms)
+    };
+    let all: Vec<Behind> =
+        universe.rows(node, known).into_iter().filter(|behind| is_there(&behind.row)).collect();
+    let is_role = |node: Option<&Node>| matches!(node, Some(Node::Role(_)));
+    let kinds = |one: &Behind| {
+        let granted = one.row.ways.contains("granted")
+            && all.iter().any(|other| {
+                is_role(other.nodes.first())
+                    && is_role(other.nodes.strip_suffix(&one.nodes[..]).and_then(<[_]>::last))
+            });
+        let kinds = [(one.request, "request"), (granted, "role"), (one.assigner, "assigner")];
         kinds.into_iter().filter(|(is, _)| *is).map(|(_, kind)| kind).collect()
     };
-    at.into_iter()
-        .map(|(row, request, assigner)| (row.clone(), kinds(row, request.is_some(), assigner.is_some())))
-        .collect()
+    all.iter().map(|one| (one.row.clone(), kinds(one))).collect()
 }
 
 /// The rows of what roles and groups bring, made of captures alone, are those that were written.
