@@ -29,6 +29,8 @@ pub(crate) struct Layout {
     pub(crate) chains: Stmt,
     /// The capture that was in force at an instant, as known at another.
     pub(crate) at: Stmt,
+    /// When the state after one that began at an instant began, as known at another.
+    pub(crate) next: Stmt,
     /// The identities to which a list of captures says that their objects belong; none for types that belong to no
     /// identity.
     pub(crate) owners: Option<Stmt>,
@@ -67,6 +69,7 @@ pub(crate) fn statements() -> Vec<&'static Stmt> {
                 &layout.inherit_before,
                 &layout.chains,
                 &layout.at,
+                &layout.next,
                 &layout.kept,
                 &layout.list,
                 &layout.page,
@@ -130,6 +133,13 @@ fn build(object_type: ObjectType) -> Layout {
                 "select id, effective_date, extended_to_date, created, transform_type, json_format from {name}
                  where {object_id} = ? and effective_date <= ? and created <= ?
                  order by effective_date desc, created desc, id desc limit 1"
+            ),
+        ),
+        next: stmt(
+            "next",
+            format!(
+                "select min(effective_date) from {name}
+                 where {object_id} = ? and effective_date > ? and created <= ?"
             ),
         ),
         owners: mapping.identity.then(|| {

@@ -41,6 +41,7 @@ mod tests;
 mod text;
 mod timeline;
 mod training;
+mod window;
 mod write;
 
 pub use at::{AsOf, FoundObject, as_of, find_objects};
@@ -69,6 +70,7 @@ pub use schema::{create_reference_indexes, migrations, open};
 pub use sequence::{Audit, KeptCapture, KeptDocument, drop_captures, kept_document, remove_events, sequence};
 pub use settle::settle_request_items;
 pub use timeline::{EventRow, TimelineRange, timeline};
+pub use window::{Window, window};
 pub use write::{FlushSummary, NewCapture, NewDocument, Writes};
 
 /// Every statement of this crate, for the test that prepares them on each engine.
@@ -96,7 +98,7 @@ fn statements(engine: annals_sql::Engine) -> Vec<annals_sql::Stmt> {
     ];
     statements.extend(interval::statements(engine));
     statements.extend(sequence::statements());
-    statements.extend([sighting::OF_CAPTURES, sighting::DROP]);
+    statements.extend([sighting::OF_CAPTURES, sighting::DROP, window::READ]);
     statements.extend(layout::statements().into_iter().cloned());
     statements.extend(timeline::statements().into_iter().cloned());
     statements.extend(growth::statements().into_iter().cloned());

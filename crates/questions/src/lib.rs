@@ -4,6 +4,7 @@
 //! epoch milliseconds; what is asked of a span is asked of `[from, to)`.
 
 mod access;
+mod certainty;
 mod changes;
 mod diff;
 mod error;
@@ -13,6 +14,7 @@ mod row;
 #[cfg(test)]
 mod tests;
 
+pub use certainty::{Certainty, certainty};
 pub use changes::{
     AccessChange, ChangeGroup, ChangeGroups, ChangeTotals, ChangesQuestion, GroupBy, change_groups, changes,
 };
