@@ -18,6 +18,7 @@ mod doctor;
 mod exit_codes;
 mod failed_list;
 mod failures;
+mod find;
 mod late_commits;
 mod new_task;
 mod object_types;

@@ -4,6 +4,7 @@ mod access;
 mod audit;
 mod compare;
 mod daemon;
+mod find;
 mod tasks;
 mod troubles;
 
@@ -17,6 +18,7 @@ pub use access::{AccessArgs, RebuildArgs, RebuildCommand};
 pub use audit::{AccessLogArgs, ApiCommand, AuditCommand, NewTokenArgs, TokenCommand};
 pub use compare::{ChangesArgs, DiffArgs, OrphansArgs};
 pub use daemon::{DaemonArgs, LedgerArgs, Role, ScheduleCommand};
+pub use find::{FindArgs, Held};
 pub use tasks::{NewTaskArgs, TaskCommand};
 pub use troubles::{DeadCommand, FailuresChoice, FailuresCommand, FailuresFilter, LetterArgs, LettersArgs};
 
@@ -138,6 +140,8 @@ pub enum Command {
     Timeline(TimelineArgs),
     /// Show all that an identity held at an instant, since when and how it came by it
     Access(AccessArgs),
+    /// Find objects by what they are called, what they are, and what they hold or held
+    Find(FindArgs),
     /// Show what tells an object at one instant from itself at another, or from another object
     Diff(DiffArgs),
     /// Show what changed between two instants in what identities hold: each change, or counted

@@ -127,21 +127,8 @@ fn build(object_type: ObjectType) -> Layout {
                  from chain join {name} c on c.id = chain.id order by chain.head, chain.depth"
             ),
         ),
-        at: stmt(
-            "at",
-            format!(
-                "select id, effective_date, extended_to_date, created, transform_type, json_format from {name}
-                 where {object_id} = ? and effective_date <= ? and created <= ?
-                 order by effective_date desc, created desc, id desc limit 1"
-            ),
-        ),
-        next: stmt(
-            "next",
-            format!(
-                "select min(effective_date) from {name}
-                 where {object_id} = ? and effective_date > ? and created <= ?"
-            ),
-        ),
+        at: stmt("at", at(object_id, name)),
+        next: stmt("next", next(object_id, name)),
         owners: mapping.identity.then(|| {
             stmt(
                 "owners",
@@ -169,6 +156,20 @@ fn build(object_type: ObjectType) -> Layout {
         drop: stmt("drop", format!("delete from {name} where id {{in}}")),
         drop_children: drop_children(mapping),
     }
+}
+
+fn at(object_id: &str, name: &str) -> String {
+    format!(
+        "select id, effective_date, extended_to_date, created, transform_type, json_format from {name}
+         where {object_id} = ? and effective_date <= ? and created <= ?
+         order by effective_date desc, created desc, id desc limit 1"
+    )
+}
+
+fn next(object_id: &str, name: &str) -> String {
+    format!(
+        "select min(effective_date) from {name} where {object_id} = ? and effective_date > ? and created <= ?"
+    )
 }
 
 fn drop_children(mapping: &CaptureTable) -> Vec<Stmt> {

@@ -12,6 +12,7 @@ mod demo;
 mod diff;
 mod doctor;
 mod failures;
+mod find;
 mod hosts;
 mod init;
 mod migrate;
@@ -92,6 +93,7 @@ pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
             timeline::execute(&global, &history_config(&global)?, &arguments).await
         }
         Command::Access(arguments) => access::execute(&global, &history_config(&global)?, &arguments).await,
+        Command::Find(arguments) => find::execute(&global, &history_config(&global)?, &arguments).await,
         Command::Diff(arguments) => diff::execute(&global, &history_config(&global)?, &arguments).await,
         Command::Changes(arguments) => changes::execute(&global, &history_config(&global)?, &arguments).await,
         Command::Orphans(arguments) => changes::orphans(&global, &history_config(&global)?, &arguments).await,

@@ -1,6 +1,6 @@
 //! Conditions on objects.
 
-use super::property::{Collection, Property};
+use super::property::{ACCESS, Collection, Property};
 
 /// A condition. It is true or false of every object: where a property is absent, nothing is equal to it, and it is
 /// unequal to everything.
@@ -20,6 +20,18 @@ pub enum Condition {
     Text(&'static Property, Part, String),
     /// A collection has an element of which a condition on the element's properties holds; or any element at all.
     Some(&'static Collection, Option<Box<Condition>>),
+}
+
+impl Condition {
+    /// Whether it asks for what identities hold, which access intervals tell.
+    pub(crate) fn asks_for_access(&self) -> bool {
+        match self {
+            Self::All(parts) | Self::Any(parts) => parts.iter().any(Self::asks_for_access),
+            Self::Not(inner) => inner.asks_for_access(),
+            Self::Some(collection, _) => collection.name == ACCESS,
+            Self::Absent(_) | Self::Compare(..) | Self::Text(..) => false,
+        }
+    }
 }
 
 /// How two values are compared; texts byte by byte.
