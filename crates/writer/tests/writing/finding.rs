@@ -10,6 +10,9 @@ use crate::intervals::histories::{Happened, Histories, everything, held};
 use crate::intervals::wanted;
 use crate::world::{FULL, worlds};
 
+/// Something that is true of a history or not.
+type Test<'t> = &'t dyn Fn(&[(i64, Happened)]) -> bool;
+
 fn equal(name: &str, text: &str) -> Condition {
     compared(name, Operand::Text(text.to_owned()))
 }
@@ -66,7 +69,7 @@ async fn holders_are_who_the_model_says() {
                             && by_account.is_none_or(|account| account == *of_account)
                     })
                 };
-                let who = |test: &dyn Fn(&[(i64, Happened)]) -> bool| -> BTreeSet<String> {
+                let who = |test: Test<'_>| -> BTreeSet<String> {
                     told.iter().filter(|(_, history)| test(history)).map(|(id, _)| id.clone()).collect()
                 };
                 let now = who(&|history| holds(history, i64::MAX));
