@@ -18,6 +18,7 @@ mod doctor;
 mod exit_codes;
 mod failed_list;
 mod failures;
+mod find;
 mod holders;
 mod late_commits;
 mod new_task;

@@ -149,6 +149,10 @@ async fn question(
         None
     };
     let hidden = api.hidden.of(&principal.roles);
+    if operation.of_access && hidden.hides_access() {
+        let detail = "a part of what identities hold is hidden from the roles of this token, and with it this question";
+        return Err(Problem::new(StatusCode::FORBIDDEN, detail));
+    }
     let (path, query) = (&*asked.path, &*asked.query);
     let mut question =
         Question { api, operation, path, query, options, principal, scope: None, hidden, places };

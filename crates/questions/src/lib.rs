@@ -4,6 +4,7 @@
 //! epoch milliseconds; what is asked of a span is asked of `[from, to)`.
 
 mod access;
+mod certainty;
 mod changes;
 mod diff;
 mod error;
@@ -17,6 +18,7 @@ mod tests;
 mod who_had;
 mod why;
 
+pub use certainty::{Certainty, certainty};
 pub use changes::{
     AccessChange, ChangeGroup, ChangeGroups, ChangeTotals, ChangesQuestion, GroupBy, change_groups, changes,
 };

@@ -19,7 +19,7 @@ const THINGS: [(&str, &str); 17] = [
     ),
     (
         "State",
-        "id:text captureId:text since:instant lastSeen:instant? recorded:instant deleted:flag image:object?",
+        "id:text captureId:text since:instant lastSeen:instant nextSeen:instant? failedRuns:number recorded:instant deleted:flag image:object?",
     ),
     (
         "Event",
