@@ -183,7 +183,8 @@ impl Oidc {
         let is_within =
             |since: Option<Instant>, span| since.is_some_and(|since: Instant| since.elapsed() < span);
         let is_known = find(&keys.set, kid, algorithm).is_some();
-        if !(is_known && is_within(keys.fetched, FRESH)) && !is_within(keys.tried, RETRY) {
+        let is_fresh = is_known && is_within(keys.fetched, FRESH);
+        if !is_fresh && !is_within(keys.tried, RETRY) {
             keys.tried = Some(Instant::now());
             match self.fetch().await {
                 Ok(set) => {
@@ -213,9 +214,8 @@ impl Oidc {
             }
             let keys = description["jwks_uri"].as_str().unwrap_or_default();
             // Where the issuer itself may be asked in clear text, so may be what it names.
-            if !keys.starts_with("https://")
-                && !(issuer.starts_with("http://") && keys.starts_with("http://"))
-            {
+            let is_clear = issuer.starts_with("http://") && keys.starts_with("http://");
+            if !is_clear && !keys.starts_with("https://") {
                 return Err("its description names no `jwks_uri` that begins with https://".to_owned());
             }
             let keys: Value = get(&agent, keys)?;
