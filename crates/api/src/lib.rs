@@ -85,7 +85,7 @@ impl Api {
             tasks,
             scope_as_of: settings.scope_as_of,
             hidden: HiddenFrom::new(settings),
-            oidc: settings.oidc.as_ref().map(Oidc::new),
+            oidc: settings.oidc.as_deref().map(Oidc::new),
             followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
             stopping: watch::Sender::new(false),
             heavy: Semaphore::new(settings.heavy_queries as usize),

@@ -227,7 +227,7 @@ pub struct ApiSettings {
     /// `api.hiddenAttributesShownTo`, default nobody.
     pub hidden_shown_to: Vec<Role>,
     /// `api.oidc`: an issuer whose tokens are taken beside our own.
-    pub oidc: Option<OidcSettings>,
+    pub oidc: Option<Box<OidcSettings>>,
 }
 
 /// `api.oidc`: an OpenID Connect issuer, and what its claims mean here.

@@ -68,7 +68,7 @@ pub(crate) fn api(fields: &mut Fields<'_>, dir: &Path) -> (ApiSettings, HiddenAt
     if let Some(value) = fields.get("hiddenAttributesShownTo") {
         api.hidden_shown_to = roles(&value);
     }
-    api.oidc = fields.get("oidc").and_then(|value| oidc(&value));
+    api.oidc = fields.get("oidc").and_then(|value| oidc(&value)).map(Box::new);
     fields.finish();
     (api, hidden_at)
 }
