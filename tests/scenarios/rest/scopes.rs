@@ -279,8 +279,11 @@ async fn scopes_are_given_with_a_token() {
     }
     let viewer = token_with(&rest.site, "vic", &["--role", "auditor", "--view-only"]);
     let rights = |token: &str| rest.ask(Some(token), "/api/v1/me").body["rights"].clone();
-    assert_eq!(rights(&viewer), json!(["description", "history", "runs", "access log"]));
-    assert_eq!(rights(&rest.auditor), json!(["description", "history", "runs", "access log", "export"]));
+    assert_eq!(rights(&viewer), json!(["description", "history", "runs", "session logs", "access log"]));
+    assert_eq!(
+        rights(&rest.auditor),
+        json!(["description", "history", "runs", "session logs", "access log", "export"])
+    );
 }
 
 /// Attributes that are hidden are in no image, list, event and filter, but for the roles that may see them.
