@@ -12,6 +12,8 @@ mod description;
 mod letters;
 #[path = "rest/objects.rs"]
 mod objects;
+#[path = "rest/oidc.rs"]
+mod oidc;
 #[path = "rest/scopes.rs"]
 mod scopes;
 #[path = "rest/secured.rs"]
