@@ -39,3 +39,4 @@ mod tables;
 mod takeover;
 mod thresholds;
 mod traced;
+mod views;
