@@ -15,6 +15,7 @@ mod deletions;
 mod deploy;
 mod doctor;
 mod exit_codes;
+mod export;
 mod failed_list;
 mod failures;
 mod late_commits;

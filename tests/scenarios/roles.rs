@@ -141,6 +141,7 @@ async fn each_role_does_its_own_work_alone() {
     annals(servers.config(), &["as-of", "identity", name.trim()]).exits(0);
     annals(servers.config(), &["timeline", "identity", name.trim()]).exits(0);
     annals(servers.config(), &["runs", "show"]).exits(0);
+    annals(servers.config(), &["timeline", "identity", name.trim(), "--export", "events.csv"]).exits(0);
     annals(servers.config(), &["run"]).exits(9).tells("permission denied");
 
     servers.refuses(
@@ -150,6 +151,7 @@ async fn each_role_does_its_own_work_alone() {
             "delete from annals_head",
             "update spt_hist_identity_capture set id = id",
             "insert into annals_host select * from annals_host",
+            "delete from annals_access",
             "create table t (a int)",
             "create temporary table t (a int)",
         ],
@@ -173,7 +175,7 @@ async fn each_role_does_its_own_work_alone() {
             "select * from annals_access_interval",
             "select * from spt_hist_identity",
             "select * from annals_token",
-            "update annals_v1_identities set name = 'x'",
+            "delete from annals_access",
             "create table t (a int)",
         ],
     );

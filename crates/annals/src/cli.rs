@@ -3,6 +3,7 @@
 mod access;
 mod audit;
 mod daemon;
+mod export;
 mod tasks;
 mod troubles;
 
@@ -15,6 +16,7 @@ use clap::{Args, Parser, Subcommand};
 pub use access::{AccessArgs, RebuildArgs, RebuildCommand};
 pub use audit::{AccessLogArgs, ApiCommand, AuditCommand, NewTokenArgs, TokenCommand};
 pub use daemon::{DaemonArgs, LedgerArgs, Role, ScheduleCommand};
+pub use export::ExportArgs;
 pub use tasks::{NewTaskArgs, TaskCommand};
 pub use troubles::{DeadCommand, FailuresChoice, FailuresCommand, FailuresFilter, LetterArgs, LettersArgs};
 
@@ -413,6 +415,9 @@ pub struct TimelineArgs {
     /// At most so many
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
     pub limit: u32,
+    /// As a file.
+    #[command(flatten)]
+    pub file: ExportArgs,
 }
 
 /// Commands on the history database.

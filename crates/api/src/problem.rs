@@ -130,6 +130,7 @@ impl From<annals_questions::Error> for Problem {
     fn from(error: annals_questions::Error) -> Self {
         match error {
             annals_questions::Error::History(error) => error.into(),
+            error @ annals_questions::Error::Export(_) => Self::fault(None, &error),
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use clap::{Args, Subcommand};
 
+use super::ExportArgs;
+
 /// Arguments of `access`.
 #[derive(Debug, Args)]
 pub struct AccessArgs {
@@ -20,6 +22,9 @@ pub struct AccessArgs {
     /// At most so many
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
     pub limit: u32,
+    /// As a file.
+    #[command(flatten)]
+    pub file: ExportArgs,
 }
 
 /// What can be made again from captures.

@@ -9,6 +9,7 @@ mod daemon;
 mod dead;
 mod demo;
 mod doctor;
+mod export;
 mod failures;
 mod hosts;
 mod init;
