@@ -56,6 +56,9 @@ pub(crate) async fn open_postgres(url: &str, access: Access, connections_max: u3
         // Everything is looked up by lists of keys, which beats reading whole tables long before the default of 4,
         // meant for spinning disks, lets the planner see it.
         .options([("random_page_cost", "1.1")])
+        // Statements are many and short. Compiling one takes 20 ms and loading the compiler 140 on each connection, for
+        // rows that are read in one; estimates of recursive statements, which are always too high, bring it on.
+        .options([("jit", "off")])
         .disable_statement_logging();
     if access == Access::ReadOnly {
         options = options.options([("default_transaction_read_only", "on")]);

@@ -2,6 +2,7 @@
 
 mod bench;
 mod chaos;
+mod contract;
 mod interrupt;
 mod object_types;
 mod render_migrations;
@@ -61,6 +62,8 @@ enum Chore {
     Teeth(teeth::Options),
     /// Several daemons on one history database while processes, databases, connections and clocks fail, and a checker after.
     Chaos(chaos::Options),
+    /// Ask a daemon over REST as outsiders do: schemathesis by its description, sqlmap by every parameter.
+    Contract(contract::Options),
     /// Start the database servers, print the variables that tests read, and keep them up until Ctrl-C.
     Databases,
 }
@@ -79,6 +82,7 @@ fn main() -> ExitCode {
         Chore::Sweep(options) => steps::with_servers(|| sweep::run(&root, &options)),
         Chore::Teeth(options) => steps::with_servers(|| teeth::run(&root, &options)),
         Chore::Chaos(options) => chaos::run(&root, &options),
+        Chore::Contract(options) => steps::with_servers(|| contract::run(&root, &options)),
         Chore::Databases => servers::hold(),
     });
     match outcome {

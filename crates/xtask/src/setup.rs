@@ -33,7 +33,7 @@ impl Wanted {
 
 /// Everything that tests need. For the alternatives that Request Tracker's package depends on, the choice is the one
 /// that does least: no web server, no mail server, no database made behind our back.
-const WANTED: [Wanted; 17] = [
+const WANTED: [Wanted; 19] = [
     Wanted::plain("git"),
     Wanted {
         package: "postgresql-15",
@@ -46,6 +46,8 @@ const WANTED: [Wanted; 17] = [
     Wanted::plain("sqlite3"),
     Wanted::plain("python3"),
     Wanted::plain("python3-psycopg2"),
+    Wanted::plain("python3-venv"),
+    Wanted::plain("sqlmap"),
     Wanted::plain("strace"),
     Wanted::plain("faketime"),
     Wanted { package: "request-tracker5", or: &[], services: &["request-tracker5.service"] },
@@ -62,7 +64,7 @@ const WANTED: [Wanted; 17] = [
 ];
 
 /// What stands for each package where there is no apt-get to ask.
-const PROGRAMS: [(&str, &str); 10] = [
+const PROGRAMS: [(&str, &str); 11] = [
     ("git", "git"),
     ("initdb", "the PostgreSQL server, version 15"),
     ("mariadbd", "the MariaDB server"),
@@ -70,6 +72,7 @@ const PROGRAMS: [(&str, &str); 10] = [
     ("nats-server", "the NATS server, 2.9 or later"),
     ("sqlite3", "the SQLite shell"),
     ("python3", "Python 3 with psycopg2"),
+    ("sqlmap", "sqlmap"),
     ("strace", "strace"),
     ("faketime", "libfaketime and its program"),
     ("rt-setup-database-5", "Request Tracker 5"),

@@ -39,7 +39,7 @@ pub(crate) fn run_everything(root: &Root) -> Result<()> {
     }
     announce("tidiness");
     tidy::run(root)?;
-    run_tests(root, &interrupts, &["--no-fail-fast".to_owned()], &["sweep", "teeth"])?;
+    run_tests(root, &interrupts, &["--no-fail-fast".to_owned()], &["contract", "sweep", "teeth"])?;
     announce("chaos");
     chaos::run(root, &chaos::Options::share_of_tests())?;
     eprintln!("every check and every test passed in {} s", begun.elapsed().as_secs());

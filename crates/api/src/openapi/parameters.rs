@@ -18,12 +18,13 @@ pub(super) fn parameters(operation: &Operation) -> Vec<Value> {
 }
 
 fn option(operation: &Operation, name: &str) -> Value {
-    let text = json!({"type": "string"});
-    let words = json!({"type": "string", "minLength": 1});
+    // No engine keeps the character of code 0 in a text.
+    let text = json!({"type": "string", "pattern": "^[^\\u0000]*$"});
+    let words = json!({"type": "string", "pattern": "^[^\\u0000]+$"});
     let moment = json!({"type": "string", "anyOf": [{"format": "date-time"}, {"format": "date"}]});
     let instant = "An instant (2026-03-01T14:30:00Z), or a date, which means its end in UTC";
     let (description, schema) = match name {
-        "$filter" => ("A condition: docs/rest.md", words),
+        "$filter" => ("A condition: docs/rest.md", json!({"type": "string", "format": "odata-filter"})),
         "$search" => ("Words and \"phrases\" that all occur in the name", words),
         "$orderby" => {
             ("Properties with asc or desc, between commas", listed(operation, "( (asc|desc))?", &[]))

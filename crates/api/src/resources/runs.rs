@@ -121,6 +121,9 @@ pub(crate) async fn dead_letters(question: &Question<'_>, tx: &mut Tx) -> Result
     };
     let object_type = own.get("class").map(|word| word.parse()).transpose();
     let run_id = own.get("run").map(|text| text.parse()).transpose();
+    if own.get("object").is_some_and(String::is_empty) {
+        return Err(wrong("object", "expected an id or a name"));
+    }
     let filter = LetterFilter {
         object_type: object_type.map_err(|_| wrong("class", "expected a class such as identity or role"))?,
         object: own.get("object").cloned(),

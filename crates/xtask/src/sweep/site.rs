@@ -206,7 +206,8 @@ impl Running {
         Ok(())
     }
 
-    fn told(&self) -> String {
+    /// What it has said so far.
+    pub(crate) fn told(&self) -> String {
         fs::read_to_string(self.told.path()).unwrap_or_default().trim().to_owned()
     }
 }
