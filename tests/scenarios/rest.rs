@@ -10,6 +10,8 @@ mod answers;
 mod description;
 #[path = "rest/objects.rs"]
 mod objects;
+#[path = "rest/scopes.rs"]
+mod scopes;
 #[path = "rest/secured.rs"]
 mod secured;
 #[path = "rest/service.rs"]
@@ -48,8 +50,13 @@ struct Answered {
 
 impl Rest {
     async fn on(engine: Engine) -> Self {
+        Self::with(engine, LISTEN).await
+    }
+
+    /// The same with these lines in its configuration.
+    async fn with(engine: Engine, lines: &str) -> Self {
         let site = Site::new(engine, engine, 30).await;
-        site.service(LISTEN);
+        site.service(lines);
         site.run(START_MS + HOUR_MS).await;
         site.pass_day().await;
         site.run(START_MS + DAY_MS + HOUR_MS).await;
@@ -142,7 +149,12 @@ fn address(daemon: &Daemon, scheme: &str) -> String {
 
 /// A new token.
 fn token(site: &Site, name: &str, roles: &str) -> String {
-    annals(site.path(), &["token", "create", name, "--role", roles]).exits(0).out.trim().to_owned()
+    token_with(site, name, &["--role", roles])
+}
+
+/// The same with these arguments.
+fn token_with(site: &Site, name: &str, arguments: &[&str]) -> String {
+    annals(site.path(), &[&["token", "create", name], arguments].concat()).exits(0).out.trim().to_owned()
 }
 
 /// The texts of a member, sorted.

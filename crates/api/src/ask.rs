@@ -5,19 +5,21 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use annals_audit::{Access, note_access};
+use annals_config::service::ScopeAsOf;
+use annals_history::{Hidden, Scope};
+use annals_sql::Tx;
 use axum::http::header::{CONTENT_TYPE, HeaderValue};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::Value;
 
+use crate::instant;
 use crate::odata::Options;
 use crate::operation::{Method, Operation};
 use crate::problem::{OF_ALL_ANSWERS, Problem};
+use crate::right::{Reach, reach};
 use crate::who::{Principal, who};
 use crate::{Api, HEAVY_WAIT};
-
-/// How the name of who asks is known (AQL-06).
-const BY_TOKEN: &str = "token";
 
 /// Addresses that are counted before those are forgotten that have been silent.
 const ADDRESSES_MAX: usize = 10_000;
@@ -41,6 +43,11 @@ pub(crate) struct Question<'a> {
     pub(crate) path: &'a str,
     pub(crate) query: &'a str,
     pub(crate) options: Options,
+    pub(crate) principal: &'a Principal,
+    /// The part of history that may be told of; none: all of it.
+    pub(crate) scope: Option<Scope>,
+    /// The attributes that may not be told of.
+    pub(crate) hidden: &'a Hidden,
     places: BTreeMap<String, String>,
 }
 
@@ -93,10 +100,9 @@ pub(crate) async fn answer(api: Arc<Api>, operation: &'static Operation, asked: 
         Ok(principal) => principal,
         Err(problem) => return problem.into_response(),
     };
-    let answered = if operation.right.is_given_by(&principal.roles) {
-        question(&api, operation, &asked, &principal).await
-    } else {
-        Err(Problem::new(StatusCode::FORBIDDEN, "none of the roles of this token allows that"))
+    let answered = match reach(operation, &principal) {
+        Some(reach) => question(&api, operation, &asked, (&principal, reach)).await,
+        None => Err(Problem::new(StatusCode::FORBIDDEN, "none of the roles of this token allows that")),
     };
     // What was done is noted already.
     let is_noted = operation.method == Method::Post && answered.is_ok();
@@ -119,7 +125,7 @@ async fn question(
     api: &Api,
     operation: &'static Operation,
     asked: &Asked,
-    principal: &Principal,
+    (principal, reach): (&Principal, Reach<'_>),
 ) -> Result<Answer, Problem> {
     let options = Options::read(&asked.query, &operation.options)?;
     let Some(places) = asked.places.clone() else { return Err(Problem::not_found("what is no text")) };
@@ -130,10 +136,13 @@ async fn question(
     } else {
         None
     };
-    let question = Question { api, operation, path: &asked.path, query: &asked.query, options, places };
+    let hidden = api.hidden.of(&principal.roles);
+    let (path, query) = (&*asked.path, &*asked.query);
+    let mut question =
+        Question { api, operation, path, query, options, principal, scope: None, hidden, places };
     if operation.method == Method::Get {
         let mut tx = api.history.begin_read().await?;
-        let answered = (operation.answer)(&question, &mut tx).await;
+        let answered = read(&mut question, reach, &mut tx).await;
         tx.rollback().await?;
         return answered;
     }
@@ -147,6 +156,22 @@ async fn question(
     note_access(&mut tx, &noted(api, operation, asked, principal, &answered)).await?;
     tx.commit().await?;
     answered
+}
+
+/// The answer of a question, within the scope of who asks.
+async fn read(question: &mut Question<'_>, reach: Reach<'_>, tx: &mut Tx) -> Result<Answer, Problem> {
+    if let Reach::Within(rule) = reach {
+        let at_ms = match question.api.scope_as_of {
+            ScopeAsOf::Now => None,
+            // Of a stretch of time its end.
+            ScopeAsOf::Date => match instant::option(question, "at")? {
+                Some(at_ms) => Some(at_ms),
+                None => instant::option(question, "to")?,
+            },
+        };
+        question.scope = Some(Scope::of_rule(tx, rule, at_ms.unwrap_or(i64::MAX)).await?);
+    }
+    (question.operation.answer)(question, tx).await
 }
 
 /// A row of the access log in a transaction of its own.
@@ -168,7 +193,7 @@ fn noted(
     Access {
         principal: principal.name.clone(),
         roles: principal.roles.clone(),
-        authentication: BY_TOKEN,
+        authentication: principal.authentication,
         address: asked.address.to_string(),
         host: api.host.clone(),
         method: asked.method.clone(),

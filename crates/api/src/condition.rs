@@ -1,8 +1,8 @@
 //! From the tree of a filter to a condition on the properties that a class has.
 
+use annals_history::Hidden;
 use annals_history::find::{
-    Collection, Comparison, Condition, Operand, Part, Property, PropertyKind, collection, collections,
-    properties,
+    Collection, Comparison, Condition, Operand, Part, Property, PropertyKind, collections, properties,
 };
 use annals_model::ObjectType;
 
@@ -12,26 +12,35 @@ use crate::odata::{self, Expr, Literal, LiteralValue, ParseError, Path, TextFunc
 ///
 /// # Errors
 /// A name that the class does not have, or a value of another kind.
-pub(crate) fn condition(object_type: ObjectType, expr: &Expr) -> Result<Condition, ParseError> {
-    Scope { object_type, element_of: None }.condition(expr)
+pub(crate) fn condition(
+    object_type: ObjectType,
+    expr: &Expr,
+    hidden: &Hidden,
+) -> Result<Condition, ParseError> {
+    Names { object_type, hidden, element_of: None }.condition(expr)
 }
 
 /// The property that a path names.
 ///
 /// # Errors
 /// A name that the class does not have.
-pub(crate) fn property_of(object_type: ObjectType, path: &Path) -> Result<&'static Property, ParseError> {
-    Scope { object_type, element_of: None }.property(path)
+pub(crate) fn property_of(
+    object_type: ObjectType,
+    path: &Path,
+    hidden: &Hidden,
+) -> Result<&'static Property, ParseError> {
+    Names { object_type, hidden, element_of: None }.property(path)
 }
 
-/// What names in an expression are names of.
-struct Scope {
+/// What names in an expression are names of. What is hidden from who asks is not there for him.
+struct Names<'h> {
     object_type: ObjectType,
+    hidden: &'h Hidden,
     /// In `any`, of its collection's elements.
     element_of: Option<&'static Collection>,
 }
 
-impl Scope {
+impl Names<'_> {
     fn condition(&self, expr: &Expr) -> Result<Condition, ParseError> {
         let all =
             |parts: &[Expr]| parts.iter().map(|part| self.condition(part)).collect::<Result<Vec<_>, _>>();
@@ -63,8 +72,8 @@ impl Scope {
             }
             Expr::Any { path, condition, .. } => {
                 let collection = self.collection(path)?;
-                let scope = Self { element_of: Some(collection), ..*self };
-                let inner = condition.as_ref().map(|inner| scope.condition(inner)).transpose()?;
+                let names = Names { element_of: Some(collection), ..*self };
+                let inner = condition.as_ref().map(|inner| names.condition(inner)).transpose()?;
                 Condition::Some(collection, inner.map(Box::new))
             }
         })
@@ -94,12 +103,15 @@ impl Scope {
     }
 
     fn property(&self, path: &Path) -> Result<&'static Property, ParseError> {
-        let there: &'static [Property] = match self.element_of {
-            Some(collection) => &collection.elements,
-            None => properties(self.object_type),
+        let there: Vec<&'static Property> = match self.element_of {
+            Some(collection) => {
+                let is_hidden = |one: &&_| self.hidden.hides_element(self.object_type, collection, one);
+                collection.elements.iter().filter(|one| !is_hidden(one)).collect()
+            }
+            None => shown(self.object_type, self.hidden).collect(),
         };
         let found = match &path.names[..] {
-            [name] => there.iter().find(|property| property.name == *name),
+            [name] => there.iter().copied().find(|property| property.name == *name),
             _ => None,
         };
         let names = || there.iter().map(|property| property.name.as_str()).collect::<Vec<_>>();
@@ -107,14 +119,21 @@ impl Scope {
     }
 
     fn collection(&self, path: &Path) -> Result<&'static Collection, ParseError> {
-        let found = match (&path.names[..], self.element_of) {
-            ([name], None) => collection(self.object_type, name),
+        let all = if self.element_of.is_none() { collections(self.object_type) } else { &[] };
+        let there: Vec<&'static Collection> =
+            all.iter().filter(|one| !self.hidden.hides(self.object_type, one.name)).collect();
+        let found = match &path.names[..] {
+            [name] => there.iter().copied().find(|one| one.name == *name),
             _ => None,
         };
-        let there = if self.element_of.is_none() { collections(self.object_type) } else { &[] };
         let names = || there.iter().map(|collection| collection.name).collect();
         found.ok_or_else(|| unknown("collection", path, names()))
     }
+}
+
+/// The properties of a class that are not hidden.
+pub(crate) fn shown(object_type: ObjectType, hidden: &Hidden) -> impl Iterator<Item = &'static Property> {
+    properties(object_type).iter().filter(move |property| !hidden.hides_property(object_type, property))
 }
 
 fn wrong(position: usize, message: String) -> ParseError {
@@ -156,7 +175,7 @@ mod tests {
 
     fn refused(object_type: ObjectType, filter: &str) -> (usize, String) {
         let expr = odata::filter(filter).expect(filter);
-        let error = condition(object_type, &expr).expect_err(filter);
+        let error = condition(object_type, &expr, &Hidden::default()).expect_err(filter);
         (error.position, error.message)
     }
 
@@ -213,10 +232,12 @@ mod tests {
     #[test]
     fn filters_are_conditions() {
         let of = |filter: &str| {
-            condition(ObjectType::Identity, &odata::filter(filter).expect(filter)).expect(filter)
+            condition(ObjectType::Identity, &odata::filter(filter).expect(filter), &Hidden::default())
+                .expect(filter)
         };
         let path = |name: &str| Path { names: vec![name.to_owned()], position: 0 };
-        let property = |name: &str| property_of(ObjectType::Identity, &path(name)).expect(name);
+        let property =
+            |name: &str| property_of(ObjectType::Identity, &path(name), &Hidden::default()).expect(name);
         assert_eq!(of("email eq null"), Condition::Absent(property("email")));
         assert_eq!(of("email ne null"), Condition::Not(Box::new(Condition::Absent(property("email")))));
         let equal = |text: &str| {
@@ -230,5 +251,44 @@ mod tests {
                 Condition::Compare(property("deleted"), Comparison::Unequal, Operand::Int(1)),
             ])
         );
+    }
+    /// What is hidden is answered exactly as what does not exist, and is not among what there is.
+    #[test]
+    fn what_is_hidden_is_not_there() {
+        let hidden = [
+            (ObjectType::Identity, "Email"),
+            (ObjectType::Identity, "assignedRoles"),
+            (ObjectType::Identity, "accounts.id"),
+            (ObjectType::Account, "displayName"),
+            (ObjectType::Account, "identity"),
+        ];
+        let hidden = Hidden::new(hidden);
+        let refused = |object_type, filter: &str, hidden: &Hidden| {
+            condition(object_type, &odata::filter(filter).expect(filter), hidden).expect_err(filter).message
+        };
+        for (object_type, one, absent) in [
+            (ObjectType::Identity, "email eq 'x'", "nobody eq 'x'"),
+            (ObjectType::Identity, "assignedRoles/any()", "nobodyAtAll/any()"),
+            (ObjectType::Account, "displayableName eq 'x'", "nobody eq 'x'"),
+            (ObjectType::Account, "identityName eq 'x'", "nobody eq 'x'"),
+            (ObjectType::Account, "identityId eq 'x'", "nobody eq 'x'"),
+            (ObjectType::Identity, "accounts/any(a: a/id eq 'x')", "entitlements/any(a: a/nobody eq 'x')"),
+        ] {
+            let message = refused(object_type, one, &hidden);
+            let (expected, found) =
+                message.rsplit_once(", found").expect("what there is, and what was found");
+            assert!(
+                odata::filter(one)
+                    .is_ok_and(|expr| condition(object_type, &expr, &Hidden::default()).is_ok())
+            );
+            assert!(!expected.contains(found.trim_matches(['`', ' '])), "{message}");
+            if !one.contains("a:") {
+                let absent = refused(object_type, absent, &hidden);
+                assert_eq!(absent.rsplit_once(", found").map(|(expected, _)| expected), Some(expected));
+            }
+        }
+        let path = |name: &str| Path { names: vec![name.to_owned()], position: 0 };
+        assert!(property_of(ObjectType::Identity, &path("email"), &hidden).is_err());
+        assert!(property_of(ObjectType::Identity, &path("lastname"), &hidden).is_ok());
     }
 }

@@ -6,6 +6,7 @@
 mod ask;
 mod condition;
 mod error;
+mod hidden_from;
 mod instant;
 pub mod odata;
 mod openapi;
@@ -25,6 +26,7 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use annals_config::service::{ApiSettings, ScopeAsOf};
 use annals_config::task::Task;
 use annals_sql::Db;
 use governor::clock::DefaultClock;
@@ -33,20 +35,12 @@ use governor::{Quota, RateLimiter};
 use tokio::sync::Semaphore;
 
 pub use error::Error;
+use hidden_from::HiddenFrom;
 pub use openapi::openapi;
 pub use postman::postman;
 pub use router::router;
 pub use server::{Server, listen};
 pub use tls::TlsFiles;
-
-/// What the interface allows at most.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Requests a second from one address.
-    pub requests_per_second: u32,
-    /// Searches and counts at a time; others wait a little, then are refused.
-    pub heavy_queries: usize,
-}
 
 /// What requests are answered from.
 #[derive(Debug)]
@@ -57,6 +51,9 @@ pub struct Api {
     host: String,
     /// The tasks that there are, by name.
     tasks: BTreeMap<String, Task>,
+    /// Whose managers count for scopes.
+    scope_as_of: ScopeAsOf,
+    hidden: HiddenFrom,
     heavy: Semaphore,
     rate: RateLimiter<IpAddr, HashMapStateStore<IpAddr>, DefaultClock>,
 }
@@ -67,13 +64,15 @@ const HEAVY_WAIT: Duration = Duration::from_secs(2);
 impl Api {
     /// What requests on this host are answered from.
     #[must_use]
-    pub fn new(history: Db, host: String, tasks: BTreeMap<String, Task>, limits: Limits) -> Self {
-        let requests_per_second = NonZeroU32::new(limits.requests_per_second).unwrap_or(NonZeroU32::MIN);
+    pub fn new(history: Db, host: String, tasks: BTreeMap<String, Task>, settings: &ApiSettings) -> Self {
+        let requests_per_second = NonZeroU32::new(settings.requests_per_second).unwrap_or(NonZeroU32::MIN);
         Self {
             history,
             host,
             tasks,
-            heavy: Semaphore::new(limits.heavy_queries),
+            scope_as_of: settings.scope_as_of,
+            hidden: HiddenFrom::new(settings),
+            heavy: Semaphore::new(settings.heavy_queries as usize),
             rate: RateLimiter::hashmap(Quota::per_second(requests_per_second)),
         }
     }

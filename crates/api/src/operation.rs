@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use annals_history::Scope;
 use annals_model::ObjectType;
 use annals_sql::Tx;
 use futures::future::BoxFuture;
@@ -33,6 +34,8 @@ pub(crate) struct Operation {
     pub(crate) options: Vec<&'static str>,
     /// It may take long: only a few at a time.
     pub(crate) heavy: bool,
+    /// Its answer keeps to the scope of who asks ([`Question::scope`]), so that readers of a part of history may ask.
+    pub(crate) within_scope: bool,
     /// The class of objects that it is about.
     pub(crate) object_type: Option<ObjectType>,
     /// The form of what is answered.
@@ -123,6 +126,7 @@ pub(crate) fn operations() -> &'static [Operation] {
 
 fn of_class(class: &Class) -> Vec<Operation> {
     let Class { object_type, plural, one, many } = *class;
+    let within_scope = Scope::reaches(object_type);
     let history = |id: String, path: String, summary: String| Operation {
         method: Method::Get,
         id,
@@ -131,6 +135,7 @@ fn of_class(class: &Class) -> Vec<Operation> {
         right: Right::ReadHistory,
         options: Vec::new(),
         heavy: false,
+        within_scope: false,
         object_type: Some(object_type),
         form: Form::One("Object"),
         answer: |question, tx| Box::pin(objects::get(question, tx)),
@@ -148,13 +153,22 @@ fn of_class(class: &Class) -> Vec<Operation> {
                 "$count",
             ],
             heavy: true,
+            within_scope,
             form: Form::List("Object"),
             answer: |question, tx| Box::pin(objects::list(question, tx)),
             ..history(format!("list{many}"), String::new(), format!("{many} by what their newest state says"))
         },
-        history(format!("get{one}"), "/{id}".to_owned(), format!("{one}: its newest state, with its image")),
+        Operation {
+            within_scope,
+            ..history(
+                format!("get{one}"),
+                "/{id}".to_owned(),
+                format!("{one}: its newest state, with its image"),
+            )
+        },
         Operation {
             options: vec!["$top", "$skiptoken"],
+            within_scope,
             form: Form::List("Capture"),
             answer: |question, tx| Box::pin(objects::captures(question, tx)),
             ..history(
@@ -165,6 +179,7 @@ fn of_class(class: &Class) -> Vec<Operation> {
         },
         Operation {
             options: vec!["at", "knownAsOf"],
+            within_scope,
             form: Form::One("State"),
             answer: |question, tx| Box::pin(objects::as_of(question, tx)),
             ..history(
@@ -177,6 +192,7 @@ fn of_class(class: &Class) -> Vec<Operation> {
     if WITH_TIMELINE.contains(&object_type) {
         operations.push(Operation {
             options: vec!["from", "to", "$top", "$skiptoken"],
+            within_scope,
             form: Form::List("Event"),
             answer: |question, tx| Box::pin(objects::timeline(question, tx)),
             ..history(
@@ -217,6 +233,7 @@ fn other(
         right: Right::ReadRuns,
         options: options.to_vec(),
         heavy: false,
+        within_scope: false,
         object_type: None,
         form,
         answer,
@@ -315,12 +332,21 @@ fn of_service() -> Vec<Operation> {
         Form::One("Description"),
         |question, tx| Box::pin(schedules::description(question, tx)),
     );
+    let myself = other(
+        "getMyself",
+        "me",
+        "Who asks: his name, roles and rights, and the part of history that he may read",
+        &[],
+        Form::One("Myself"),
+        |question, tx| Box::pin(schedules::myself(question, tx)),
+    );
     vec![
         tasks,
         fires,
         hosts,
         Operation { right: Right::ReadAccessLog, ..accesses },
         Operation { right: Right::Describe, ..description },
+        Operation { right: Right::Describe, ..myself },
     ]
 }
 

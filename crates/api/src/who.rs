@@ -1,18 +1,42 @@
 //! Who asks.
 
-use annals_audit::{FailureReason, LoginFailure, Role, Standing, find_token, note_login_failure};
+use annals_audit::{
+    FailureReason, LoginFailure, Role, ScopeRule, Standing, StoredToken, find_token, note_login_failure,
+};
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, StatusCode};
 
 use crate::Api;
 use crate::ask::Asked;
 use crate::problem::Problem;
+use crate::right::Right;
+
+/// How a name is known that a token of ours tells (AQL-06).
+const BY_TOKEN: &str = "token";
 
 /// Somebody whose name is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Principal {
     pub(crate) name: String,
     pub(crate) roles: Vec<Role>,
+    /// How his name is known.
+    pub(crate) authentication: &'static str,
+    /// The part of history that is marked out for him.
+    pub(crate) scope: Option<ScopeRule>,
+    /// He may not export, whatever his roles allow.
+    pub(crate) view_only: bool,
+}
+
+impl Principal {
+    fn of_token(token: StoredToken) -> Self {
+        let StoredToken { name, roles, scope, view_only, .. } = token;
+        Self { name, roles, authentication: BY_TOKEN, scope, view_only }
+    }
+
+    /// He has this right, over all of history.
+    pub(crate) fn may(&self, right: Right) -> bool {
+        right.is_given_by(&self.roles) && !(right == Right::Export && self.view_only)
+    }
 }
 
 /// Who asks, by the token in the request. It is looked up for each request, so that one that is revoked is of no use
@@ -25,7 +49,7 @@ pub(crate) async fn who(api: &Api, asked: &Asked) -> Result<Principal, Problem> 
             let standing = find_token(&mut tx, text).await?;
             tx.rollback().await?;
             match standing {
-                Standing::Good(token) => return Ok(Principal { name: token.name, roles: token.roles }),
+                Standing::Good(token) => return Ok(Principal::of_token(token)),
                 Standing::Expired(token) => (FailureReason::ExpiredToken, Some(token.name)),
                 Standing::Revoked(token) => (FailureReason::RevokedToken, Some(token.name)),
                 Standing::Unknown => (FailureReason::UnknownToken, None),

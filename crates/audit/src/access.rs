@@ -1,9 +1,10 @@
 //! The access log: every request for history by somebody with a name, noted before it is answered (AQL-04, OID-03).
 
+use annals_model::Role;
 use annals_sql::{Row, Stmt, Tx, Value};
 
 use crate::role::{joined, split};
-use crate::{Result, Role, new_id};
+use crate::{Result, new_id};
 
 const INSERT: Stmt = Stmt::new(
     "audit.access_insert",

@@ -8,12 +8,13 @@ mod login_failure;
 mod role;
 mod token;
 
+pub use annals_model::{Role, ScopeRule};
+
 pub use access::{Access, AccessFilter, StoredAccess, accesses, note_access};
 pub use error::Error;
 pub use login_failure::{
     FailureReason, LoginFailure, StoredLoginFailure, login_failures, note_login_failure,
 };
-pub use role::Role;
 pub use token::{
     NewToken, Secret, Standing, StoredToken, TokenAct, create_token, find_token, revoke_token, token_acts,
     tokens,

@@ -2,30 +2,31 @@
 
 use std::fmt;
 
+use annals_model::{Role, ScopeRule};
 use annals_sql::{Row, Stmt, Tx, Value};
 use sha2::{Digest as _, Sha256};
 
 use crate::role::{joined, split};
-use crate::{Error, Result, Role, new_id};
+use crate::{Error, Result, new_id};
 
 const INSERT: Stmt = Stmt::new(
     "audit.token_insert",
-    "insert into annals_token (id, name, hash, roles, created, created_by, expires)
-     values (?, ?, ?, ?, {now_ms}, ?, ?) on conflict do nothing",
+    "insert into annals_token (id, name, hash, roles, created, created_by, expires, scope, view_only)
+     values (?, ?, ?, ?, {now_ms}, ?, ?, ?, ?) on conflict do nothing",
 );
 const LIST: Stmt = Stmt::new(
     "audit.token_list",
-    "select id, name, roles, created, created_by, expires, revoked, revoked_by, {now_ms}
+    "select id, name, roles, created, created_by, expires, revoked, revoked_by, {now_ms}, scope, view_only
      from annals_token order by created, id",
 );
 const BY_HASH: Stmt = Stmt::new(
     "audit.token_by_hash",
-    "select id, name, roles, created, created_by, expires, revoked, revoked_by, {now_ms}
+    "select id, name, roles, created, created_by, expires, revoked, revoked_by, {now_ms}, scope, view_only
      from annals_token where hash = ?",
 );
 const BY_NAME: Stmt = Stmt::new(
     "audit.token_by_name",
-    "select id, name, roles, created, created_by, expires, revoked, revoked_by, {now_ms}
+    "select id, name, roles, created, created_by, expires, revoked, revoked_by, {now_ms}, scope, view_only
      from annals_token where revoked is null and (name = ? or id = ?)",
 );
 const REVOKE: Stmt = Stmt::new(
@@ -34,12 +35,12 @@ const REVOKE: Stmt = Stmt::new(
 );
 const ACT: Stmt = Stmt::new(
     "audit.token_act",
-    "insert into annals_token_act (id, acted, act, actor, token_id, name, roles, expires)
-     values (?, {now_ms}, ?, ?, ?, ?, ?, ?)",
+    "insert into annals_token_act (id, acted, act, actor, token_id, name, roles, expires, scope, view_only)
+     values (?, {now_ms}, ?, ?, ?, ?, ?, ?, ?, ?)",
 );
 const ACTS: Stmt = Stmt::new(
     "audit.token_acts",
-    "select acted, act, actor, token_id, name, roles, expires from annals_token_act
+    "select acted, act, actor, token_id, name, roles, expires, scope, view_only from annals_token_act
      order by acted desc, id desc limit ?",
 );
 pub(crate) const STATEMENTS: &[Stmt] = &[INSERT, LIST, BY_HASH, BY_NAME, REVOKE, ACT, ACTS];
@@ -88,6 +89,10 @@ pub struct NewToken<'t> {
     pub name: &'t str,
     /// What its owner is.
     pub roles: &'t [Role],
+    /// Which part of history he may read, if he is a scoped reader.
+    pub scope: Option<&'t ScopeRule>,
+    /// He may look at answers and not export them, whatever his roles allow.
+    pub view_only: bool,
     /// Until when it is good.
     pub expires_ms: Option<i64>,
     /// Who makes it.
@@ -101,6 +106,8 @@ pub struct StoredToken {
     pub id: String,
     pub name: String,
     pub roles: Vec<Role>,
+    pub scope: Option<ScopeRule>,
+    pub view_only: bool,
     pub created_ms: i64,
     pub created_by: String,
     pub expires_ms: Option<i64>,
@@ -115,6 +122,17 @@ impl StoredToken {
     #[must_use]
     pub fn has_expired(&self) -> bool {
         self.expires_ms.is_some_and(|expires_ms| expires_ms <= self.read_ms)
+    }
+
+    fn as_made(&self) -> NewToken<'_> {
+        NewToken {
+            name: &self.name,
+            roles: &self.roles,
+            scope: self.scope.as_ref(),
+            view_only: self.view_only,
+            expires_ms: self.expires_ms,
+            actor: &self.created_by,
+        }
     }
 }
 
@@ -141,6 +159,8 @@ pub struct TokenAct {
     pub token_id: String,
     pub name: String,
     pub roles: Vec<Role>,
+    pub scope: Option<ScopeRule>,
+    pub view_only: bool,
     pub expires_ms: Option<i64>,
 }
 
@@ -158,11 +178,13 @@ pub async fn create_token(tx: &mut Tx, new: &NewToken<'_>) -> Result<Secret> {
         joined(new.roles).into(),
         new.actor.into(),
         new.expires_ms.into(),
+        kept(new.scope).into(),
+        i64::from(new.view_only).into(),
     ];
     if tx.execute(&INSERT, params).await? == 0 {
         return Err(Error::NameTaken(new.name.to_owned()));
     }
-    note(tx, "create", new.actor, (&id, new.name, new.roles, new.expires_ms)).await?;
+    note(tx, "create", new.actor, &id, new).await?;
     Ok(secret)
 }
 
@@ -178,7 +200,7 @@ pub async fn revoke_token(tx: &mut Tx, name_or_id: &str, actor: &str) -> Result<
     if tx.execute(&REVOKE, vec![actor.into(), token.id.as_str().into()]).await? == 0 {
         return Ok(None);
     }
-    note(tx, "revoke", actor, (&token.id, &token.name, &token.roles, token.expires_ms)).await?;
+    note(tx, "revoke", actor, &token.id, &token.as_made()).await?;
     Ok(Some(token))
 }
 
@@ -228,28 +250,42 @@ pub async fn token_acts(tx: &mut Tx, limit: u32) -> Result<Vec<TokenAct>> {
                 name: text(4)?,
                 roles: split(row.required_text(5)?),
                 expires_ms: row.int(6)?,
+                scope: scope(row.text(7)?)?,
+                view_only: row.required_int(8)? != 0,
             })
         })
         .collect()
 }
 
-async fn note(
-    tx: &mut Tx,
-    act: &str,
-    actor: &str,
-    (id, name, roles, expires_ms): (&str, &str, &[Role], Option<i64>),
-) -> Result<()> {
+async fn note(tx: &mut Tx, act: &str, actor: &str, id: &str, token: &NewToken<'_>) -> Result<()> {
     let params: Vec<Value> = vec![
         new_id().into(),
         act.into(),
         actor.into(),
         id.into(),
-        name.into(),
-        joined(roles).into(),
-        expires_ms.into(),
+        token.name.into(),
+        joined(token.roles).into(),
+        token.expires_ms.into(),
+        kept(token.scope).into(),
+        i64::from(token.view_only).into(),
     ];
     tx.execute(&ACT, params).await?;
     Ok(())
+}
+
+/// A scope as a column holds it.
+fn kept(scope: Option<&ScopeRule>) -> Option<String> {
+    scope.and_then(|scope| serde_json::to_string(scope).ok())
+}
+
+/// A scope out of a column. One that this version does not understand is an error, for it might be wider than what is
+/// understood of it.
+fn scope(column: Option<&str>) -> Result<Option<ScopeRule>> {
+    let read = |text| {
+        serde_json::from_str(text)
+            .map_err(|error| Error::Sql(annals_sql::Error::data(format!("annals_token.scope: {error}"))))
+    };
+    column.map(read).transpose()
 }
 
 fn read(row: &Row) -> Result<StoredToken> {
@@ -264,5 +300,7 @@ fn read(row: &Row) -> Result<StoredToken> {
         revoked_ms: row.int(6)?,
         revoked_by: row.text(7)?.map(str::to_owned),
         read_ms: row.required_int(8)?,
+        scope: scope(row.text(9)?)?,
+        view_only: row.required_int(10)? != 0,
     })
 }

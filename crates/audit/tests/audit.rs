@@ -15,17 +15,26 @@ async fn everywhere() -> Vec<(Db, TestDb)> {
     let mut all = Vec::new();
     for engine in history_engines() {
         let outside = database(engine);
-        outside.sql(match engine {
-            Engine::Sqlite => include_str!("../../../migrations/sqlite/0017_access_log.sql"),
-            _ => include_str!("../../../migrations/postgres/0017_access_log.sql"),
-        });
+        let [log, scopes] = match engine {
+            Engine::Sqlite => [
+                include_str!("../../../migrations/sqlite/0017_access_log.sql"),
+                include_str!("../../../migrations/sqlite/0019_scopes.sql"),
+            ],
+            _ => [
+                include_str!("../../../migrations/postgres/0017_access_log.sql"),
+                include_str!("../../../migrations/postgres/0019_scopes.sql"),
+            ],
+        };
+        outside.sql(log);
+        let of_tokens = scopes.lines().filter(|line| !line.contains("spt_hist")).collect::<Vec<_>>();
+        outside.sql(&of_tokens.join("\n"));
         all.push((Db::open(outside.url(), Opened::ReadWrite).await.unwrap(), outside));
     }
     all
 }
 
 fn new<'t>(name: &'t str, roles: &'t [Role], expires_ms: Option<i64>) -> NewToken<'t> {
-    NewToken { name, roles, expires_ms, actor: "root" }
+    NewToken { name, roles, scope: None, view_only: false, expires_ms, actor: "root" }
 }
 
 #[tokio::test]

@@ -69,6 +69,7 @@ fn read_all(mut directory: Directory<'_>, dir: &Path, env: Environment<'_>, need
         let (transform, at) = read::transform::transform(root, profile)?;
         Some(Named { name: transform.name.clone(), at, item: transform })
     });
+    check_hidden(&directory, service.as_ref(), profile, &transforms);
     let extracts = directory.folder("extract", |root| {
         let extract = read::extract::extract(root, profile)?;
         Some(Named { name: extract.config.name.clone(), at: extract.name_at, item: extract })
@@ -119,6 +120,23 @@ fn service_profile<'p>(
         directory.error(SERVICE_FILE, found.profile_at, message, known_words(name, &profiles.names(), none));
     }
     profiles.only().filter(usable)
+}
+
+/// What is to be hidden is there.
+fn check_hidden(
+    directory: &Directory<'_>,
+    service: Option<&ServiceFile>,
+    profile: Option<&Profile>,
+    transforms: &Folder<TransformConfig>,
+) {
+    let (Some(service), Some(profile)) = (service, profile) else { return };
+    for (object_type, name) in &service.hidden_at {
+        let transforms = transforms.iter().map(|(transform, _)| transform);
+        if let Some((message, help)) = read::api::wrong_hidden(*object_type, &name.text, profile, transforms)
+        {
+            directory.error(SERVICE_FILE, name.at, message, help);
+        }
+    }
 }
 
 /// What a run would complain about (IIQ-47, IIQ-50).

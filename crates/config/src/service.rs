@@ -1,9 +1,10 @@
 //! The service configuration (`annals.yaml`).
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use annals_model::JsonFormat;
+use annals_model::{JsonFormat, ObjectType, Role};
 
 /// The service configuration.
 #[derive(Debug, Clone, PartialEq)]
@@ -218,6 +219,22 @@ pub struct ApiSettings {
     pub heavy_queries: u32,
     /// `api.querySeconds`, default 30: how long a question may take the database.
     pub query_s: u32,
+    /// `api.scopeAsOf`, default `now`.
+    pub scope_as_of: ScopeAsOf,
+    /// `api.hiddenAttributes`: by object type, paths of fields in the image that nobody is told of but who is one of
+    /// `hidden_shown_to`.
+    pub hidden_attributes: BTreeMap<ObjectType, Vec<String>>,
+    /// `api.hiddenAttributesShownTo`, default nobody.
+    pub hidden_shown_to: Vec<Role>,
+}
+
+/// `api.scopeAsOf`: whose managers say who is below a manager.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScopeAsOf {
+    /// Those of now, whatever instant is asked about.
+    Now,
+    /// Those of the instant that is asked about.
+    Date,
 }
 
 /// `tracing.otlp`: a collector that takes spans by OTLP, as protobuf over HTTP.

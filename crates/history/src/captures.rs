@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use annals_model::ObjectKey;
-use annals_sql::{Row, Tx, Value as Param};
+use annals_sql::{Row, Stmt, Tx, Value as Param};
 
 use crate::Error;
 use crate::encoding::Decoder;
 use crate::layout::layout;
 use crate::page::{Page, PageRequest, Position};
 use crate::rebuild::is_tombstone;
+use crate::scope::Scope;
 use crate::text::stored_id;
 
 /// One capture, without its document.
@@ -50,7 +51,38 @@ pub async fn captures(
 ) -> Result<Page<CaptureSummary>, Error> {
     let [recorded, id] = page.after();
     let params = vec![Param::from(&*stored_id(&key.object_id)), recorded, id, page.limit()];
-    let rows = tx.fetch_all(&layout(key.object_type).list, params).await?;
+    listed(tx, &layout(key.object_type).list, params, page).await
+}
+
+/// The same of those captures that are in a scope.
+///
+/// # Errors
+/// As any call.
+pub async fn captures_within(
+    tx: &mut Tx,
+    key: &ObjectKey,
+    page: &PageRequest,
+    scope: &Scope,
+) -> Result<Page<CaptureSummary>, Error> {
+    if scope.holds_all(tx, key).await? {
+        return captures(tx, key, page).await;
+    }
+    let Some(stmt) = layout(key.object_type).list_within.as_ref() else {
+        return Ok(Page { rows: Vec::new(), next: None });
+    };
+    let [recorded, id] = page.after();
+    let params =
+        vec![Param::from(&*stored_id(&key.object_id)), recorded, id, scope.stored_identities(), page.limit()];
+    listed(tx, stmt, params, page).await
+}
+
+async fn listed(
+    tx: &mut Tx,
+    stmt: &Stmt,
+    params: Vec<Param>,
+    page: &PageRequest,
+) -> Result<Page<CaptureSummary>, Error> {
+    let rows = tx.fetch_all(stmt, params).await?;
     let mut documents = Vec::new();
     for row in &rows {
         documents

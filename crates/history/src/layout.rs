@@ -36,6 +36,8 @@ pub(crate) struct Layout {
     pub(crate) kept: Stmt,
     /// An object's captures, in the order in which they were recorded.
     pub(crate) list: Stmt,
+    /// The same of those that say that it belongs to one of a list of identities; none for types that belong to none.
+    pub(crate) list_within: Option<Stmt>,
     /// Documents of all captures behind an id.
     pub(crate) page: Stmt,
     /// An object's captures, in the order of their effective dates.
@@ -73,7 +75,7 @@ pub(crate) fn statements() -> Vec<&'static Stmt> {
                 &layout.sequence,
                 &layout.drop,
             ];
-            all.into_iter().chain(&layout.owners).chain(&layout.drop_children)
+            all.into_iter().chain(&layout.owners).chain(&layout.list_within).chain(&layout.drop_children)
         })
         .collect()
 }
@@ -145,20 +147,25 @@ fn build(object_type: ObjectType) -> Layout {
                  where {object_id} {{in}} and effective_date {{in}}"
             ),
         ),
-        list: stmt(
-            "list",
-            format!(
-                "select id, created, effective_date, extended_to_date, transform_type, json_format, full_hash,
-                    smart_hash, patch_doc_parent, length(json),
-                    case when full_hash is null and patch_doc_parent is null then json end
-                 from {name} where {object_id} = ? and (created, id) > (?, ?) order by created, id limit ?"
-            ),
-        ),
+        list: stmt("list", list(mapping, name, "")),
+        list_within: mapping
+            .identity
+            .then(|| stmt("list_within", list(mapping, name, "and identity_id {in}"))),
         page: stmt("page", format!("select id, json, json_format from {name} where id > ? order by id limit ?")),
         sequence: stmt("sequence", sequence(mapping, name)),
         drop: stmt("drop", format!("delete from {name} where id {{in}}")),
         drop_children: drop_children(mapping),
     }
+}
+
+fn list(mapping: &CaptureTable, name: &str, within: &str) -> String {
+    format!(
+        "select id, created, effective_date, extended_to_date, transform_type, json_format, full_hash,
+            smart_hash, patch_doc_parent, length(json),
+            case when full_hash is null and patch_doc_parent is null then json end
+         from {name} where {} = ? and (created, id) > (?, ?) {within} order by created, id limit ?",
+        mapping.object_id
+    )
 }
 
 fn drop_children(mapping: &CaptureTable) -> Vec<Stmt> {

@@ -23,6 +23,7 @@ mod fields;
 pub mod find;
 mod growth;
 mod head;
+mod hidden;
 mod interval;
 mod layout;
 mod living;
@@ -33,6 +34,7 @@ mod rows;
 mod sample;
 mod saving;
 mod schema;
+mod scope;
 mod sequence;
 mod settle;
 mod sighting;
@@ -44,7 +46,7 @@ mod training;
 mod write;
 
 pub use at::{AsOf, FoundObject, as_of, find_objects};
-pub use captures::{CaptureSummary, KeptState, captures, kept};
+pub use captures::{CaptureSummary, KeptState, captures, captures_within, kept};
 pub use deferred::{
     begin_with_head_key, defer_indexes, is_empty, is_first_load, make_deferred_indexes, make_head_key,
 };
@@ -55,6 +57,7 @@ pub use encoding::{Encoder, inflate};
 pub use error::{Error, Fault, RebuildError};
 pub use growth::{DayGrowth, TableGrowth, growth};
 pub use head::{head_images, heads, lock_head};
+pub use hidden::Hidden;
 pub use interval::{
     AccessCheck, AccessItems, AccessQuestion, AccessRebuild, HeldAccess, Rebuilt, access, access_check,
     access_ledger, write_access,
@@ -66,9 +69,10 @@ pub use rebuild::{HeadImage, apply_patch};
 pub use repack::{Repack, Repacked, Training};
 pub use saving::{CompactSaving, compact_saving};
 pub use schema::{create_reference_indexes, migrations, open};
+pub use scope::Scope;
 pub use sequence::{Audit, KeptCapture, KeptDocument, drop_captures, kept_document, remove_events, sequence};
 pub use settle::settle_request_items;
-pub use timeline::{EventRow, TimelineRange, timeline};
+pub use timeline::{EventRow, TimelineRange, timeline, timeline_within};
 pub use write::{FlushSummary, NewCapture, NewDocument, Writes};
 
 /// Every statement of this crate, for the test that prepares them on each engine.
@@ -89,6 +93,8 @@ fn statements(engine: annals_sql::Engine) -> Vec<annals_sql::Stmt> {
         living::LIVING,
         living::LIVING_PAGE,
         schema::DATABASE_VERSION,
+        scope::BELOW,
+        scope::IDENTITIES,
         capture_rows::NO_LONGER_LATEST,
         dictionary::BY_ID,
         dictionary::NEWEST,
@@ -98,6 +104,7 @@ fn statements(engine: annals_sql::Engine) -> Vec<annals_sql::Stmt> {
     statements.extend(sequence::statements());
     statements.extend([sighting::OF_CAPTURES, sighting::DROP]);
     statements.extend(layout::statements().into_iter().cloned());
+    statements.extend(scope::statements().into_iter().cloned());
     statements.extend(timeline::statements().into_iter().cloned());
     statements.extend(growth::statements().into_iter().cloned());
     statements

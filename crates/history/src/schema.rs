@@ -196,6 +196,7 @@ macro_rules! migrations {
             15 "ids in bytes" "0015_ids_in_bytes",
             16 "access intervals" "0016_access_intervals",
             17 "access log" "0017_access_log",
+            19 "scopes" "0019_scopes",
             20 "SQL views" "0020_sql_views",
         )
     };

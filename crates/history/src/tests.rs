@@ -12,6 +12,7 @@ mod instants;
 mod intervals;
 mod read_back;
 mod repacking;
+mod scopes;
 mod views;
 
 use std::collections::BTreeSet;

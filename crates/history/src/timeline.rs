@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::page::{Page, PageRequest, Position};
 use crate::schema::TableDef;
+use crate::scope::Scope;
 use crate::text::stored_id;
 use crate::{Error, event};
 
@@ -58,26 +59,30 @@ const PLACES: [(ObjectType, EventTable, &str); 7] = [
     (ObjectType::Workgroup, EventTable::Workgroup, "entity_id"),
 ];
 
-static STATEMENTS: LazyLock<Vec<Stmt>> = LazyLock::new(|| {
-    PLACES
-        .into_iter()
-        .map(|(object_type, table, column)| {
-            let def = event::table(table);
-            let columns: Vec<&str> = def.columns.iter().map(|column| column.name).collect();
-            let text = format!(
-                "select {} from {} where {column} = ? and (created, id) > (?, ?) and event_date >= ?
-                    and event_date < ? order by created, id limit ?",
-                columns.join(", "),
-                def.name
-            );
-            Stmt::built(format!("history.timeline {object_type}"), text)
-        })
-        .collect()
+static STATEMENTS: LazyLock<Vec<Stmt>> =
+    LazyLock::new(|| PLACES.into_iter().map(|place| stmt("timeline", place, "")).collect());
+
+/// The same of those events that are on the timeline of one of a list of identities.
+static WITHIN: LazyLock<Vec<(ObjectType, Stmt)>> = LazyLock::new(|| {
+    let of_identities = PLACES.into_iter().filter(|(_, table, _)| *table == EventTable::Identity);
+    of_identities.map(|place| (place.0, stmt("timeline_within", place, "and entity_id {in}"))).collect()
 });
+
+fn stmt(verb: &str, (object_type, table, column): (ObjectType, EventTable, &str), within: &str) -> Stmt {
+    let def = event::table(table);
+    let columns: Vec<&str> = def.columns.iter().map(|column| column.name).collect();
+    let text = format!(
+        "select {} from {} where {column} = ? and (created, id) > (?, ?) and event_date >= ?
+            and event_date < ? {within} order by created, id limit ?",
+        columns.join(", "),
+        def.name
+    );
+    Stmt::built(format!("history.{verb} {object_type}"), text)
+}
 
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<&'static Stmt> {
-    STATEMENTS.iter().collect()
+    STATEMENTS.iter().chain(WITHIN.iter().map(|(_, stmt)| stmt)).collect()
 }
 
 /// An object's events. Pages follow the order of recording; within a page events stand by when they happened.
@@ -93,17 +98,54 @@ pub async fn timeline(
     let place =
         PLACES.iter().zip(STATEMENTS.iter()).find(|((object_type, ..), _)| *object_type == key.object_type);
     let Some(((_, table, _), stmt)) = place else { return Err(Error::NoTimeline(key.object_type)) };
+    let mut params = params(key, range, page);
+    params.push(page.limit());
+    fetch(tx, *table, stmt, params, page).await
+}
+
+/// The same of those events that are in a scope: those on the timeline of an identity of it, and all of an object that
+/// is in it whole.
+///
+/// # Errors
+/// As [`timeline`].
+pub async fn timeline_within(
+    tx: &mut Tx,
+    key: &ObjectKey,
+    range: TimelineRange,
+    page: &PageRequest,
+    scope: &Scope,
+) -> Result<Page<EventRow>, Error> {
+    if scope.holds_all(tx, key).await? {
+        return timeline(tx, key, range, page).await;
+    }
+    let Some((_, stmt)) = WITHIN.iter().find(|(object_type, _)| *object_type == key.object_type) else {
+        return Err(Error::NoTimeline(key.object_type));
+    };
+    let mut params = params(key, range, page);
+    params.extend([scope.stored_identities(), page.limit()]);
+    fetch(tx, EventTable::Identity, stmt, params, page).await
+}
+
+fn params(key: &ObjectKey, range: TimelineRange, page: &PageRequest) -> Vec<Param> {
     let [recorded, id] = page.after();
-    let params = vec![
+    vec![
         Param::from(&*stored_id(&key.object_id)),
         recorded,
         id,
         Param::from(range.from_ms.unwrap_or(i64::MIN)),
         Param::from(range.to_ms.unwrap_or(i64::MAX)),
-        page.limit(),
-    ];
+    ]
+}
+
+async fn fetch(
+    tx: &mut Tx,
+    table: EventTable,
+    stmt: &Stmt,
+    params: Vec<Param>,
+    page: &PageRequest,
+) -> Result<Page<EventRow>, Error> {
     let rows = tx.fetch_all(stmt, params).await?;
-    let events = rows.iter().map(|row| Fetched::new(*table, row).event()).collect::<Result<Vec<_>, _>>()?;
+    let events = rows.iter().map(|row| Fetched::new(table, row).event()).collect::<Result<Vec<_>, _>>()?;
     let mut page =
         page.cut(events, |event| Position { recorded_ms: event.recorded_ms, id: event.id.clone() });
     page.rows.sort_by(|one, two| {

@@ -1,6 +1,7 @@
 //! The nouns and the pure rules of Annals: no I/O, no SQL, no async, no ambient clock.
 
 mod access;
+mod access_role;
 mod capture;
 mod clock;
 mod decision;
@@ -23,6 +24,7 @@ pub use access::{
     AccessInterval, AccessItem, AccessKind, AccessState, Acquired, Holding, IntervalEnd, Ledger, LedgerRow,
     holdings,
 };
+pub use access_role::{Role, ScopeRule};
 pub use capture::{Head, JsonFormat, SIGHTINGS_MAX, Sighting, TransformType};
 pub use clock::Clock;
 pub use decision::{Decision, Facts, PatchPolicy, Verdict, decide};

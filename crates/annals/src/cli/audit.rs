@@ -35,9 +35,32 @@ pub struct NewTokenArgs {
     /// What its owner is: admin, auditor, report-reader, rest-user, operator, scoped-reader; several between commas
     #[arg(long = "role", required = true, value_delimiter = ',', value_parser = role, value_name = "ROLE")]
     pub roles: Vec<Role>,
+    /// Who its owner is in history: an identity, by name or id; with a scope of `own` or `managerTree`
+    #[arg(long, value_name = "NAME")]
+    pub identity: Option<String>,
+    /// What a scoped-reader may read: own, managerTree, applicationOwner; several between commas
+    #[arg(long = "scope", value_delimiter = ',', value_parser = scope, value_name = "SCOPE")]
+    pub scopes: Vec<ScopeWord>,
+    /// An application that he answers for, by name; with a scope of `applicationOwner`; may be given several times
+    #[arg(long = "application", value_name = "NAME")]
+    pub applications: Vec<String>,
+    /// He may look at answers and not export them, whatever his roles allow
+    #[arg(long)]
+    pub view_only: bool,
     /// How long it is good: a span such as 90d or 12h, or until an instant
     #[arg(long, default_value = "90d", value_name = "SPAN")]
     pub expires: String,
+}
+
+/// A part of history that a scoped reader may read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScopeWord {
+    /// The identity itself and what belongs to it.
+    Own,
+    /// Those below it, and what belongs to them.
+    ManagerTree,
+    /// What is of the applications that are named.
+    ApplicationOwner,
 }
 
 /// Commands on the logs of the REST interface.
@@ -104,4 +127,13 @@ fn role(word: &str) -> Result<Role, String> {
         let words: Vec<&str> = Role::ALL.iter().map(|role| role.as_str()).collect();
         format!("the roles are {}", words.join(", "))
     })
+}
+
+fn scope(word: &str) -> Result<ScopeWord, String> {
+    match word {
+        "own" => Ok(ScopeWord::Own),
+        "managerTree" => Ok(ScopeWord::ManagerTree),
+        "applicationOwner" => Ok(ScopeWord::ApplicationOwner),
+        _ => Err("the scopes are own, managerTree, applicationOwner".to_owned()),
+    }
 }

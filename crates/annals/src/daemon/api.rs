@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use annals_api::{Api, Error, Limits, Server, TlsFiles};
+use annals_api::{Api, Error, Server, TlsFiles};
 use annals_config::Config;
 use annals_sql::{Access, Db};
 
@@ -46,11 +46,7 @@ pub(super) async fn serve(server: Server, context: Arc<Context>, stopping: Stopp
     let url = &context.config.service.history.url;
     let history = Db::open_with(url, Access::ReadWrite, CONNECTIONS_MAX).await?;
     let history = history.with_call_max(Duration::from_secs(settings.query_s.into()));
-    let limits = Limits {
-        requests_per_second: settings.requests_per_second,
-        heavy_queries: settings.heavy_queries as usize,
-    };
-    let api = Api::new(history, context.host.clone(), context.config.tasks.clone(), limits);
+    let api = Api::new(history, context.host.clone(), context.config.tasks.clone(), settings);
     tracing::info!(host = context.host, "REST at {}", server.url()?);
     server.serve(Arc::new(api), stopping.asked()).await;
     Ok(())

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::operation::operations;
 
 /// What things other than objects have: members with their kinds, of which those with a question mark may be null.
-const THINGS: [(&str, &str); 13] = [
+const THINGS: [(&str, &str); 14] = [
     (
         "Capture",
         "captureId:text recorded:instant since:instant lastSeen:instant? deleted:flag transformType:text jsonFormat:text
@@ -36,6 +36,7 @@ const THINGS: [(&str, &str); 13] = [
         "partition:number objects:number state:text chunks:number chunksDone:number epoch:number owner:text?",
     ),
     ("Act", "task:text changed:flag planned:instant"),
+    ("Myself", "name:text roles:list authentication:text rights:list scope:object?"),
     ("Failure", "class:text objectId:text stage:text error:text"),
     ("Task", "task:text schedule:text? paused:flag note:text? next:instant?"),
     (

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::{page, top};
 use crate::ask::{Answer, Question};
-use crate::condition::{condition, property_of};
+use crate::condition::{condition, property_of, shown};
 use crate::instant::{self, told, told_if};
 use crate::odata::{Direction, OptionError, ParseError};
 use crate::problem::Problem;
@@ -38,7 +38,7 @@ pub(crate) async fn list(question: &Question<'_>, tx: &mut Tx) -> Result<Answer,
     };
     let mut rows: Vec<Map<String, Value>> = found.rows.iter().map(|row| object(row, &selected)).collect();
     if with_images {
-        let mut images = images(tx, &found.rows).await?;
+        let mut images = images(question, tx, &found.rows).await?;
         for (row, found) in rows.iter_mut().zip(&found.rows) {
             row.insert(IMAGE.to_owned(), images.remove(&found.key).unwrap_or(Value::Null));
         }
@@ -55,10 +55,12 @@ pub(crate) async fn list(question: &Question<'_>, tx: &mut Tx) -> Result<Answer,
 fn wanted(question: &Question<'_>) -> Result<Find, Problem> {
     let object_type = object_type(question)?;
     let options = &question.options;
-    let filter = options.filter.as_ref().map(|expr| condition(object_type, expr)).transpose();
+    let filter =
+        options.filter.as_ref().map(|expr| condition(object_type, expr, question.hidden)).transpose();
     let mut order = Vec::new();
     for term in &options.order_by {
-        let property = property_of(object_type, &term.path).map_err(|error| fault("$orderby", error))?;
+        let property = property_of(object_type, &term.path, question.hidden)
+            .map_err(|error| fault("$orderby", error))?;
         let direction = match term.direction {
             Direction::Ascending => Order::Ascending,
             Direction::Descending => Order::Descending,
@@ -67,12 +69,21 @@ fn wanted(question: &Question<'_>) -> Result<Find, Problem> {
     }
     Ok(Find {
         object_type,
-        condition: filter.map_err(|error| fault("$filter", error))?,
+        condition: within(question, filter.map_err(|error| fault("$filter", error))?),
         words: options.search.clone(),
         order,
         limit: top(question),
         after: options.skip_token.as_deref().map(skip_token::place).transpose()?,
     })
+}
+
+/// A condition, and that the object is one that may be told of.
+fn within(question: &Question<'_>, condition: Option<Condition>) -> Option<Condition> {
+    let scope = question.scope.clone().map(Condition::Within);
+    match (scope, condition) {
+        (Some(scope), Some(condition)) => Some(Condition::All(vec![scope, condition])),
+        (scope, condition) => scope.or(condition),
+    }
 }
 
 fn fault(option: &str, error: ParseError) -> Problem {
@@ -88,12 +99,13 @@ fn selected(question: &Question<'_>, object_type: ObjectType) -> Result<Vec<&'st
     let mut selected = Vec::new();
     for path in &question.options.select {
         if path.names == ["*"] {
-            return Ok(properties(object_type).iter().collect());
+            return Ok(shown(object_type, question.hidden).collect());
         }
-        selected.push(property_of(object_type, path).map_err(|error| fault("$select", error))?);
+        let property = property_of(object_type, path, question.hidden);
+        selected.push(property.map_err(|error| fault("$select", error))?);
     }
     if selected.is_empty() {
-        selected.extend(properties(object_type));
+        selected.extend(shown(object_type, question.hidden));
     }
     Ok(selected)
 }
@@ -130,6 +142,7 @@ fn object(found: &Found, selected: &[&'static Property]) -> Map<String, Value> {
 
 /// The images of the newest states; none of objects that are gone.
 async fn images(
+    question: &Question<'_>,
     tx: &mut Tx,
     found: &[Found],
 ) -> Result<std::collections::HashMap<ObjectKey, Value>, Problem> {
@@ -138,8 +151,9 @@ async fn images(
     let living: Vec<_> = newest.iter().filter(|(_, head)| !head.deleted).collect();
     let mut images = std::collections::HashMap::new();
     for (key, image) in head_images(tx, &living).await? {
-        let image = image.map_err(annals_history::Error::from)?;
-        images.insert(key, Value::Object(image.image.image_fields));
+        let mut fields = image.map_err(annals_history::Error::from)?.image.image_fields;
+        question.hidden.redact_image(key.object_type, &mut fields);
+        images.insert(key, Value::Object(fields));
     }
     Ok(images)
 }
@@ -147,25 +161,50 @@ async fn images(
 /// An object's newest state, with its image.
 pub(crate) async fn get(question: &Question<'_>, tx: &mut Tx) -> Result<Answer, Problem> {
     let found = one(question, tx).await?;
-    let all: Vec<&'static Property> = properties(found.key.object_type).iter().collect();
+    let all: Vec<&'static Property> = shown(found.key.object_type, question.hidden).collect();
     let mut body = object(&found, &all);
-    let image = images(tx, std::slice::from_ref(&found)).await?.remove(&found.key);
+    let image = images(question, tx, std::slice::from_ref(&found)).await?.remove(&found.key);
     body.insert(IMAGE.to_owned(), image.unwrap_or(Value::Null));
     Ok(Answer::one(Value::Object(body)))
 }
 
-/// The object that the path names, by its id.
+/// The object that the path names, by its id. One that may not be told of is not told apart from one that is not there.
 pub(super) async fn one(question: &Question<'_>, tx: &mut Tx) -> Result<Found, Problem> {
+    named(question, tx, true).await
+}
+
+/// The same by what it was at an instant, as known at another.
+pub(super) async fn one_at(
+    question: &Question<'_>,
+    tx: &mut Tx,
+    at_ms: i64,
+    known_at_ms: Option<i64>,
+) -> Result<Found, Problem> {
+    let found = named(question, tx, false).await?;
+    match &question.scope {
+        Some(scope) if !scope.holds_at(tx, &found.key, at_ms, known_at_ms).await? => {
+            Err(absent(found.key.object_type, question.place("id")?))
+        }
+        _ => Ok(found),
+    }
+}
+
+fn absent(object_type: ObjectType, id: &str) -> Problem {
+    Problem::not_found(format!("{object_type} `{id}`"))
+}
+
+/// The object that the path names; only if its newest state may be told of, where that is asked for.
+async fn named(question: &Question<'_>, tx: &mut Tx, newest: bool) -> Result<Found, Problem> {
     let object_type = object_type(question)?;
     let id = question.place("id")?;
     // The first property of every class is its id.
     let by_id = properties(object_type)
         .first()
         .map(|property| Condition::Compare(property, Comparison::Equal, Operand::Text(id.to_owned())));
-    let wanted =
-        Find { object_type, condition: by_id, words: Vec::new(), order: Vec::new(), limit: 1, after: None };
+    let condition = if newest { within(question, by_id) } else { by_id };
+    let wanted = Find { object_type, condition, words: Vec::new(), order: Vec::new(), limit: 1, after: None };
     let found = annals_history::find::find(tx, &wanted).await?.rows.pop();
-    found.ok_or_else(|| Problem::not_found(format!("{object_type} `{id}`")))
+    found.ok_or_else(|| absent(object_type, id))
 }
 
 pub(super) fn page_request(question: &Question<'_>) -> Result<PageRequest, Problem> {
@@ -177,7 +216,10 @@ pub(super) fn page_request(question: &Question<'_>) -> Result<PageRequest, Probl
 pub(crate) async fn captures(question: &Question<'_>, tx: &mut Tx) -> Result<Answer, Problem> {
     let request = page_request(question)?;
     let object = one(question, tx).await?;
-    let found = annals_history::captures(tx, &object.key, &request).await?;
+    let found = match &question.scope {
+        Some(scope) => annals_history::captures_within(tx, &object.key, &request, scope).await?,
+        None => annals_history::captures(tx, &object.key, &request).await?,
+    };
     let next = found.next.map(|next| skip_token::of_position(next.recorded_ms, &next.id));
     Ok(page(question, found.rows.iter().map(capture).collect(), next))
 }
@@ -200,15 +242,18 @@ fn capture(capture: &CaptureSummary) -> Value {
 
 /// An object's state at an instant.
 pub(crate) async fn as_of(question: &Question<'_>, tx: &mut Tx) -> Result<Answer, Problem> {
-    let at_ms = instant::option(question, "at")?;
+    let at_ms = instant::option(question, "at")?.unwrap_or(i64::MAX);
     let known_at_ms = instant::option(question, "knownAsOf")?;
-    let object = one(question, tx).await?;
-    let state = annals_history::as_of(tx, &object.key, at_ms.unwrap_or(i64::MAX), known_at_ms).await?;
-    let Some(state) = state else {
+    let object = one_at(question, tx, at_ms, known_at_ms).await?;
+    let state = annals_history::as_of(tx, &object.key, at_ms, known_at_ms).await?;
+    let Some(mut state) = state else {
         let what =
             format!("a state of {} `{}` at that instant", object.key.object_type, object.key.object_id);
         return Err(Problem::not_found(what));
     };
+    if let Some(image) = &mut state.image {
+        question.hidden.redact_image(object.key.object_type, &mut image.image_fields);
+    }
     Ok(Answer::one(state_told(&object.key, &state)))
 }
 
@@ -233,9 +278,13 @@ pub(crate) async fn timeline(question: &Question<'_>, tx: &mut Tx) -> Result<Ans
         to_ms: instant::option(question, "to")?.map(|ms| ms.saturating_add(1)),
     };
     let object = one(question, tx).await?;
-    let found = annals_history::timeline(tx, &object.key, range, &request).await?;
+    let found = match &question.scope {
+        Some(scope) => annals_history::timeline_within(tx, &object.key, range, &request, scope).await?,
+        None => annals_history::timeline(tx, &object.key, range, &request).await?,
+    };
     let next = found.next.map(|next| skip_token::of_position(next.recorded_ms, &next.id));
-    Ok(page(question, found.rows.iter().map(event).collect(), next))
+    let shown = found.rows.into_iter().filter_map(|event| question.hidden.redact_event(event));
+    Ok(page(question, shown.map(|shown| event(&shown)).collect(), next))
 }
 
 fn event(event: &EventRow) -> Value {

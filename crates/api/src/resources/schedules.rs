@@ -10,6 +10,7 @@ use super::{cut, page, top};
 use crate::ask::{Answer, Question};
 use crate::instant::{told, told_if};
 use crate::problem::Problem;
+use crate::right::Right;
 use crate::skip_token;
 
 /// The tasks that there are, and when they come next.
@@ -85,4 +86,18 @@ pub(crate) async fn hosts(question: &Question<'_>, tx: &mut Tx) -> Result<Answer
 /// What can be asked.
 pub(crate) async fn description(_question: &Question<'_>, _tx: &mut Tx) -> Result<Answer, Problem> {
     Ok(Answer { body: crate::openapi(), rows: None })
+}
+
+/// Who asks, as he is known here.
+pub(crate) async fn myself(question: &Question<'_>, _tx: &mut Tx) -> Result<Answer, Problem> {
+    let principal = question.principal;
+    let rights = Right::ALL.into_iter().filter(|right| principal.may(*right)).map(Right::as_str);
+    let body = json!({
+        "name": principal.name,
+        "roles": principal.roles.iter().map(|role| role.as_str()).collect::<Vec<_>>(),
+        "authentication": principal.authentication,
+        "rights": rights.collect::<Vec<_>>(),
+        "scope": principal.scope,
+    });
+    Ok(Answer::one(body))
 }

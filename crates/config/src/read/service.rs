@@ -9,7 +9,7 @@ use annals_model::JsonFormat;
 use crate::fields::Fields;
 use crate::file::File;
 use crate::node::Position;
-use crate::read::api::api;
+use crate::read::api::{HiddenAt, api};
 use crate::read::broker::nats;
 use crate::read::schedule::time_zone;
 use crate::read::tracing::tracing;
@@ -34,6 +34,8 @@ pub(crate) struct ServiceFile {
     pub(crate) service: Service,
     /// The value of `source.profile`, for the check that there is such a profile.
     pub(crate) profile_at: Position,
+    /// What `api.hiddenAttributes` names.
+    pub(crate) hidden_at: HiddenAt,
     /// Bytes of the file that hold secrets and are left out of the snapshot.
     pub(crate) secrets: Vec<Range<usize>>,
 }
@@ -63,7 +65,7 @@ pub(crate) fn service(root: &Value<'_>, dir: &Path, needs: Needs) -> Option<Serv
     let secret_hash_key = secret_hash_key(&mut fields, needs, &mut secrets);
     let log = log(&mut fields, dir, root.file);
     let http = http(&mut fields);
-    let api = api(&mut fields, dir);
+    let (api, hidden_at) = api(&mut fields, dir);
     let run_details_days = retention(&mut fields);
     let tracing = tracing(&mut fields, needs, &mut secrets);
     fields.finish();
@@ -84,7 +86,7 @@ pub(crate) fn service(root: &Value<'_>, dir: &Path, needs: Needs) -> Option<Serv
         run_details_days,
         tracing,
     };
-    Some(ServiceFile { service, profile_at, secrets })
+    Some(ServiceFile { service, profile_at, hidden_at, secrets })
 }
 
 fn cores() -> u32 {

@@ -1,6 +1,7 @@
 //! Conditions on objects.
 
 use super::property::{Collection, Property};
+use crate::scope::Scope;
 
 /// A condition. It is true or false of every object: where a property is absent, nothing is equal to it, and it is
 /// unequal to everything.
@@ -20,6 +21,8 @@ pub enum Condition {
     Text(&'static Property, Part, String),
     /// A collection has an element of which a condition on the element's properties holds; or any element at all.
     Some(&'static Collection, Option<Box<Condition>>),
+    /// The object is in a scope, by its newest capture.
+    Within(Scope),
 }
 
 /// How two values are compared; texts byte by byte.

@@ -17,6 +17,9 @@ pub struct Property {
     pub kind: PropertyKind,
     /// It may be absent.
     pub nullable: bool,
+    /// What of an image it is filled from: paths of fields, the first one that is there; none if it is not told by
+    /// images.
+    pub(crate) paths: Vec<&'static str>,
     /// The column, with the alias of its table.
     pub(crate) column: String,
     /// It is an id: kept in byte order, where engines have capitals for ASCII alone, and in no index without case.
@@ -93,6 +96,7 @@ fn build(object_type: ObjectType) -> Properties {
         name: name.to_owned(),
         kind,
         nullable: false,
+        paths: Vec::new(),
         column: column.to_owned(),
         is_id: matches!(name, "id" | "identityId"),
     };
@@ -111,7 +115,7 @@ fn build(object_type: ObjectType) -> Properties {
             if mapping.identity {
                 for column in ["identity_id", "identity_name"] {
                     let property = own(&camel(column), PropertyKind::Text, &format!("e.{column}"));
-                    columns.push(Property { nullable: true, ..property });
+                    columns.push(Property { nullable: true, paths: vec!["identity"], ..property });
                 }
             }
             columns.extend(
@@ -149,6 +153,7 @@ fn of_column(name: &str, mapped: &Mapped, alias: &str, table: &str) -> Property 
         name: camel(name),
         kind,
         nullable: true,
+        paths: [Some(mapped.path), mapped.fallback].into_iter().flatten().collect(),
         column: format!("{alias}.{}", mapped.column),
         is_id: schema::table(table).is_id(mapped.column),
     }

@@ -1,5 +1,6 @@
 //! The statement of a list: built of the columns that are declared, never of what is asked for.
 
+use annals_model::ObjectType;
 use annals_sql::{Engine, Stmt, Value as Param};
 
 use super::condition::{Comparison, Condition, Operand, Part};
@@ -7,6 +8,7 @@ use super::property::{Property, PropertyKind, properties};
 use super::{Find, Order, PlaceValue};
 use crate::Error;
 use crate::layout::layout;
+use crate::scope::{self, Scope};
 
 /// Where the values of properties begin among a page's columns; before them are the kind and the id.
 pub(crate) const FIRST_VALUE: usize = 2;
@@ -191,7 +193,35 @@ impl<'f> Statement<'f> {
                 }
                 self.text.push(')');
             }
+            Condition::Within(scope) => self.within(scope),
         }
+    }
+
+    fn within(&mut self, scope: &Scope) {
+        let object_type = self.wanted.object_type;
+        let Some(reach) = scope::reach(object_type) else { return self.text.push_str("(1 = 0)") };
+        if object_type == ObjectType::Identity {
+            self.params.push(scope.head_ids());
+            return self.text.push_str("(h.object_id {in})");
+        }
+        let mapping = layout(object_type).mapping;
+        let mut ways = Vec::new();
+        if reach.owned.is_some() {
+            ways.push("(e.identity_id is not null and e.identity_id {in})".to_owned());
+            self.params.push(scope.stored_identities());
+        }
+        if reach.of_application.is_some() && !scope.applications().is_empty() {
+            let (table, id, newest) = (mapping.table, mapping.object_id, self.newest_capture());
+            ways.push(format!(
+                "exists (select 1 from {table} n join {table} s on s.{id} = n.{id}
+                    where n.id = {newest} and s.application_name {{in}})"
+            ));
+            self.params.push(scope.application_names());
+        }
+        if ways.is_empty() {
+            ways.push("1 = 0".to_owned());
+        }
+        self.text.push_str(&format!("({})", ways.join(" or ")));
     }
 
     fn joined(&mut self, parts: &[Condition], word: &str, empty: &str) {

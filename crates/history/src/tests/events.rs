@@ -6,7 +6,13 @@ use serde_json::json;
 use super::{full, histories, identity, image, key};
 use crate::{Error, PageRequest, TimelineRange, growth, timeline};
 
-fn event(table: EventTable, id: &str, entity_id: &str, recorded_ms: i64, event_date_ms: i64) -> NewEvent {
+pub(super) fn event(
+    table: EventTable,
+    id: &str,
+    entity_id: &str,
+    recorded_ms: i64,
+    event_date_ms: i64,
+) -> NewEvent {
     NewEvent {
         table,
         id: id.to_owned(),
