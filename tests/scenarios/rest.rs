@@ -8,6 +8,8 @@ mod acts;
 mod answers;
 #[path = "rest/description.rs"]
 mod description;
+#[path = "rest/exports.rs"]
+mod exports;
 #[path = "rest/objects.rs"]
 mod objects;
 #[path = "rest/scopes.rs"]

@@ -6,6 +6,7 @@
 mod ask;
 mod condition;
 mod error;
+mod export;
 mod hidden_from;
 mod instant;
 pub mod odata;

@@ -3,6 +3,8 @@
 mod parameters;
 mod schemas;
 
+pub(crate) use schemas::columns;
+
 use serde_json::{Map, Value, json};
 
 use crate::operation::{Form, Operation, operations};

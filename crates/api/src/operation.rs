@@ -8,6 +8,7 @@ use annals_sql::Tx;
 use futures::future::BoxFuture;
 
 use crate::ask::{Answer, Question};
+use crate::export;
 use crate::problem::Problem;
 use crate::resources::{access, acts, objects, runs, schedules};
 use crate::right::Right;
@@ -116,12 +117,21 @@ const WITH_TIMELINE: [ObjectType; 7] = [
 ];
 
 static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
-    CLASSES.iter().flat_map(of_class).chain(of_runs()).chain(of_service()).chain(acts()).collect()
+    let all = CLASSES.iter().flat_map(of_class).chain(of_runs()).chain(of_service()).chain(acts());
+    all.map(exported).collect()
 });
 
 /// Everything that can be asked.
 pub(crate) fn operations() -> &'static [Operation] {
     &OPERATIONS
+}
+
+/// Every answer of rows of history can be had as a file.
+fn exported(mut operation: Operation) -> Operation {
+    if matches!(operation.form, Form::List(_)) && operation.right == Right::ReadHistory {
+        operation.options.extend([export::FORMAT, export::TIME_ZONE]);
+    }
+    operation
 }
 
 fn of_class(class: &Class) -> Vec<Operation> {

@@ -14,6 +14,7 @@ impl Row for EventRow {
         Column::new("type", Kind::Text),
         Column::new("category", Kind::Text),
         Column::new("source", Kind::Text),
+        Column::new("about", Kind::Text),
         Column::new("property", Kind::Text),
         Column::new("old value", Kind::Text),
         Column::new("new value", Kind::Text),
@@ -32,7 +33,6 @@ impl Row for EventRow {
         Column::for_programs("request item id", Kind::Text),
         Column::for_programs("pending request item id", Kind::Text),
         Column::for_programs("entitlement id", Kind::Text),
-        Column::for_programs("query properties", Kind::Json),
         Column::for_programs("detail", Kind::Json),
     ];
 
@@ -45,6 +45,7 @@ impl Row for EventRow {
             json!(self.event_type),
             json!(self.category),
             json!(self.source_type),
+            json!(about(self)),
             json!(self.property_name),
             json!(self.old_value),
             json!(self.new_value),
@@ -63,10 +64,15 @@ impl Row for EventRow {
             json!(self.request_item_id),
             json!(self.pending_request_item_id),
             json!(self.identity_entitlement_id),
-            json!(self.qry),
             json!(self.detail),
         ]
     }
+}
+
+/// Of a governance event what kind of governance it is and what became of it.
+fn about(event: &EventRow) -> Option<String> {
+    let told: Vec<&str> = event.qry[8..].iter().flatten().map(String::as_str).collect();
+    (event.event_type == "GovernanceEvent").then(|| told.join(": "))
 }
 
 /// All pages of an object's events, in the order in which they were recorded.

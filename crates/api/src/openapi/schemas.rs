@@ -1,7 +1,7 @@
 //! What answers consist of, described.
 
-use annals_history::HeldAccess;
 use annals_history::find::{PropertyKind, properties};
+use annals_history::{CaptureSummary, EventRow, HeldAccess};
 use annals_model::ObjectType;
 use annals_questions::{Column, Kind, Row};
 use serde_json::{Map, Value, json};
@@ -9,21 +9,10 @@ use serde_json::{Map, Value, json};
 use crate::operation::operations;
 
 /// What things other than objects have: members with their kinds, of which those with a question mark may be null.
-const THINGS: [(&str, &str); 14] = [
-    (
-        "Capture",
-        "captureId:text recorded:instant since:instant lastSeen:instant? deleted:flag transformType:text jsonFormat:text
-         patchOf:text? fullHash:text? smartHash:text? storedBytes:number",
-    ),
+const THINGS: [(&str, &str); 12] = [
     (
         "State",
         "id:text captureId:text since:instant lastSeen:instant? recorded:instant deleted:flag image:object?",
-    ),
-    (
-        "Event",
-        "id:text occurred:instant recorded:instant entityId:text entityName:text category:text type:text source:text
-         property:text? oldValue:text? newValue:text? detail:any captureId:text? previousCaptureId:text? account:object?
-         identityRequestId:text? requestItemId:text? entitlementId:text?",
     ),
     (
         "Run",
@@ -65,7 +54,16 @@ const THINGS: [(&str, &str); 14] = [
 ];
 
 /// What questions are answered with.
-const ANSWERS: [(&str, &[Column]); 1] = [("HeldAccess", <HeldAccess as Row>::COLUMNS)];
+const ANSWERS: [(&str, &[Column]); 3] = [
+    ("Capture", <CaptureSummary as Row>::COLUMNS),
+    ("Event", <EventRow as Row>::COLUMNS),
+    ("HeldAccess", <HeldAccess as Row>::COLUMNS),
+];
+
+/// The columns of what questions are answered with, by the schema's name.
+pub(crate) fn columns(schema: &str) -> Option<&'static [Column]> {
+    ANSWERS.into_iter().find(|(name, _)| *name == schema).map(|(_, columns)| columns)
+}
 
 /// All schemas by name.
 pub(super) fn schemas() -> Value {
