@@ -8,10 +8,10 @@ use crate::site::Site;
 /// History refuses a second person of this display name.
 const REFUSE: &str =
     "create unique index refuse on spt_hist_identity_capture (display_name) where display_name = 'Refused';";
-const ALLOW: &str = "drop index refuse;";
+pub(crate) const ALLOW: &str = "drop index refuse;";
 
 /// A site after its first run, and the ids of so many people whom history then refuses but for one of them.
-async fn refused(site: &Site, people: usize) -> Vec<String> {
+pub(crate) async fn refused(site: &Site, people: usize) -> Vec<String> {
     site.arguments("maxFailuresPercent: 100");
     annals(site.path(), &["run", "-q"]).exits(0);
     site.history.sql(REFUSE);

@@ -10,6 +10,8 @@ mod answers;
 mod description;
 #[path = "rest/exports.rs"]
 mod exports;
+#[path = "rest/letters.rs"]
+mod letters;
 #[path = "rest/objects.rs"]
 mod objects;
 #[path = "rest/scopes.rs"]
@@ -18,7 +20,10 @@ mod scopes;
 mod secured;
 #[path = "rest/service.rs"]
 mod service;
+#[path = "rest/sessions.rs"]
+mod sessions;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -136,8 +141,10 @@ impl Rest {
 fn answered(text: &str) -> Answered {
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    let body = if body.is_empty() { Value::Null } else { serde_json::from_str(body).expect(body) };
-    Answered { status, head: head.to_ascii_lowercase(), body }
+    let head = head.to_ascii_lowercase();
+    let is_json = !body.is_empty() && !head.contains("content-type: text/event-stream");
+    let body = if is_json { serde_json::from_str(body).expect(body) } else { Value::Null };
+    Answered { status, head, body }
 }
 
 /// Where a daemon answers.
@@ -164,4 +171,25 @@ fn sorted(rows: &[Value], member: &str) -> Vec<String> {
     let mut texts: Vec<String> = rows.iter().map(|row| row[member].as_str().unwrap().to_owned()).collect();
     texts.sort();
     texts
+}
+
+/// Somebody who has people below him, and all of those.
+fn manager(rest: &Rest) -> (String, BTreeSet<String>) {
+    let rows = rest.site.look(
+        "with recursive tree (top, id) as (
+           select manager_id, identity_id from spt_hist_identity_capture where latest = 1 and manager_id is not null
+           union select tree.top, c.identity_id from tree
+             join spt_hist_identity_capture c on c.manager_id = tree.id and c.latest = 1)
+         select top, id from tree;",
+    );
+    let mut trees: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for row in rows {
+        let (top, id) = row.split_once('|').unwrap();
+        trees.entry(top.to_owned()).or_default().insert(id.to_owned());
+    }
+    let all = rest.site.look("select identity_id from spt_hist_identity;").len();
+    // Of as many as can be, but not of everybody.
+    let part = trees.iter().filter(|(_, below)| below.len() + 3 < all);
+    let (top, below) = part.max_by_key(|(_, below)| below.len()).expect("a manager of some");
+    (top.clone(), below.iter().filter(|id| *id != top).cloned().collect())
 }

@@ -14,8 +14,9 @@ use axum::response::{IntoResponse as _, Response};
 use serde_json::Value;
 use tokio::sync::SemaphorePermit;
 
+use crate::events;
 use crate::odata::Options;
-use crate::operation::{Method, Operation};
+use crate::operation::{Form, Method, Operation};
 use crate::problem::{OF_ALL_ANSWERS, Problem};
 use crate::right::{Reach, reach};
 use crate::who::{Principal, who};
@@ -35,6 +36,13 @@ pub(crate) struct Asked {
     pub(crate) address: IpAddr,
     /// What stands in the places that the operation's path leaves open; none if it is no text.
     pub(crate) places: Option<BTreeMap<String, String>>,
+}
+
+impl Asked {
+    /// The run that the path names.
+    fn run(&self) -> Option<i64> {
+        self.places.as_ref()?.get("run")?.parse().ok()
+    }
 }
 
 /// A question, as it is understood.
@@ -131,6 +139,10 @@ pub(crate) async fn answer(api: Arc<Api>, operation: &'static Operation, asked: 
         }
     }
     match answered {
+        Ok(_) if operation.form == Form::Events => match asked.run() {
+            Some(run_id) => events::follow(api, operation, asked, run_id),
+            None => Problem::not_found("the run").into_response(),
+        },
         Ok(answer) => {
             let json = (CONTENT_TYPE, HeaderValue::from_static("application/json"));
             ([json], OF_ALL_ANSWERS, answer.body.to_string()).into_response()

@@ -6,6 +6,7 @@
 mod ask;
 mod condition;
 mod error;
+mod events;
 mod export;
 mod hidden_from;
 mod instant;
@@ -25,6 +26,7 @@ mod who;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use annals_config::service::{ApiSettings, ScopeAsOf};
@@ -33,7 +35,7 @@ use annals_sql::Db;
 use governor::clock::DefaultClock;
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 pub use error::Error;
 use hidden_from::HiddenFrom;
@@ -56,11 +58,18 @@ pub struct Api {
     scope_as_of: ScopeAsOf,
     hidden: HiddenFrom,
     heavy: Semaphore,
+    /// Runs that are followed.
+    followers: Arc<Semaphore>,
+    /// Whether the server is about to end.
+    stopping: watch::Sender<bool>,
     rate: RateLimiter<IpAddr, HashMapStateStore<IpAddr>, DefaultClock>,
 }
 
 /// A search waits so long for others to end.
 const HEAVY_WAIT: Duration = Duration::from_secs(2);
+
+/// Runs that are followed at a time.
+const FOLLOWERS_MAX: usize = 32;
 
 impl Api {
     /// What requests on this host are answered from.
@@ -73,6 +82,8 @@ impl Api {
             tasks,
             scope_as_of: settings.scope_as_of,
             hidden: HiddenFrom::new(settings),
+            followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
+            stopping: watch::Sender::new(false),
             heavy: Semaphore::new(settings.heavy_queries as usize),
             rate: RateLimiter::hashmap(Quota::per_second(requests_per_second)),
         }

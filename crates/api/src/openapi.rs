@@ -5,8 +5,10 @@ mod schemas;
 
 pub(crate) use schemas::columns;
 
+use annals_questions::export::ExportFormat;
 use serde_json::{Map, Value, json};
 
+use crate::export;
 use crate::operation::{Form, Operation, operations};
 
 /// OpenAPI 3.1.
@@ -37,6 +39,7 @@ pub fn openapi() -> Value {
 
 fn described(operation: &Operation) -> Value {
     let schema = match operation.form {
+        Form::Events => json!({"type": "string", "description": "Events `progress`, and `end` at the end"}),
         Form::One("Description") => json!({"type": "object"}),
         Form::One("Object") => reference(&schema_of(operation, "Object")),
         Form::One(name) => reference(name),
@@ -53,9 +56,13 @@ fn described(operation: &Operation) -> Value {
             })
         }
     };
-    let mut responses =
-        json!({"200": {"description": "The answer", "content": {"application/json": {"schema": schema}}}});
-    for status in ["400", "401", "403", "404", "429", "500", "503"] {
+    let media = if operation.form == Form::Events { "text/event-stream" } else { "application/json" };
+    let mut content = json!({media: {"schema": schema}});
+    if operation.options.contains(&export::FORMAT) {
+        with_files(&mut content, media);
+    }
+    let mut responses = json!({"200": {"description": "The answer", "content": content}});
+    for status in ["400", "401", "403", "404", "409", "429", "500", "503"] {
         responses[status] = json!({"$ref": "#/components/responses/Problem"});
     }
     json!({
@@ -64,6 +71,17 @@ fn described(operation: &Operation) -> Value {
         "parameters": parameters::parameters(operation),
         "responses": responses,
     })
+}
+
+/// Besides the page that is answered, files of all rows: as JSON the rows alone, without what is about a page.
+fn with_files(content: &mut Value, media: &str) {
+    let page = content[media]["schema"].take();
+    let rows = page["properties"]["value"].clone();
+    content[media]["schema"] = json!({"anyOf": [page, rows]});
+    for format in [ExportFormat::Csv, ExportFormat::Ndjson, ExportFormat::Parquet] {
+        let media = format.media_type().split(';').next().unwrap_or_default();
+        content[media] = json!({"schema": {"type": "string"}});
+    }
 }
 
 /// Each class of objects has a schema of its own.

@@ -10,11 +10,14 @@ use futures::future::BoxFuture;
 use crate::ask::{Answer, Question};
 use crate::export;
 use crate::problem::Problem;
-use crate::resources::{access, acts, objects, runs, schedules};
+use crate::resources::{access, acts, letters, objects, runs, schedules, sessions};
 use crate::right::Right;
 
 /// Where all paths begin.
 pub(crate) const ROOT: &str = "/api/v1";
+
+/// Where the paths begin that clients of the reference know (BRV-10).
+const REFERENCE_ROOT: &str = "/api/rest/v2";
 
 /// A function that answers.
 pub(crate) type Answering =
@@ -70,6 +73,8 @@ pub(crate) enum Form {
     List(&'static str),
     /// One thing of a schema.
     One(&'static str),
+    /// A run's progress, as server-sent events.
+    Events,
 }
 
 /// A class of objects (IIQ-09).
@@ -117,8 +122,8 @@ const WITH_TIMELINE: [ObjectType; 7] = [
 ];
 
 static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
-    let all = CLASSES.iter().flat_map(of_class).chain(of_runs()).chain(of_service()).chain(acts());
-    all.map(exported).collect()
+    let of_history = CLASSES.iter().flat_map(of_class).chain(of_runs()).chain(of_service());
+    of_history.chain(of_reference()).chain(acts()).map(exported).collect()
 });
 
 /// Everything that can be asked.
@@ -271,6 +276,14 @@ fn of_runs() -> Vec<Operation> {
             |question, tx| Box::pin(runs::get(question, tx)),
         ),
         other(
+            "followRun",
+            "runs/{run}/events",
+            "The progress of a run as server-sent events, until it ends",
+            &[],
+            Form::Events,
+            |question, tx| Box::pin(runs::followed(question, tx)),
+        ),
+        other(
             "listPartitions",
             "runs/{run}/partitions",
             "The partitions of a run",
@@ -360,6 +373,36 @@ fn of_service() -> Vec<Operation> {
     ]
 }
 
+fn of_reference() -> Vec<Operation> {
+    let logs = other(
+        "listSessionLogs",
+        "",
+        "Requests and the operations that they consist of, those that changed last first",
+        &["$filter", "$orderby", "$expand", "$top", "$skiptoken", "$count"],
+        Form::List("SessionLog"),
+        |question, tx| Box::pin(sessions::list(question, tx)),
+    );
+    let codes = other(
+        "listOperationCodes",
+        "",
+        "The codes of operations in session logs",
+        &[],
+        Form::List("OperationCode"),
+        |question, tx| Box::pin(sessions::codes(question, tx)),
+    );
+    let right = Right::ReadSessionLogs;
+    vec![
+        Operation {
+            path: format!("{REFERENCE_ROOT}/sessionLogs"),
+            right,
+            heavy: true,
+            within_scope: true,
+            ..logs
+        },
+        Operation { path: format!("{REFERENCE_ROOT}/operationCodes"), right, within_scope: true, ..codes },
+    ]
+}
+
 fn acts() -> Vec<Operation> {
     let act = |id: &str, path: &str, summary: &str, options: &[&'static str], answer: Answering| Operation {
         method: Method::Post,
@@ -367,7 +410,34 @@ fn acts() -> Vec<Operation> {
         ..other(id, &format!("tasks/{{task}}/{path}"), summary, options, Form::One("Act"), answer)
     };
     let which = ["class", "object"];
+    let beside =
+        |id: &str, path: &str, summary: &str, options: &[&'static str], answer: Answering| Operation {
+            method: Method::Post,
+            right: Right::Act,
+            ..other(id, path, summary, options, Form::One("Act"), answer)
+        };
     vec![
+        beside(
+            "cancelRun",
+            "runs/{run}/cancel",
+            "End a run that is under way; what it has written stays",
+            &[],
+            |question, tx| Box::pin(letters::cancel(question, tx)),
+        ),
+        beside(
+            "redriveDeadLetter",
+            "dead-letters/{letter}/redrive",
+            "Let the next run deliver a message that was given up",
+            &["reason"],
+            |question, tx| Box::pin(letters::redrive(question, tx)),
+        ),
+        beside(
+            "discardDeadLetter",
+            "dead-letters/{letter}/discard",
+            "Remove a message that was given up",
+            &["reason"],
+            |question, tx| Box::pin(letters::discard(question, tx)),
+        ),
         act(
             "triggerTask",
             "trigger",

@@ -144,3 +144,13 @@ impl From<annals_runs::Error> for Problem {
         }
     }
 }
+
+impl From<annals_dispatcher::Error> for Problem {
+    fn from(error: annals_dispatcher::Error) -> Self {
+        match error {
+            annals_dispatcher::Error::Runs(error) => error.into(),
+            annals_dispatcher::Error::History(error) => error.into(),
+            error => Self::fault(None, &error),
+        }
+    }
+}

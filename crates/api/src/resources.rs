@@ -2,9 +2,11 @@
 
 pub(crate) mod access;
 pub(crate) mod acts;
+pub(crate) mod letters;
 pub(crate) mod objects;
 pub(crate) mod runs;
 pub(crate) mod schedules;
+pub(crate) mod sessions;
 
 use annals_questions::{Column, Row, object};
 use serde_json::{Value, json};
@@ -52,6 +54,7 @@ pub(crate) fn exported_columns(question: &Question<'_>) -> Result<Vec<Column>, P
             let columns = columns(name).ok_or_else(|| Problem::not_found("a file of this answer"))?;
             Ok(columns.to_vec())
         }
+        Form::Events => Err(Problem::not_found("a file of this answer")),
     }
 }
 

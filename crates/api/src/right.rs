@@ -14,6 +14,8 @@ pub(crate) enum Right {
     ReadHistory,
     /// Read what became of runs.
     ReadRuns,
+    /// Read requests and their operations (BRV-09).
+    ReadSessionLogs,
     /// Read who asked.
     ReadAccessLog,
     /// Take answers away as files: a right of its own, for whoever may look need not be able to carry off.
@@ -37,15 +39,23 @@ pub(crate) fn reach<'p>(operation: &Operation, principal: &'p Principal) -> Opti
     if principal.may(operation.right) {
         return Some(Reach::All);
     }
-    let is_scoped = operation.right == Right::ReadHistory && operation.within_scope;
+    let is_scoped =
+        matches!(operation.right, Right::ReadHistory | Right::ReadSessionLogs) && operation.within_scope;
     let rule = principal.scope.as_ref().filter(|_| principal.roles.contains(&Role::ScopedReader));
     rule.filter(|_| is_scoped).map(Reach::Within)
 }
 
 impl Right {
     /// All of them.
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Describe, Self::ReadHistory, Self::ReadRuns, Self::ReadAccessLog, Self::Export, Self::Act];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Describe,
+        Self::ReadHistory,
+        Self::ReadRuns,
+        Self::ReadSessionLogs,
+        Self::ReadAccessLog,
+        Self::Export,
+        Self::Act,
+    ];
 
     /// As it is told.
     pub(crate) const fn as_str(self) -> &'static str {
@@ -53,6 +63,7 @@ impl Right {
             Self::Describe => "description",
             Self::ReadHistory => "history",
             Self::ReadRuns => "runs",
+            Self::ReadSessionLogs => "session logs",
             Self::ReadAccessLog => "access log",
             Self::Export => "export",
             Self::Act => "acts",
@@ -63,16 +74,13 @@ impl Right {
     /// Readers of a part of history are given nothing here: what is marked out for them says [`reach`].
     pub(crate) fn is_given_by(self, roles: &[Role]) -> bool {
         let is = |role| roles.contains(&role);
+        let reads_reports = is(Role::ReportReader) && is(Role::RestUser);
         match self {
             Self::Describe => !roles.is_empty(),
             Self::ReadHistory | Self::ReadAccessLog | Self::Export => is(Role::Admin) || is(Role::Auditor),
             Self::Act => is(Role::Admin) || is(Role::Operator),
-            Self::ReadRuns => {
-                is(Role::Admin)
-                    || is(Role::Auditor)
-                    || is(Role::Operator)
-                    || (is(Role::ReportReader) && is(Role::RestUser))
-            }
+            Self::ReadSessionLogs => is(Role::Admin) || is(Role::Auditor) || reads_reports,
+            Self::ReadRuns => is(Role::Admin) || is(Role::Auditor) || is(Role::Operator) || reads_reports,
         }
     }
 }
@@ -84,16 +92,16 @@ mod tests {
     /// BRV-09: each role alone, and those that only count together.
     #[test]
     fn roles_give_what_is_said() {
-        use Right::{Act, Describe, ReadRuns};
+        use Right::{Act, Describe, ReadRuns, ReadSessionLogs};
         let all = Right::ALL;
         let cases: [(&[Role], &[Right]); 9] = [
             (&[], &[]),
             (&[Role::Admin], &all),
-            (&[Role::Auditor], &all[..5]),
+            (&[Role::Auditor], &all[..6]),
             (&[Role::Operator], &[Describe, ReadRuns, Act]),
             (&[Role::ReportReader], &[Describe]),
             (&[Role::RestUser], &[Describe]),
-            (&[Role::ReportReader, Role::RestUser], &[Describe, ReadRuns]),
+            (&[Role::ReportReader, Role::RestUser], &[Describe, ReadRuns, ReadSessionLogs]),
             (&[Role::ScopedReader], &[Describe]),
             (&[Role::ScopedReader, Role::RestUser], &[Describe]),
         ];

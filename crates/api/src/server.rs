@@ -62,7 +62,7 @@ impl Server {
     /// Serves until it is told to stop; then takes no more connections, and returns when those requests are answered
     /// that were under way.
     pub async fn serve(self, api: Arc<Api>, stop: impl Future<Output = ()>) {
-        let router = router(api);
+        let router = router(Arc::clone(&api));
         let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         let (tell, told) = watch::channel(false);
         let mut connections = JoinSet::new();
@@ -82,6 +82,8 @@ impl Server {
             });
         }
         tell.send_replace(true);
+        // What is followed would go on for as long as the run does.
+        api.stopping.send_replace(true);
         while connections.join_next().await.is_some() {}
     }
 }

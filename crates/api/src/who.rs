@@ -3,6 +3,7 @@
 use annals_audit::{
     FailureReason, LoginFailure, Role, ScopeRule, Standing, StoredToken, find_token, note_login_failure,
 };
+use annals_sql::Tx;
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, StatusCode};
 
@@ -39,22 +40,36 @@ impl Principal {
     }
 }
 
-/// Who asks, by the token in the request. It is looked up for each request, so that one that is revoked is of no use
-/// from then on, on whichever host. Who is not known is noted apart (AQL-05) before he is refused.
+/// Why somebody's name is not known, and whose token it was, if it ever was one.
+type Unknown = (FailureReason, Option<String>);
+
+/// Who asks, by the token in the request, which is looked up each time: one that is revoked is of no use from then on,
+/// on whichever host.
+pub(crate) async fn known(
+    _api: &Api,
+    tx: &mut Tx,
+    headers: &HeaderMap,
+) -> Result<Result<Principal, Unknown>, Problem> {
+    let text = match token(headers) {
+        Ok(text) => text,
+        Err(reason) => return Ok(Err((reason, None))),
+    };
+    Ok(match find_token(tx, text).await? {
+        Standing::Good(token) => Ok(Principal::of_token(token)),
+        Standing::Expired(token) => Err((FailureReason::ExpiredToken, Some(token.name))),
+        Standing::Revoked(token) => Err((FailureReason::RevokedToken, Some(token.name))),
+        Standing::Unknown => Err((FailureReason::UnknownToken, None)),
+    })
+}
+
+/// Who asks. Who is not known is noted apart (AQL-05) before he is refused.
 pub(crate) async fn who(api: &Api, asked: &Asked) -> Result<Principal, Problem> {
-    let (reason, principal) = match token(&asked.headers) {
-        Err(reason) => (reason, None),
-        Ok(text) => {
-            let mut tx = api.history.begin_read().await?;
-            let standing = find_token(&mut tx, text).await?;
-            tx.rollback().await?;
-            match standing {
-                Standing::Good(token) => return Ok(Principal::of_token(token)),
-                Standing::Expired(token) => (FailureReason::ExpiredToken, Some(token.name)),
-                Standing::Revoked(token) => (FailureReason::RevokedToken, Some(token.name)),
-                Standing::Unknown => (FailureReason::UnknownToken, None),
-            }
-        }
+    let mut tx = api.history.begin_read().await?;
+    let known = known(api, &mut tx, &asked.headers).await;
+    tx.rollback().await?;
+    let (reason, principal) = match known? {
+        Ok(principal) => return Ok(principal),
+        Err(unknown) => unknown,
     };
     let failure = LoginFailure {
         reason,

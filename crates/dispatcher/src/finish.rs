@@ -121,9 +121,8 @@ pub async fn finish(
 ///
 /// # Errors
 /// `NotFound`; from the database.
-pub async fn cancel(history: &Db, run_id: i64, why: &str) -> Result<Option<Finished>, Error> {
-    let mut tx = history.begin().await?;
-    run::lock(&mut tx, run_id).await?;
+pub async fn cancel(tx: &mut Tx, run_id: i64, why: &str) -> Result<Option<Finished>, Error> {
+    run::lock(tx, run_id).await?;
     terminate(tx, run_id, why).await
 }
 
@@ -139,24 +138,24 @@ pub async fn give_up(history: &Db, run_id: i64, why: &str) -> Result<Option<Fini
         tx.rollback().await?;
         return Ok(None);
     }
-    terminate(tx, run_id, why).await
+    let ended = terminate(&mut tx, run_id, why).await?;
+    tx.commit().await?;
+    Ok(ended)
 }
 
-/// Ends a run whose row is locked.
-async fn terminate(mut tx: Tx, run_id: i64, why: &str) -> Result<Option<Finished>, Error> {
-    let run = run::get(&mut tx, run_id).await?;
+/// Ends a run whose row is locked; none if it has ended already.
+async fn terminate(tx: &mut Tx, run_id: i64, why: &str) -> Result<Option<Finished>, Error> {
+    let run = run::get(tx, run_id).await?;
     if run.state == RunState::Ended {
-        tx.rollback().await?;
         return Ok(None);
     }
-    partitions::close(&mut tx, run_id).await?;
-    let counters = summed(&mut tx, &run).await?;
+    partitions::close(tx, run_id).await?;
+    let counters = summed(tx, &run).await?;
     let status = TaskStatus::Terminated;
-    run::add_messages(&mut tx, run_id, &[RunMessage { status, text: why.to_owned() }]).await?;
-    let totals = by_type(&mut tx, run_id).await?;
-    run::end(&mut tx, run_id, status, result(status, &counters), &counters, &totals).await?;
-    tasks::unlock(&mut tx, &run.task, run_id).await?;
-    tx.commit().await?;
+    run::add_messages(tx, run_id, &[RunMessage { status, text: why.to_owned() }]).await?;
+    let totals = by_type(tx, run_id).await?;
+    run::end(tx, run_id, status, result(status, &counters), &counters, &totals).await?;
+    tasks::unlock(tx, &run.task, run_id).await?;
     Ok(Some(Finished { status, counters }))
 }
 

@@ -141,12 +141,12 @@ async fn every_operation_is_for_those_who_may() {
     let rest = Rest::on(Engine::Sqlite).await;
     let description = rest.get("/api/v1/openapi.json");
     let may = [
-        ("admin", "history runs log acts"),
-        ("auditor", "history runs log"),
+        ("admin", "history runs sessions log acts"),
+        ("auditor", "history runs sessions log"),
         ("operator", "runs acts"),
         ("report-reader", ""),
         ("rest-user", ""),
-        ("report-reader,rest-user", "runs"),
+        ("report-reader,rest-user", "runs sessions"),
         ("scoped-reader,rest-user", ""),
         ("scoped-reader own", "scope"),
         ("scoped-reader managerTree", "scope"),
@@ -170,13 +170,16 @@ async fn every_operation_is_for_those_who_may() {
                 ("POST", _) => "acts",
                 (_, "runs" | "tasks" | "hosts" | "dead-letters") => "runs",
                 (_, "access-log") => "log",
+                // Below /api/rest.
+                (_, "v2") => "sessions",
                 (_, "openapi.json" | "me") => "",
                 _ => "history",
             };
             // Objects of these classes may be in a scope, and these questions keep to it.
-            let is_scoped = IN_SCOPES.contains(&resource)
-                && ["", "{id}", "{id}/history", "{id}/as-of", "{id}/timeline"]
-                    .contains(&path.splitn(5, '/').nth(4).unwrap_or_default());
+            let is_scoped = resource == "v2"
+                || IN_SCOPES.contains(&resource)
+                    && ["", "{id}", "{id}/history", "{id}/as-of", "{id}/timeline"]
+                        .contains(&path.splitn(5, '/').nth(4).unwrap_or_default());
             let filled = path.split('/').map(|part| if part.starts_with('{') { "1" } else { part });
             let filled = filled.collect::<Vec<_>>().join("/");
             let bearer = format!("Authorization: Bearer {token}\r\nContent-Length: 0\r\n");

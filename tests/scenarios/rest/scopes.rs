@@ -1,11 +1,11 @@
 //! Readers of a part of history, and attributes that are hidden.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use annals_testkit::{Engine, history_engines};
 use serde_json::{Value, json};
 
-use super::{LISTEN, Rest, sorted, token_with};
+use super::{LISTEN, Rest, manager, sorted, token_with};
 use crate::program::annals;
 use crate::site::{DAY_MS, HOUR_MS, START_MS};
 
@@ -76,27 +76,6 @@ impl Reader {
         }
         rows
     }
-}
-
-/// Somebody who has people below him, and all of those.
-fn manager(rest: &Rest) -> (String, BTreeSet<String>) {
-    let rows = rest.site.look(
-        "with recursive tree (top, id) as (
-           select manager_id, identity_id from spt_hist_identity_capture where latest = 1 and manager_id is not null
-           union select tree.top, c.identity_id from tree
-             join spt_hist_identity_capture c on c.manager_id = tree.id and c.latest = 1)
-         select top, id from tree;",
-    );
-    let mut trees: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for row in rows {
-        let (top, id) = row.split_once('|').unwrap();
-        trees.entry(top.to_owned()).or_default().insert(id.to_owned());
-    }
-    let all = rest.site.count("select count(*) from spt_hist_identity;") as usize;
-    // Of as many as can be, but not of everybody.
-    let part = trees.iter().filter(|(_, below)| below.len() + 3 < all);
-    let (top, below) = part.max_by_key(|(_, below)| below.len()).expect("a manager of some");
-    (top.clone(), below.iter().filter(|id| *id != top).cloned().collect())
 }
 
 fn readers(rest: &Rest) -> Vec<Reader> {
@@ -228,7 +207,7 @@ async fn a_scope_is_of_now_or_of_the_date() {
             let then = if date { 200 } else { 404 };
             let at = jiff::Timestamp::from_millisecond(START_MS + DAY_MS).unwrap();
             let later = jiff::Timestamp::from_millisecond(START_MS + 2 * DAY_MS).unwrap();
-            let paths = ["", "/as-of"].map(|path| status(path));
+            let paths = ["", "/as-of"].map(&status);
             assert_eq!(paths, [404, 404]);
             assert_eq!(status(&format!("/as-of?at={at}")), then, "date {date}");
             assert_eq!(status(&format!("/as-of?at={later}")), 404, "date {date}");

@@ -69,7 +69,10 @@ pub(crate) async fn cancel(config: &Config, run_id: i64) -> Result<Exit, Failure
     the_run(config, run_id).await?;
     let history = open_history(config).await?;
     let why = format!("It was cancelled on {}; what it had written stays.", host_name());
-    match annals_dispatcher::cancel(&history, run_id, &why).await? {
+    let mut tx = history.begin().await?;
+    let cancelled = annals_dispatcher::cancel(&mut tx, run_id, &why).await?;
+    tx.commit().await?;
+    match cancelled {
         Some(_) => {
             eprintln!("Run {run_id} is cancelled. The next run of its task reads what it left.");
             Ok(Exit::Ok)

@@ -27,6 +27,12 @@ fn option(operation: &Operation, name: &str) -> Value {
     let (description, schema) = match name {
         "$filter" => ("A condition: docs/rest.md", json!({"type": "string", "format": "odata-filter"})),
         "$search" => ("Words and \"phrases\" that all occur in the name", words),
+        "$orderby" if operation.object_type.is_none() => {
+            ("metadata/lastUpdatedDateTime with asc or desc", words)
+        }
+        "$expand" if operation.object_type.is_none() => {
+            ("requester, data, data(expand=account,group,targetSystem)", words)
+        }
         "$orderby" => {
             ("Properties with asc or desc, between commas", listed(operation, "( (asc|desc))?", &[]))
         }
@@ -58,12 +64,13 @@ fn option(operation: &Operation, name: &str) -> Value {
             ("Only of this class", json!({"type": "string", "enum": ObjectType::ALL.map(ObjectType::as_str)}))
         }
         "object" => ("Only of the object with this id or name", words),
+        "reason" => ("Why, which is kept", words),
         "note" => ("Why, for whoever looks at the ledger", text),
         "run" => ("Only of this run", json!({"type": "integer"})),
         _ => ("", text),
     };
     // An act is on one thing.
-    let required = operation.method == Method::Post && matches!(name, "class" | "object");
+    let required = operation.method == Method::Post && matches!(name, "class" | "object" | "reason");
     json!({"name": name, "in": "query", "required": required, "description": description, "schema": schema})
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::operation::operations;
 
 /// What things other than objects have: members with their kinds, of which those with a question mark may be null.
-const THINGS: [(&str, &str); 12] = [
+const THINGS: [(&str, &str); 14] = [
     (
         "State",
         "id:text captureId:text since:instant lastSeen:instant? recorded:instant deleted:flag image:object?",
@@ -24,8 +24,13 @@ const THINGS: [(&str, &str); 12] = [
         "Partition",
         "partition:number objects:number state:text chunks:number chunksDone:number epoch:number owner:text?",
     ),
-    ("Act", "task:text changed:flag planned:instant"),
+    ("Act", "task:text run:number letter:text changed:flag planned:instant"),
     ("Myself", "name:text roles:list authentication:text rights:list scope:object?"),
+    (
+        "SessionLog",
+        "id:text operation:text batchId:text? status:text? identity:object metadata:object requester:object data:object",
+    ),
+    ("OperationCode", "code:text name:text"),
     ("Failure", "class:text objectId:text stage:text error:text"),
     ("Task", "task:text schedule:text? paused:flag note:text? next:instant?"),
     (

@@ -79,7 +79,7 @@ fn wanted(question: &Question<'_>) -> Result<Find, Problem> {
 }
 
 /// A condition, and that the object is one that may be told of.
-fn within(question: &Question<'_>, condition: Option<Condition>) -> Option<Condition> {
+pub(super) fn within(question: &Question<'_>, condition: Option<Condition>) -> Option<Condition> {
     let scope = question.scope.clone().map(Condition::Within);
     match (scope, condition) {
         (Some(scope), Some(condition)) => Some(Condition::All(vec![scope, condition])),

@@ -41,6 +41,12 @@ pub(crate) async fn get(question: &Question<'_>, tx: &mut Tx) -> Result<Answer, 
     Ok(Answer::one(body))
 }
 
+/// That there is a run to follow.
+pub(crate) async fn followed(question: &Question<'_>, tx: &mut Tx) -> Result<Answer, Problem> {
+    let run = run::get(tx, question.number("run")?).await?;
+    Ok(Answer { body: run_told(&run), rows: None })
+}
+
 fn run_told(run: &Run) -> Value {
     json!({
         "run": run.id,

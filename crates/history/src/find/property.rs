@@ -123,8 +123,10 @@ fn build(object_type: ObjectType) -> Properties {
             );
         }
     }
-    // A request's item has a name of its own besides what the object is called by.
-    columns.retain(|column| of_object.iter().all(|own| own.name != column.name));
+    // A request's item has a name of its own, of an attribute, besides what the object is called by.
+    for column in columns.iter_mut().filter(|column| column.name == "name") {
+        column.name = "itemName".to_owned();
+    }
     of_object.append(&mut columns);
     Properties { of_object, collections: mapping.children.iter().map(child).collect() }
 }
