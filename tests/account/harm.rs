@@ -138,6 +138,28 @@ fn a_removed_child_row_is_named() {
     }
 }
 
+/// Who had access until when, and how it was come by.
+#[test]
+fn a_changed_and_a_removed_access_interval_are_named() {
+    for site in sites(CAPTURES[0]) {
+        let table = "annals_access_interval";
+        let ended = site.look(&format!("select min(identity_id) from {table} where valid_to is not null;"));
+        let number =
+            format!("select min(seq) from {table} where identity_id = '{ended}' and valid_to is not null");
+        let among = format!("identity_id = '{ended}' and seq = ({number})");
+        let until = site.look(&format!("select valid_to from {table} where {among};"));
+        site.look(&format!(
+            "update {table} set valid_to = valid_to + 1, acquired = acquired + 16 where {among};"
+        ));
+        names(&site, &[table, &ended, &format!("valid_to = {until}"), "acquired"]);
+        site.look(&format!(
+            "update {table} set valid_to = valid_to - 1, acquired = acquired - 16 where {among};"
+        ));
+        site.look(&format!("delete from {table} where identity_id = '{ended}' and seq = ({number});"));
+        names(&site, &[table, &ended, &format!("valid_to = {until}"), "found no such row"]);
+    }
+}
+
 #[test]
 fn a_changed_counter_is_named() {
     for site in sites(CAPTURES[0]) {

@@ -16,6 +16,7 @@ import sys
 import tempfile
 
 import compare
+import held
 import runs
 import told
 from account import Account
@@ -86,6 +87,7 @@ def check(given, folder):
     comparison.events()
     comparison.heads()
     comparison.entities()
+    held.compare(history, account, report, compare.merged)
     runs.compare(history, executed, report)
     stories.compare(account, report)
     compared = ", ".join(f"{count} {what}" for what, count in sorted(report.compared.items()))

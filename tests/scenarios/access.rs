@@ -223,7 +223,7 @@ async fn intervals_are_made_again_from_captures() {
         assert_eq!(doctor().0, "ok");
         site.history.sql("update annals_access_build set position = 'zzz';");
         let resumed = annals(site.path(), &["rebuild", "intervals", "-o", "csv"]).exits(0).tells("Going on");
-        assert!(resumed.out.contains("\n0,0,0,0,0,0\n"), "{resumed:#?}");
+        assert!(resumed.out.contains("\n0,0,0,0,0,0,0\n"), "{resumed:#?}");
         annals(site.path(), &["access", &name]).exits(0);
     }
 }

@@ -197,3 +197,42 @@ async fn a_large_export_takes_little_memory() {
         assert_eq!(ids.len(), 60_000);
     }
 }
+
+/// Every question of the command line goes to a file: as many rows as the command prints.
+#[tokio::test]
+async fn every_question_goes_to_a_file() {
+    for site in Site::on_each_history(30).await {
+        let person = lived(&site).await;
+        let role = site
+            .look(
+                "select item_id from annals_v1_access_intervals where kind = 'assignedRole'
+                 group by item_id order by count(*) desc, item_id limit 1;",
+            )
+            .remove(0);
+        let holder = site
+            .look(&format!(
+                "select identity_id from annals_v1_access_intervals where item_id = '{role}'
+                   and valid_to_ms is null and recorded_to_ms is null order by 1 limit 1;"
+            ))
+            .remove(0);
+        for question in [
+            &["who-had", &*role][..],
+            &["why", &*holder, &*role],
+            &["diff", "identity", &*person, "--at", "2026-01-05T12:00:00Z"],
+            &["changes", "--from", "2026-01-05T12:00:00Z"],
+            &["changes", "--from", "2026-01-05T12:00:00Z", "--group", "cause"],
+            &["orphans"],
+        ] {
+            let answer = annals(site.path(), &[question, &["-o", "json"]].concat()).exits(0).json();
+            let printed = answer["items"].as_array().unwrap();
+            annals(site.path(), &[question, &["--export", "answer.ndjson"]].concat()).exits(0);
+            let text = fs::read_to_string(site.path().join("answer.ndjson")).unwrap();
+            let written: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            assert_eq!(written.len(), printed.len(), "{question:?}");
+            assert!(!printed.is_empty() || question == ["orphans"], "{question:?}");
+            let members = |row: &Value| row.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+            assert_eq!(written.first().map(members), printed.first().map(members), "{question:?}");
+        }
+        assert_eq!(noted(&site).len(), 6);
+    }
+}

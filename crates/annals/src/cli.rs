@@ -2,6 +2,7 @@
 
 mod access;
 mod audit;
+mod compare;
 mod daemon;
 mod export;
 mod tasks;
@@ -13,8 +14,9 @@ use annals_model::{JsonFormat, ObjectType};
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand};
 
-pub use access::{AccessArgs, RebuildArgs, RebuildCommand};
+pub use access::{AccessArgs, ModeArg, RebuildArgs, RebuildCommand, WhoHadArgs, WhyArgs};
 pub use audit::{AccessLogArgs, ApiCommand, AuditCommand, NewTokenArgs, ScopeWord, TokenCommand};
+pub use compare::{ChangesArgs, DiffArgs, OrphansArgs};
 pub use daemon::{DaemonArgs, LedgerArgs, Role, ScheduleCommand};
 pub use export::ExportArgs;
 pub use tasks::{NewTaskArgs, TaskCommand};
@@ -138,6 +140,16 @@ pub enum Command {
     Timeline(TimelineArgs),
     /// Show all that an identity held at an instant, since when and how it came by it
     Access(AccessArgs),
+    /// Show who had access to something, through roles and nested groups too
+    WhoHad(WhoHadArgs),
+    /// Show every path by which an identity held something at an instant, and what is behind it
+    Why(WhyArgs),
+    /// Show what tells an object at one instant from itself at another, or from another object
+    Diff(DiffArgs),
+    /// Show what changed between two instants in what identities hold: each change, or counted
+    Changes(ChangesArgs),
+    /// Show the accounts whose owner was gone or inactive at an instant, or that had none
+    Orphans(OrphansArgs),
     /// Look at messages that were given up, deliver them once more, or discard them
     Dead {
         /// Which.
@@ -413,7 +425,7 @@ pub struct TimelineArgs {
     #[arg(long, value_name = "INSTANT")]
     pub to: Option<String>,
     /// At most so many
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
+    #[arg(long, conflicts_with = "export", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
     pub limit: u32,
     /// As a file.
     #[command(flatten)]

@@ -53,6 +53,29 @@ impl Failure {
         })
     }
 
+    /// A question that could not be answered: it names what there is not, cannot be asked so, or history cannot be read.
+    #[must_use]
+    pub fn of_question(error: annals_questions::Error) -> Self {
+        use annals_questions::Error;
+        let help = match &error {
+            Error::History(_) | Error::Export(_) => "",
+            Error::NoItem(_) => {
+                "Write role:NAME, capability:NAME, workgroup:NAME, entitlement:APPLICATION/ATTRIBUTE=VALUE, \
+                 permission:APPLICATION/TARGET=RIGHTS or account:APPLICATION."
+            }
+            Error::AmbiguousItem { .. } => "Write one of them.",
+            Error::EmptySpan => "Let --from be before --to.",
+            Error::NoBeginning => "Give --from.",
+            Error::TooManyPaths => "Leave other roles and groups away: --direct-only.",
+        };
+        match error {
+            Error::History(error) => error.into(),
+            Error::Export(_) => anyhow::Error::new(error).into(),
+            Error::NoItem(_) => Self::new(Exit::NotFound, error, help),
+            wrong => Self::new(Exit::Usage, wrong, help),
+        }
+    }
+
     /// A wrong argument.
     pub fn usage(what: impl fmt::Display, help: impl Into<String>) -> Self {
         Self::new(Exit::Usage, anyhow::anyhow!("{what}"), help)
@@ -87,12 +110,21 @@ fn wrong_request(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
     }
 }
 
+/// What history says, itself or through a question.
+fn of_history(error: &anyhow::Error) -> Option<&annals_history::Error> {
+    let of_question = || match error.downcast_ref()? {
+        annals_questions::Error::History(error) => Some(error),
+        _ => None,
+    };
+    error.downcast_ref().or_else(of_question)
+}
+
 /// Finds out from the causes what happened and what helps.
 fn classify(error: &anyhow::Error) -> (Exit, Option<String>) {
     if let Some(help) = error.chain().find_map(wrong_request) {
         return (Exit::Usage, Some(help));
     }
-    if let Some(annals_history::Error::NoIntervals) = error.downcast_ref() {
+    if let Some(annals_history::Error::NoIntervals) = of_history(error) {
         let help = "Make them: `annals rebuild intervals`. Runs may go on meanwhile.";
         return (Exit::HistoryUnreachable, Some(help.to_owned()));
     }

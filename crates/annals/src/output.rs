@@ -36,6 +36,8 @@ pub struct Listing {
     pub cut: Option<String>,
     /// Members of the JSON document beside `items`.
     pub more: Map<String, Value>,
+    /// Rows before these are printed already.
+    is_begun: bool,
 }
 
 impl Listing {
@@ -107,18 +109,35 @@ impl Listing {
             Format::Table => writeln!(out, "{}", self.table())?,
             Format::Json => writeln!(out, "{}", serde_json::to_string_pretty(&self.json())?)?,
             Format::Csv => {
-                let mut writer = csv::Writer::from_writer(Vec::new());
-                writer.write_record(&self.columns)?;
-                for row in &self.rows {
-                    writer.write_record(row.iter().map(plain))?;
-                }
-                out.write_all(&writer.into_inner()?)?;
+                out.write_all(&self.csv()?)?;
             }
         }
         if let (Some(cut), true) = (&self.cut, format != Format::Json) {
             writeln!(anstream::stderr(), "{cut}")?;
         }
         Ok(())
+    }
+
+    /// Prints the rows as CSV and lets them go: more will follow.
+    ///
+    /// # Errors
+    /// When stdout is closed.
+    pub fn print_part(&mut self) -> anyhow::Result<()> {
+        anstream::stdout().lock().write_all(&self.csv()?)?;
+        self.rows.clear();
+        self.is_begun = true;
+        Ok(())
+    }
+
+    fn csv(&self) -> anyhow::Result<Vec<u8>> {
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        if !self.is_begun {
+            writer.write_record(&self.columns)?;
+        }
+        for row in &self.rows {
+            writer.write_record(row.iter().map(plain))?;
+        }
+        Ok(writer.into_inner()?)
     }
 
     /// The listing as one JSON document.

@@ -31,6 +31,9 @@ use std::time::Duration;
 
 use annals_config::service::{ApiSettings, ScopeAsOf};
 use annals_config::task::Task;
+use annals_history::Hidden;
+use annals_history::find::Condition;
+use annals_model::ObjectType;
 use annals_sql::Db;
 use governor::clock::DefaultClock;
 use governor::state::keyed::HashMapStateStore;
@@ -44,6 +47,14 @@ pub use postman::postman;
 pub use router::router;
 pub use server::{Server, listen};
 pub use tls::TlsFiles;
+
+/// The condition that a filter on objects of a type means, in the words of `$filter`.
+///
+/// # Errors
+/// The first thing that is wrong with it, and where.
+pub fn read_filter(object_type: ObjectType, text: &str) -> Result<Condition, odata::ParseError> {
+    condition::condition(object_type, &odata::filter(text)?, &Hidden::default())
+}
 
 /// What requests are answered from.
 #[derive(Debug)]

@@ -1,16 +1,19 @@
 //! What can be asked: the one list that routes, rights and the interface's description are made from.
 
+mod classes;
+mod populations;
+
 use std::sync::LazyLock;
 
-use annals_history::Scope;
 use annals_model::ObjectType;
 use annals_sql::Tx;
 use futures::future::BoxFuture;
 
 use crate::ask::{Answer, Question};
 use crate::export;
+use crate::openapi::columns;
 use crate::problem::Problem;
-use crate::resources::{access, acts, letters, objects, runs, schedules, sessions};
+use crate::resources::{acts, letters, runs, schedules, sessions};
 use crate::right::Right;
 
 /// Where all paths begin.
@@ -77,53 +80,10 @@ pub(crate) enum Form {
     Events,
 }
 
-/// A class of objects (IIQ-09).
-struct Class {
-    object_type: ObjectType,
-    /// In paths.
-    plural: &'static str,
-    /// In names of operations and sentences.
-    one: &'static str,
-    many: &'static str,
-}
-
-const fn class(
-    object_type: ObjectType,
-    plural: &'static str,
-    one: &'static str,
-    many: &'static str,
-) -> Class {
-    Class { object_type, plural, one, many }
-}
-
-/// The ten classes of IIQ-09.
-const CLASSES: [Class; 10] = [
-    class(ObjectType::Identity, "identities", "Identity", "Identities"),
-    class(ObjectType::Role, "roles", "Role", "Roles"),
-    class(ObjectType::Entitlement, "entitlements", "Entitlement", "Entitlements"),
-    class(ObjectType::Certification, "certifications", "Certification", "Certifications"),
-    class(ObjectType::IdentityRequest, "identityRequests", "IdentityRequest", "IdentityRequests"),
-    class(ObjectType::ManagedAttribute, "managedAttributes", "ManagedAttribute", "ManagedAttributes"),
-    class(ObjectType::Capability, "capabilities", "Capability", "Capabilities"),
-    class(ObjectType::Account, "accounts", "Account", "Accounts"),
-    class(ObjectType::Workgroup, "workgroups", "Workgroup", "Workgroups"),
-    class(ObjectType::PolicyViolation, "policyViolations", "PolicyViolation", "PolicyViolations"),
-];
-
-/// Types of which events are told.
-const WITH_TIMELINE: [ObjectType; 7] = [
-    ObjectType::Identity,
-    ObjectType::Account,
-    ObjectType::Entitlement,
-    ObjectType::IdentityRequest,
-    ObjectType::ManagedAttribute,
-    ObjectType::Role,
-    ObjectType::Workgroup,
-];
-
 static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
-    let of_history = CLASSES.iter().flat_map(of_class).chain(of_runs()).chain(of_service());
-    of_history.chain(of_reference()).chain(acts()).map(exported).collect()
+    let of_history = classes::operations().chain(populations::operations());
+    let all = of_history.chain(of_runs()).chain(of_service()).chain(of_reference()).chain(acts());
+    all.map(exported).collect()
 });
 
 /// Everything that can be asked.
@@ -133,103 +93,12 @@ pub(crate) fn operations() -> &'static [Operation] {
 
 /// Every answer of rows of history can be had as a file.
 fn exported(mut operation: Operation) -> Operation {
-    if matches!(operation.form, Form::List(_)) && operation.right == Right::ReadHistory {
+    let has_columns =
+        matches!(operation.form, Form::List(name) if name == "Object" || columns(name).is_some());
+    if has_columns && operation.right == Right::ReadHistory {
         operation.options.extend([export::FORMAT, export::TIME_ZONE]);
     }
     operation
-}
-
-fn of_class(class: &Class) -> Vec<Operation> {
-    let Class { object_type, plural, one, many } = *class;
-    let within_scope = Scope::reaches(object_type);
-    let history = |id: String, path: String, summary: String| Operation {
-        method: Method::Get,
-        id,
-        path: format!("{ROOT}/{plural}{path}"),
-        summary,
-        right: Right::ReadHistory,
-        options: Vec::new(),
-        heavy: false,
-        within_scope: false,
-        object_type: Some(object_type),
-        form: Form::One("Object"),
-        answer: |question, tx| Box::pin(objects::get(question, tx)),
-    };
-    let mut operations = vec![
-        Operation {
-            options: vec![
-                "$filter",
-                "$search",
-                "$orderby",
-                "$select",
-                "$expand",
-                "$top",
-                "$skiptoken",
-                "$count",
-            ],
-            heavy: true,
-            within_scope,
-            form: Form::List("Object"),
-            answer: |question, tx| Box::pin(objects::list(question, tx)),
-            ..history(format!("list{many}"), String::new(), format!("{many} by what their newest state says"))
-        },
-        Operation {
-            within_scope,
-            ..history(
-                format!("get{one}"),
-                "/{id}".to_owned(),
-                format!("{one}: its newest state, with its image"),
-            )
-        },
-        Operation {
-            options: vec!["$top", "$skiptoken"],
-            within_scope,
-            form: Form::List("Capture"),
-            answer: |question, tx| Box::pin(objects::captures(question, tx)),
-            ..history(
-                format!("list{one}History"),
-                "/{id}/history".to_owned(),
-                format!("{one}: its captures, in the order in which they were recorded"),
-            )
-        },
-        Operation {
-            options: vec!["at", "knownAsOf"],
-            within_scope,
-            form: Form::One("State"),
-            answer: |question, tx| Box::pin(objects::as_of(question, tx)),
-            ..history(
-                format!("get{one}AsOf"),
-                "/{id}/as-of".to_owned(),
-                format!("{one}: its state at an instant, or as history knew it at another"),
-            )
-        },
-    ];
-    if WITH_TIMELINE.contains(&object_type) {
-        operations.push(Operation {
-            options: vec!["from", "to", "$top", "$skiptoken"],
-            within_scope,
-            form: Form::List("Event"),
-            answer: |question, tx| Box::pin(objects::timeline(question, tx)),
-            ..history(
-                format!("list{one}Timeline"),
-                "/{id}/timeline".to_owned(),
-                format!("{one}: its events, in the order in which they were recorded"),
-            )
-        });
-    }
-    if object_type == ObjectType::Identity {
-        operations.push(Operation {
-            options: vec!["at", "knownAsOf", "additionalOnly", "$top", "$skiptoken"],
-            form: Form::List("HeldAccess"),
-            answer: |question, tx| Box::pin(access::held(question, tx)),
-            ..history(
-                "listIdentityAccess".to_owned(),
-                "/{id}/access".to_owned(),
-                "All that an identity held at an instant, since when and how it was come by".to_owned(),
-            )
-        });
-    }
-    operations
 }
 
 fn other(

@@ -128,9 +128,16 @@ impl From<annals_history::Error> for Problem {
 
 impl From<annals_questions::Error> for Problem {
     fn from(error: annals_questions::Error) -> Self {
+        use annals_questions::Error;
+        let wrong = |option: &str, error: &Error| {
+            Self::option(option, ParseError { position: 0, message: error.to_string() })
+        };
         match error {
-            annals_questions::Error::History(error) => error.into(),
-            error @ annals_questions::Error::Export(_) => Self::fault(None, &error),
+            Error::History(error) => error.into(),
+            Error::Export(_) => Self::fault(None, &error),
+            Error::NoItem(_) => Self::new(StatusCode::NOT_FOUND, error.to_string()),
+            Error::AmbiguousItem { .. } | Error::TooManyPaths => wrong("item", &error),
+            Error::EmptySpan | Error::NoBeginning => wrong("from", &error),
         }
     }
 }

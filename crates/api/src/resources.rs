@@ -2,6 +2,7 @@
 
 pub(crate) mod access;
 pub(crate) mod acts;
+pub(crate) mod compare;
 pub(crate) mod letters;
 pub(crate) mod objects;
 pub(crate) mod runs;

@@ -114,6 +114,26 @@ pub async fn count(tx: &mut Tx, wanted: &Find) -> Result<u64, Error> {
     Ok(u64::try_from(counted).unwrap_or_default())
 }
 
+/// A query that gives the ids of what is looked for, whatever its page: for a place within another statement.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ids {
+    /// Its text.
+    pub text: String,
+    /// Its parameters.
+    pub params: Vec<Param>,
+}
+
+/// The query for the ids of what is looked for.
+///
+/// # Errors
+/// As any call.
+pub async fn ids(tx: &mut Tx, wanted: &Find) -> Result<Ids, Error> {
+    let kinds = kinds(tx, wanted.object_type).await?;
+    let kinds: Vec<i64> = kinds.into_iter().map(|(id, _)| id).collect();
+    let (text, params) = Statement::ids(tx.engine(), wanted, &kinds);
+    Ok(Ids { text, params })
+}
+
 /// Under which numbers the heads of this type are kept, each with its source: nearly always one.
 async fn kinds(tx: &mut Tx, object_type: ObjectType) -> Result<Vec<(i64, String)>, annals_sql::Error> {
     let rows = tx.fetch_all(&KINDS, vec![Param::from(object_type.as_str())]).await?;

@@ -59,8 +59,9 @@ pub use growth::{DayGrowth, TableGrowth, growth};
 pub use head::{head_images, heads, lock_head};
 pub use hidden::Hidden;
 pub use interval::{
-    AccessCheck, AccessItems, AccessQuestion, AccessRebuild, HeldAccess, Rebuilt, access, access_check,
-    access_ledger, write_access,
+    AccessCheck, AccessFact, AccessItems, AccessQuestion, AccessRebuild, HeldAccess, HolderRow,
+    HoldersQuestion, ItemText, Rebuilt, Span, access, access_check, access_items, access_items_with,
+    access_ledger, grants_of, has_intervals, holders, write_access,
 };
 pub use layout::PATCHES_MAX;
 pub use living::{living, living_page, owners};

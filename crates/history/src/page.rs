@@ -39,12 +39,14 @@ impl PageRequest {
     }
 
     /// The parameter of `limit ?`: one more row than wanted tells whether there are more.
-    pub(crate) fn limit(&self) -> Value {
+    #[must_use]
+    pub fn limit(&self) -> Value {
         (i64::from(self.limit) + 1).into()
     }
 
-    /// Cuts what was fetched to the page.
-    pub(crate) fn cut<T>(&self, mut rows: Vec<T>, position: impl Fn(&T) -> Position) -> Page<T> {
+    /// Cuts what was fetched, one row more than wanted, to the page.
+    #[must_use]
+    pub fn cut<T>(&self, mut rows: Vec<T>, position: impl Fn(&T) -> Position) -> Page<T> {
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
         let more = rows.len() > limit;
         rows.truncate(limit);

@@ -31,10 +31,12 @@ annals_certification_capture,13,deleted,smallint,,YES,,N,
 ";
 
 /// Our own tables whose growth is reported with the history tables.
-pub(crate) const OUR_TABLES: [&str; 38] = [
+pub(crate) const OUR_TABLES: [&str; 40] = [
     "annals_access_build",
+    "annals_access_grant",
     "annals_access_interval",
     "annals_access_item",
+    "annals_grant_build",
     "annals_head",
     "annals_object_kind",
     "annals_deferred_index",
@@ -196,6 +198,7 @@ macro_rules! migrations {
             15 "ids in bytes" "0015_ids_in_bytes",
             16 "access intervals" "0016_access_intervals",
             17 "access log" "0017_access_log",
+            18 "access grants" "0018_access_grants",
             19 "scopes" "0019_scopes",
             20 "SQL views" "0020_sql_views",
         )

@@ -150,7 +150,7 @@ impl Writes {
     /// # Errors
     /// `TooLarge`, `NotCompressed`, or `NotJson` for a document or patch that is to be laid out readably and is no JSON.
     pub fn capture(&mut self, capture: NewCapture<'_>) -> Result<(), Error> {
-        if capture.key.object_type == ObjectType::Identity && !self.between {
+        if !self.between {
             self.access.take(&capture);
         }
         let (kind, parent, json) = match capture.document {

@@ -3,14 +3,16 @@
 //!
 //! All of it is told by the identity's own captures, so that one object's captures in their order decide. What they do
 //! not tell is which role granted an entitlement and which certification looked at it: the former is told by the
-//! captures of the roles, the latter by those of the entitlement.
+//! captures of the roles ([`Grant`]), the latter by those of the entitlement.
 
+mod grants;
 mod holdings;
 mod ledger;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+pub use grants::{Grant, GrantWay, grants};
 pub use holdings::holdings;
 pub use ledger::{AccessInterval, AccessState, IntervalEnd, Ledger, LedgerRow};
 
@@ -184,17 +186,23 @@ impl AccessItem {
     /// Whether it is the same access, perhaps under another name.
     #[must_use]
     pub fn is_same_access(&self, other: &Self) -> bool {
-        let by_id = |one: &Option<String>, name: &Option<String>| one.clone().or_else(|| name.clone());
-        let told = |item: &Self| match item.kind {
+        self.access() == other.access()
+    }
+
+    /// What tells it from other access, whatever it is called: of an account and an entitlement application, instance,
+    /// attribute and value, of the others the id, or where there is none the name.
+    #[must_use]
+    pub fn access(&self) -> (AccessKind, bool, [Option<&str>; 4]) {
+        let told = match self.kind {
             AccessKind::Account | AccessKind::Entitlement => [
-                by_id(&item.application_id, &item.application),
-                item.instance.clone(),
-                item.attribute.clone(),
-                item.value.clone(),
+                self.application_id.as_deref().or(self.application.as_deref()),
+                self.instance.as_deref(),
+                self.attribute.as_deref(),
+                self.value.as_deref(),
             ],
-            _ => [by_id(&item.id, &item.name), None, None, None],
+            _ => [self.id.as_deref().or(self.name.as_deref()), None, None, None],
         };
-        self.kind == other.kind && self.permission == other.permission && told(self) == told(other)
+        (self.kind, self.permission, told)
     }
 }
 

@@ -14,7 +14,7 @@ use annals_sql::Tx;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
-pub use pages::{PAGE_ROWS, Pages, cells, pages};
+pub use pages::{PAGE_ROWS, Pages, cells, pages, rows};
 
 use crate::row::Column;
 use crate::{Error, Result};

@@ -1,9 +1,10 @@
-//! Access intervals around a late message: what the captures of an identity say that it holds, put in order anew.
+//! Access intervals around a late message: what the captures of an identity say that it holds, or those of a role or group
+//! that it brings, put in order anew.
 
 use std::sync::Arc;
 
-use annals_history::{KeptCapture, access_ledger, write_access};
-use annals_model::{AccessState, Message, ObjectType, Operation, Origin, Placed, holdings};
+use annals_history::{AccessFact, KeptCapture, access_ledger, write_access};
+use annals_model::{AccessState, Grant, Holding, Message, ObjectType, Operation, Origin, Placed};
 use annals_sql::Tx;
 
 use crate::Error;
@@ -22,9 +23,9 @@ impl PlacedCapture {
     }
 }
 
-/// Corrects the access intervals of the identity that a late message is about; nothing for other types. `kept` are the
-/// captures as they were before. What they say is told by the intervals that were known, so that none of them is read
-/// back.
+/// Corrects the access intervals of the identity, or what is known of the role or group, that a late message is about;
+/// nothing for other types. `kept` are the captures as they were before. What they say is told by the intervals that were
+/// known, so that none of them is read back.
 pub(crate) async fn correct(
     tx: &mut Tx,
     message: &Message,
@@ -32,12 +33,25 @@ pub(crate) async fn correct(
     placed: Vec<PlacedCapture>,
     recorded_ms: i64,
 ) -> Result<(), Error> {
-    if message.key.object_type != ObjectType::Identity {
-        return Ok(());
+    match message.key.object_type {
+        ObjectType::Identity => correct_of::<Holding>(tx, message, kept, placed, recorded_ms).await,
+        ObjectType::Role | ObjectType::ManagedAttribute => {
+            correct_of::<Grant>(tx, message, kept, placed, recorded_ms).await
+        }
+        _ => Ok(()),
     }
-    let Some(mut ledger) = access_ledger(tx, &message.key, recorded_ms).await? else { return Ok(()) };
-    let (items, late): (Vec<_>, Vec<_>) = match &message.operation {
-        Operation::Capture(captured) => holdings(&captured.image).into_iter().unzip(),
+}
+
+async fn correct_of<F: AccessFact>(
+    tx: &mut Tx,
+    message: &Message,
+    kept: &[KeptCapture],
+    placed: Vec<PlacedCapture>,
+    recorded_ms: i64,
+) -> Result<(), Error> {
+    let Some(mut ledger) = access_ledger::<F>(tx, &message.key, recorded_ms).await? else { return Ok(()) };
+    let (items, late) = match &message.operation {
+        Operation::Capture(captured) => F::told(&message.key, &captured.image),
         Operation::Delete => Default::default(),
     };
     let mut states = Vec::with_capacity(placed.len());

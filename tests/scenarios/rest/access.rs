@@ -176,10 +176,11 @@ async fn every_operation_is_for_those_who_may() {
                 _ => "history",
             };
             // Objects of these classes may be in a scope, and these questions keep to it.
-            let is_scoped = resource == "v2"
+            let below = path.splitn(5, '/').nth(4).unwrap_or_default();
+            let is_scoped = matches!(resource, "v2" | "holders")
+                || resource == "identities" && matches!(below, "{id}/access" | "{id}/why")
                 || IN_SCOPES.contains(&resource)
-                    && ["", "{id}", "{id}/history", "{id}/as-of", "{id}/timeline"]
-                        .contains(&path.splitn(5, '/').nth(4).unwrap_or_default());
+                    && ["", "{id}", "{id}/history", "{id}/as-of", "{id}/timeline"].contains(&below);
             let filled = path.split('/').map(|part| if part.starts_with('{') { "1" } else { part });
             let filled = filled.collect::<Vec<_>>().join("/");
             let bearer = format!("Authorization: Bearer {token}\r\nContent-Length: 0\r\n");

@@ -88,11 +88,18 @@ async fn a_file_has_the_rows_of_the_answer() {
     for rest in Rest::everywhere().await {
         let id =
             rest.site.look("select identity_id from annals_access_interval order by 1 limit 1;").remove(0);
+        let role = rest
+            .site
+            .look("select item_id from annals_access_item where kind = 3 order by 1 limit 1;")
+            .remove(0);
         for path in [
             format!("/api/v1/identities/{id}/access"),
             format!("/api/v1/identities/{id}/timeline"),
             format!("/api/v1/identities/{id}/history"),
             "/api/v1/roles".to_owned(),
+            "/api/v1/changes?from=2026-01-05".to_owned(),
+            "/api/v1/changes/counts?from=2026-01-05&group=day".to_owned(),
+            format!("/api/v1/holders?item={role}"),
             "/api/v1/identities?$filter=deleted%20eq%20false&$select=name,since".to_owned(),
         ] {
             let rows = rest.all(&path);

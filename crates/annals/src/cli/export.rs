@@ -10,7 +10,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 #[derive(Debug, Args)]
 pub struct ExportArgs {
     /// Write all rows to this file, whose name says how: .csv, .json, .ndjson, .parquet; the access log has a row about it
-    #[arg(long, value_name = "FILE", conflicts_with = "limit")]
+    #[arg(long, value_name = "FILE")]
     pub export: Option<PathBuf>,
     /// Write the file in this form, whatever its name is
     #[arg(long, value_name = "FORMAT", requires = "export", value_parser = format())]

@@ -236,7 +236,7 @@ async fn history(global: &Global, config: &Config, findings: &mut Findings) -> R
 fn intervals(check: &AccessCheck, findings: &mut Findings) {
     const STEP: &str = "access intervals";
     let again = "Make them from the captures that are there: `annals rebuild intervals`.";
-    let AccessCheck { complete, rebuilding, sampled, stale } = check;
+    let AccessCheck { complete, rebuilding, sampled, stale, stale_granters } = check;
     match (complete, rebuilding, stale.first()) {
         (false, true, _) => {
             findings.warn(STEP, "a rebuilding of them was interrupted, or is under way".to_owned(), again);
@@ -249,6 +249,14 @@ fn intervals(check: &AccessCheck, findings: &mut Findings) {
             format!(
                 "{} of {sampled} identities hold other than their newest captures say, {one} among them",
                 stale.len()
+            ),
+            again,
+        ),
+        (true, _, None) if !stale_granters.is_empty() => findings.warn(
+            STEP,
+            format!(
+                "roles or groups bring other than their newest captures say: {}",
+                stale_granters.join(", ")
             ),
             again,
         ),

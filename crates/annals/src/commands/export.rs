@@ -54,17 +54,20 @@ impl ToFile {
         (operation, mut pages): (&'static str, Box<dyn Pages>),
         zone: &TimeZone,
     ) -> Result<Exit, Failure> {
+        // What cannot be answered is said before anything is noted or written.
+        let first = pages.next(&mut tx).await.map_err(Failure::of_question)?;
         let begun = self.begin()?;
         note(history, operation).await?;
         let bar = self.progress();
         let out = BufWriter::new(begun);
         let mut export = Export::begin(self.format, pages.columns(), zone.clone(), out)?;
+        export.write(first.unwrap_or_default())?;
         let written = tokio::select! {
             written = export.write_all(&mut tx, &mut *pages, |rows| bar.set_position(rows)) => written,
             _ = signalled() => return Ok(Exit::Interrupted),
         };
         bar.finish_and_clear();
-        written?;
+        written.map_err(Failure::of_question)?;
         let (out, rows) = export.end()?;
         tx.rollback().await?;
         let file = out.into_inner().map_err(std::io::IntoInnerError::into_error);

@@ -4,10 +4,12 @@ mod access;
 mod as_of;
 mod audit;
 mod capture;
+mod changes;
 mod check;
 mod daemon;
 mod dead;
 mod demo;
+mod diff;
 mod doctor;
 mod export;
 mod failures;
@@ -28,6 +30,8 @@ mod task;
 mod timeline;
 mod token;
 mod transform;
+mod who_had;
+mod why;
 
 use annals_config::Config;
 
@@ -61,16 +65,7 @@ pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
             daemon::execute(&global, config_of_daemon(&global, &arguments)?, &arguments).await
         }
         Command::Schedule { command } => schedule::execute(&global, &history_config(&global)?, command).await,
-        Command::Runs { command } => match command {
-            RunsCommand::List { task, limit, before } => {
-                runs::list(&global, &history_config(&global)?, task.as_deref(), limit, before).await
-            }
-            RunsCommand::Show { run } => runs::show(&global, &history_config(&global)?, run).await,
-            RunsCommand::Resume(run) => rerun::resume(&global, traced(&global)?, run.run).await,
-            RunsCommand::Rerun(run) => rerun::rerun(&global, traced(&global)?, run.run).await,
-            RunsCommand::CleanUp { days } => runs::clean_up(&global, &history_config(&global)?, days).await,
-            RunsCommand::Cancel(run) => rerun::cancel(&history_config(&global)?, run.run).await,
-        },
+        Command::Runs { command } => Box::pin(of_runs(&global, command)).await,
         Command::Hosts => hosts::execute(&global, &history_config(&global)?).await,
         Command::Partitions { run } => partitions::list(&global, &history_config(&global)?, run).await,
         Command::State { command } => match command {
@@ -82,17 +77,7 @@ pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
             }
         },
         Command::Reconcile(arguments) => reconcile::execute(&global, traced(&global)?, &arguments).await,
-        Command::Failures { command } => match command {
-            FailuresCommand::List { task, filter } => {
-                failures::list(&global, &history_config(&global)?, &task, &filter).await
-            }
-            FailuresCommand::Retry(choice) => {
-                failures::decide(&global, &history_config(&global)?, &choice, failures::Verdict::Retry).await
-            }
-            FailuresCommand::Drop(choice) => {
-                failures::decide(&global, &history_config(&global)?, &choice, failures::Verdict::Drop).await
-            }
-        },
+        Command::Failures { command } => decisions(&global, &history_config(&global)?, command).await,
         Command::Plan(arguments) => plan::execute(&global, &config(&global)?, &arguments).await,
         Command::Transform(arguments) => transform::execute(&config(&global)?, &arguments).await,
         Command::Capture(arguments) => capture::execute(&global, traced(&global)?, &arguments).await,
@@ -101,6 +86,11 @@ pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
             timeline::execute(&global, &history_config(&global)?, &arguments).await
         }
         Command::Access(arguments) => access::execute(&global, &history_config(&global)?, &arguments).await,
+        Command::WhoHad(arguments) => who_had::execute(&global, &history_config(&global)?, &arguments).await,
+        Command::Why(arguments) => why::execute(&global, &history_config(&global)?, &arguments).await,
+        Command::Diff(arguments) => diff::execute(&global, &history_config(&global)?, &arguments).await,
+        Command::Changes(arguments) => changes::execute(&global, &history_config(&global)?, &arguments).await,
+        Command::Orphans(arguments) => changes::orphans(&global, &history_config(&global)?, &arguments).await,
         Command::Dead { command } => letters(&global, &history_config(&global)?, command).await,
         Command::Token { command } => tokens(&global, &history_config(&global)?, &command).await,
         Command::Audit { command } => logs(&global, &history_config(&global)?, &command).await,
@@ -120,6 +110,31 @@ pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
         }
         Command::Rebuild { command: RebuildCommand::Intervals(arguments) } => {
             rebuild::intervals(&global, &history_config(&global)?, &arguments).await
+        }
+    }
+}
+
+async fn of_runs(global: &Global, command: RunsCommand) -> Result<Exit, Failure> {
+    match command {
+        RunsCommand::List { task, limit, before } => {
+            runs::list(global, &history_config(global)?, task.as_deref(), limit, before).await
+        }
+        RunsCommand::Show { run } => runs::show(global, &history_config(global)?, run).await,
+        RunsCommand::Resume(run) => rerun::resume(global, traced(global)?, run.run).await,
+        RunsCommand::Rerun(run) => rerun::rerun(global, traced(global)?, run.run).await,
+        RunsCommand::CleanUp { days } => runs::clean_up(global, &history_config(global)?, days).await,
+        RunsCommand::Cancel(run) => rerun::cancel(&history_config(global)?, run.run).await,
+    }
+}
+
+async fn decisions(global: &Global, config: &Config, command: FailuresCommand) -> Result<Exit, Failure> {
+    match command {
+        FailuresCommand::List { task, filter } => failures::list(global, config, &task, &filter).await,
+        FailuresCommand::Retry(choice) => {
+            failures::decide(global, config, &choice, failures::Verdict::Retry).await
+        }
+        FailuresCommand::Drop(choice) => {
+            failures::decide(global, config, &choice, failures::Verdict::Drop).await
         }
     }
 }

@@ -32,11 +32,13 @@ pub(crate) async fn intervals(
     let rebuilt = rebuild(&history, arguments, &done).await;
     progress.end().await;
     let (rebuilt, unreadable) = rebuilt?;
-    let mut listing = Listing::new(&["identities", "captures", "intervals", "changed", "kept", "unreadable"]);
+    let mut listing =
+        Listing::new(&["identities", "captures", "intervals", "grants", "changed", "kept", "unreadable"]);
     listing.push(vec![
         json!(rebuilt.identities),
         json!(rebuilt.captures),
         json!(rebuilt.rows),
+        json!(rebuilt.grants),
         json!(rebuilt.changed),
         json!(rebuilt.kept),
         json!(unreadable),

@@ -3,6 +3,7 @@
 use annals_history::find::properties;
 use annals_model::ObjectType;
 use annals_questions::export::ExportFormat;
+use annals_questions::{GroupBy, Mode};
 use serde_json::{Value, json};
 
 use crate::odata::TOP_MAX;
@@ -55,8 +56,23 @@ fn option(operation: &Operation, name: &str) -> Value {
         "at" => (instant, moment),
         "knownAsOf" => ("Only what history knew then: an instant, or a date", moment),
         "additionalOnly" => ("Only what is not granted through roles", json!({"type": "boolean"})),
+        "item" => ("What: role:NAME, entitlement:APPLICATION/ATTRIBUTE=VALUE and so on", words),
+        "mode" => {
+            let modes = Mode::ALL.map(Mode::as_str);
+            ("Who held it at some time, throughout, or at the end", json!({"type": "string", "enum": modes}))
+        }
+        "directOnly" => ("Not through other roles or groups", json!({"type": "boolean"})),
         "from" => ("From this instant on", moment),
         "to" => ("Up to this instant", moment),
+        "with" => ("Id of another object of the class, to compare with", words),
+        "all" => ("What is unchanged, too", json!({"type": "boolean"})),
+        "group" => {
+            ("What they are counted by", json!({"type": "string", "enum": GroupBy::ALL.map(GroupBy::as_str)}))
+        }
+        "unexplained" => {
+            let meaning = "Only what was added and no request, role, certification or rule explains";
+            (meaning, json!({"type": "boolean"}))
+        }
         "task" => ("Only of this task", text),
         "who" => ("Only of this token", text),
         "what" => ("Only this operation, or this path", text),
@@ -70,7 +86,8 @@ fn option(operation: &Operation, name: &str) -> Value {
         _ => ("", text),
     };
     // An act is on one thing.
-    let required = operation.method == Method::Post && matches!(name, "class" | "object" | "reason");
+    let of_act = operation.method == Method::Post && matches!(name, "class" | "object" | "reason");
+    let required = of_act || name == "item";
     json!({"name": name, "in": "query", "required": required, "description": description, "schema": schema})
 }
 

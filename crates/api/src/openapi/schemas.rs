@@ -3,13 +3,15 @@
 use annals_history::find::{PropertyKind, properties};
 use annals_history::{CaptureSummary, EventRow, HeldAccess};
 use annals_model::ObjectType;
-use annals_questions::{Column, Kind, Row};
+use annals_questions::{
+    AccessChange, ChangeGroup, Column, Difference, Holder, Kind, OrphanAccount, Reason, Row,
+};
 use serde_json::{Map, Value, json};
 
 use crate::operation::operations;
 
 /// What things other than objects have: members with their kinds, of which those with a question mark may be null.
-const THINGS: [(&str, &str); 14] = [
+const THINGS: [(&str, &str); 15] = [
     (
         "State",
         "id:text captureId:text since:instant lastSeen:instant? recorded:instant deleted:flag image:object?",
@@ -24,6 +26,7 @@ const THINGS: [(&str, &str); 14] = [
         "Partition",
         "partition:number objects:number state:text chunks:number chunksDone:number epoch:number owner:text?",
     ),
+    ("PatchOperation", "op:text path:text value:any"),
     ("Act", "task:text run:number letter:text changed:flag planned:instant"),
     ("Myself", "name:text roles:list authentication:text rights:list scope:object?"),
     (
@@ -59,10 +62,16 @@ const THINGS: [(&str, &str); 14] = [
 ];
 
 /// What questions are answered with.
-const ANSWERS: [(&str, &[Column]); 3] = [
+const ANSWERS: [(&str, &[Column]); 9] = [
+    ("AccessChange", <AccessChange as Row>::COLUMNS),
     ("Capture", <CaptureSummary as Row>::COLUMNS),
+    ("ChangeGroup", <ChangeGroup as Row>::COLUMNS),
+    ("Difference", <Difference as Row>::COLUMNS),
     ("Event", <EventRow as Row>::COLUMNS),
     ("HeldAccess", <HeldAccess as Row>::COLUMNS),
+    ("Holder", <Holder as Row>::COLUMNS),
+    ("OrphanAccount", <OrphanAccount as Row>::COLUMNS),
+    ("Reason", <Reason as Row>::COLUMNS),
 ];
 
 /// The columns of what questions are answered with, by the schema's name.

@@ -190,7 +190,7 @@ pub(crate) async fn get(question: &Question<'_>, tx: &mut Tx) -> Result<Answer, 
 
 /// The object that the path names, by its id. One that may not be told of is not told apart from one that is not there.
 pub(super) async fn one(question: &Question<'_>, tx: &mut Tx) -> Result<Found, Problem> {
-    named(question, tx, true).await
+    named(question, tx, question.place("id")?, true).await
 }
 
 /// The same by what it was at an instant, as known at another.
@@ -200,10 +200,21 @@ pub(super) async fn one_at(
     at_ms: i64,
     known_at_ms: Option<i64>,
 ) -> Result<Found, Problem> {
-    let found = named(question, tx, false).await?;
+    by_id_at(question, tx, question.place("id")?, at_ms, known_at_ms).await
+}
+
+/// An object of the class by its id, if what it was at an instant, as known at another, may be told of.
+pub(super) async fn by_id_at(
+    question: &Question<'_>,
+    tx: &mut Tx,
+    id: &str,
+    at_ms: i64,
+    known_at_ms: Option<i64>,
+) -> Result<Found, Problem> {
+    let found = named(question, tx, id, false).await?;
     match &question.scope {
         Some(scope) if !scope.holds_at(tx, &found.key, at_ms, known_at_ms).await? => {
-            Err(absent(found.key.object_type, question.place("id")?))
+            Err(absent(found.key.object_type, id))
         }
         _ => Ok(found),
     }
@@ -213,10 +224,9 @@ fn absent(object_type: ObjectType, id: &str) -> Problem {
     Problem::not_found(format!("{object_type} `{id}`"))
 }
 
-/// The object that the path names; only if its newest state may be told of, where that is asked for.
-async fn named(question: &Question<'_>, tx: &mut Tx, newest: bool) -> Result<Found, Problem> {
+/// An object of the class by its id; only if its newest state may be told of, where that is asked for.
+async fn named(question: &Question<'_>, tx: &mut Tx, id: &str, newest: bool) -> Result<Found, Problem> {
     let object_type = object_type(question)?;
-    let id = question.place("id")?;
     // The first property of every class is its id.
     let by_id = properties(object_type)
         .first()

@@ -60,6 +60,13 @@ impl<'f> Statement<'f> {
         Ok(this.built("count"))
     }
 
+    /// The ids alone, for a place within another statement.
+    pub(crate) fn ids(engine: Engine, wanted: &'f Find, kinds: &[i64]) -> (String, Vec<Param>) {
+        let mut this = Self { engine, wanted, text: "select h.object_id".to_owned(), params: Vec::new() };
+        this.of_kinds(kinds);
+        (this.text, this.params)
+    }
+
     fn built(self, verb: &str) -> (Stmt, Vec<Param>) {
         (Stmt::built(format!("history.{verb} {}", self.wanted.object_type), self.text), self.params)
     }

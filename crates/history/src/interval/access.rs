@@ -2,18 +2,21 @@
 
 use std::cmp::Ordering;
 
-use annals_model::{AccessInterval, AccessItem, AccessKind, Acquired, LedgerRow, ObjectKey, ObjectType};
+use annals_model::{
+    AccessInterval, AccessItem, AccessKind, Acquired, Holding, LedgerRow, ObjectKey, ObjectType,
+};
 use annals_sql::{Tx, Value};
 
+use super::fact::AccessFact as _;
 use super::items::by_number;
-use super::{identity_id, ledgers, rows_stmt};
+use super::{ledgers, rows_stmt};
 use crate::Error;
 use crate::layout::layout;
 use crate::page::{Page, PageRequest, Position};
 use crate::text::stored_id;
 
 /// Rows of an identity that began by an instant, as known at another.
-pub(super) const ASKED: &str = "identity_id = listed.value and valid_from <= ? and recorded_from <= ?
+pub(super) const ASKED: &str = "{owner} = listed.value and valid_from <= ? and recorded_from <= ?
     and (recorded_to is null or recorded_to > ?)";
 
 /// What is asked.
@@ -56,15 +59,15 @@ pub async fn access(
 ) -> Result<Option<Page<HeldAccess>>, Error> {
     let AccessQuestion { at_ms, known_at_ms, additional_only } = question;
     let known_at_ms = known_at_ms.unwrap_or(i64::MAX);
-    let identity = identity_id(key);
-    let stmt = rows_stmt(tx.engine(), "history.access", ASKED)?;
+    let identity = Holding::owner(key);
+    let stmt = rows_stmt::<Holding>(tx.engine(), "asked", ASKED)?;
     let params = vec![
         Value::from(vec![identity.clone()]),
         Value::from(at_ms),
         Value::from(known_at_ms),
         Value::from(known_at_ms),
     ];
-    let Some(ledger) = ledgers(tx, &stmt, params).await?.remove(&identity) else {
+    let Some(ledger) = ledgers::<Holding>(tx, &stmt, params).await?.remove(&identity) else {
         return Err(Error::NoIntervals);
     };
     let mut rows: Vec<LedgerRow> = ledger.rows().cloned().collect();

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
+use annals_model::text::searchable;
 use annals_model::{AccessItem, AccessKind};
 use annals_sql::{Batch, Column, ColumnData, Db, OnConflict, Row, Stmt, Tx, Value};
 
@@ -16,8 +17,74 @@ const BY_ID: Stmt = Stmt::new(
      from annals_access_item where id {in}",
 );
 
+macro_rules! with {
+    ($name:literal, $condition:literal) => {
+        Stmt::new(
+            $name,
+            concat!(
+                "select id, kind, permission, item_id, name, application_id, application, instance, attribute, value
+                 from annals_access_item where ",
+                $condition
+            ),
+        )
+    };
+}
+
+const WITH_ID: Stmt = with!("history.items_with_id", "item_id {in}");
+const WITH_NAME: Stmt = with!("history.items_with_name", "name {in}");
+const WITH_VALUE: Stmt = with!("history.items_with_value", "value {in}");
+const OF_APPLICATION: Stmt =
+    with!("history.account_items", "kind = 1 and (application {in} or application_id {in})");
+
 #[cfg(test)]
-pub(super) const STATEMENTS: [Stmt; 1] = [BY_ID];
+pub(super) const STATEMENTS: [Stmt; 5] = [BY_ID, WITH_ID, WITH_NAME, WITH_VALUE, OF_APPLICATION];
+
+/// What tells access items from others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ItemText {
+    /// The id of a role, capability or workgroup.
+    Id,
+    /// The name of one, or the display name of an entitlement.
+    Name,
+    /// The value of an entitlement, or the rights of a permission.
+    Value,
+    /// The application of an account, by name or id.
+    Account,
+}
+
+/// All access items with one of these texts, by number, as they were called at any time.
+///
+/// # Errors
+/// As any call.
+pub async fn access_items_with(
+    tx: &mut Tx,
+    which: ItemText,
+    texts: Vec<String>,
+) -> Result<HashMap<i64, AccessItem>, Error> {
+    if texts.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let texts: Vec<String> = texts.iter().map(|text| searchable(text).into_owned()).collect();
+    let (stmt, params) = match which {
+        ItemText::Id => (WITH_ID, vec![Value::from(texts)]),
+        ItemText::Name => (WITH_NAME, vec![Value::from(texts)]),
+        ItemText::Value => (WITH_VALUE, vec![Value::from(texts)]),
+        ItemText::Account => (OF_APPLICATION, vec![Value::from(texts.clone()), Value::from(texts)]),
+    };
+    Ok(tx.fetch_all(&stmt, params).await?.iter().map(read).collect::<Result<_, _>>()?)
+}
+
+/// The access items with these numbers.
+///
+/// # Errors
+/// As any call; also where one of them is not there.
+pub async fn access_items(tx: &mut Tx, numbers: Vec<i64>) -> Result<HashMap<i64, AccessItem>, Error> {
+    let items = by_number(tx, numbers.clone()).await?;
+    match numbers.iter().find(|number| !items.contains_key(number)) {
+        Some(number) => Err(annals_sql::Error::data(format!("{TABLE} lacks {number}")).into()),
+        None => Ok(items),
+    }
+}
 
 /// More numbers than this are forgotten: eight megabytes.
 const KEPT_MAX: usize = 500_000;

@@ -177,7 +177,7 @@ fn held(
 }
 
 /// A member as a column takes it.
-fn text(element: &Element, name: &str) -> Option<String> {
+pub(super) fn text(element: &Element, name: &str) -> Option<String> {
     member(Some(element), name).map(|text| searchable(&text).into_owned())
 }
 

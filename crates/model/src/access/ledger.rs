@@ -1,5 +1,5 @@
 //! The access intervals of one identity: what it held from when until when, and since when and until when history has
-//! known it so.
+//! known it so. The same of what a role or a group brings with it.
 //!
 //! A row tells of one interval and of three instants of recorded time. It is known from `recorded_from_ms` on, at first
 //! with no end; its end is known from `end.recorded_ms` on; from `recorded_to_ms` on history knows better. So an end that
@@ -15,20 +15,20 @@ use super::Holding;
 
 /// What a capture says that its identity holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AccessState {
+pub struct AccessState<H = Holding> {
     /// The capture.
     pub capture_id: Arc<str>,
     /// When its state began, epoch milliseconds.
     pub effective_ms: i64,
     /// Sorted, each once; empty where the identity is gone.
-    pub holdings: Vec<Holding>,
+    pub holdings: Vec<H>,
 }
 
 /// That something was held from an instant on, and perhaps until another.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct AccessInterval {
+pub struct AccessInterval<H = Holding> {
     /// What, and how it was come by.
-    pub holding: Holding,
+    pub holding: H,
     /// Since when, epoch milliseconds.
     pub valid_from_ms: i64,
     /// The capture that says so.
@@ -48,13 +48,13 @@ pub struct IntervalEnd {
     pub recorded_ms: i64,
 }
 
-/// An interval, and when that was known: a row of `annals_access_interval`.
+/// An interval, and when that was known: a row of `annals_access_interval`, or of `annals_access_grant`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct LedgerRow {
+pub struct LedgerRow<H = Holding> {
     /// Its number among the identity's rows, from 0.
     pub seq: i64,
     /// The interval.
-    pub interval: AccessInterval,
+    pub interval: AccessInterval<H>,
     /// Since when history has known it, epoch milliseconds.
     pub recorded_from_ms: i64,
     /// Since when history has known better; none while it is what is known.
@@ -70,14 +70,14 @@ enum Change {
 }
 
 /// The rows of one identity, and what has become of them since they were read.
-#[derive(Debug, Clone, Default)]
-pub struct Ledger {
-    rows: Vec<(LedgerRow, Change)>,
+#[derive(Debug, Clone)]
+pub struct Ledger<H = Holding> {
+    rows: Vec<(LedgerRow<H>, Change)>,
     next_seq: i64,
     removed: Vec<i64>,
 }
 
-impl AccessInterval {
+impl<H: PartialEq> AccessInterval<H> {
     fn holds_at(&self, at_ms: i64) -> bool {
         self.valid_from_ms <= at_ms && self.end.as_ref().is_none_or(|end| end.valid_to_ms > at_ms)
     }
@@ -97,10 +97,16 @@ impl AccessInterval {
     }
 }
 
-impl Ledger {
+impl<H> Default for Ledger<H> {
+    fn default() -> Self {
+        Self { rows: Vec::new(), next_seq: 0, removed: Vec::new() }
+    }
+}
+
+impl<H: Ord + Clone> Ledger<H> {
     /// The rows as they are stored, and the number of the next one.
     #[must_use]
-    pub fn of(rows: Vec<LedgerRow>, next_seq: i64) -> Self {
+    pub fn of(rows: Vec<LedgerRow<H>>, next_seq: i64) -> Self {
         Self {
             rows: rows.into_iter().map(|row| (row, Change::None)).collect(),
             next_seq,
@@ -110,7 +116,7 @@ impl Ledger {
 
     /// Rows none of which is stored yet, numbered anew in their order.
     #[must_use]
-    pub fn unstored(rows: Vec<LedgerRow>) -> Self {
+    pub fn unstored(rows: Vec<LedgerRow<H>>) -> Self {
         let mut ledger = Self::default();
         for row in rows {
             ledger.rows.push((LedgerRow { seq: ledger.next_seq, ..row }, Change::Added));
@@ -121,12 +127,12 @@ impl Ledger {
 
     /// The rows that identities have whose captures became known so: each with the instant at which it was recorded.
     #[must_use]
-    pub fn replayed(mut captures: Vec<(i64, AccessState)>) -> Self {
+    pub fn replayed(mut captures: Vec<(i64, AccessState<H>)>) -> Self {
         captures.sort_by(|(one_ms, one), (two_ms, two)| {
             (one_ms, one.effective_ms, &one.capture_id).cmp(&(two_ms, two.effective_ms, &two.capture_id))
         });
         let mut ledger = Self::default();
-        let mut known: Vec<AccessState> = Vec::with_capacity(captures.len());
+        let mut known: Vec<AccessState<H>> = Vec::with_capacity(captures.len());
         let mut captures = captures.into_iter().peekable();
         while let Some((recorded_ms, state)) = captures.next() {
             if known.last().is_none_or(|last| last.effective_ms < state.effective_ms) {
@@ -146,7 +152,7 @@ impl Ledger {
 
     /// Takes the identity's newest state: what it says no more ends, what it says anew begins. The rows that are still
     /// held have to be there; no others are looked at.
-    pub fn advance(&mut self, state: &AccessState, recorded_ms: i64) {
+    pub fn advance(&mut self, state: &AccessState<H>, recorded_ms: i64) {
         let mut still = vec![false; state.holdings.len()];
         for (row, change) in &mut self.rows {
             if row.recorded_to_ms.is_some() || row.interval.end.is_some() {
@@ -180,12 +186,12 @@ impl Ledger {
     /// Takes all states of the identity, in the order of their dates: rows that do not hold any more are closed in
     /// recorded time, right ones are added. All rows that are what is known have to be there, and those that were closed
     /// in recorded time at this very instant.
-    pub fn revise(&mut self, states: &[AccessState], recorded_ms: i64) {
+    pub fn revise(&mut self, states: &[AccessState<H>], recorded_ms: i64) {
         let mut right = Self::default();
         for state in states {
             right.advance(state, recorded_ms);
         }
-        let mut wanted: BTreeMap<(i64, Holding), AccessInterval> = right
+        let mut wanted: BTreeMap<(i64, H), AccessInterval<H>> = right
             .rows
             .into_iter()
             .map(|(row, _)| ((row.interval.valid_from_ms, row.interval.holding.clone()), row.interval))
@@ -199,7 +205,7 @@ impl Ledger {
             // What was learned at this very instant is learned anew.
             let end = row.interval.end.take_if(|end| end.recorded_ms == recorded_ms);
             let key = (row.interval.valid_from_ms, row.interval.holding.clone());
-            let fits = |right: &AccessInterval| {
+            let fits = |right: &AccessInterval<H>| {
                 right.is_same(&row.interval) || row.interval.end.is_none() && right.begins_as(&row.interval)
             };
             if wanted.get(&key).is_some_and(fits) {
@@ -234,7 +240,7 @@ impl Ledger {
         }
     }
 
-    fn add(&mut self, interval: AccessInterval, recorded_ms: i64) {
+    fn add(&mut self, interval: AccessInterval<H>, recorded_ms: i64) {
         let row =
             LedgerRow { seq: self.next_seq, interval, recorded_from_ms: recorded_ms, recorded_to_ms: None };
         self.next_seq += 1;
@@ -243,32 +249,32 @@ impl Ledger {
 
     /// What was held at an instant, as far as is known now; sorted.
     #[must_use]
-    pub fn held_at(&self, at_ms: i64) -> Vec<Holding> {
+    pub fn held_at(&self, at_ms: i64) -> Vec<H> {
         let known = self.rows.iter().filter(|(row, _)| row.recorded_to_ms.is_none());
         let held = known.filter(|(row, _)| row.interval.holds_at(at_ms));
-        let mut holdings: Vec<Holding> = held.map(|(row, _)| row.interval.holding.clone()).collect();
+        let mut holdings: Vec<H> = held.map(|(row, _)| row.interval.holding.clone()).collect();
         holdings.sort();
         holdings
     }
 
     /// All rows, without what was stored of them.
     #[must_use]
-    pub fn into_rows(self) -> Vec<LedgerRow> {
+    pub fn into_rows(self) -> Vec<LedgerRow<H>> {
         self.rows.into_iter().map(|(row, _)| row).collect()
     }
 
     /// All rows.
-    pub fn rows(&self) -> impl Iterator<Item = &LedgerRow> {
+    pub fn rows(&self) -> impl Iterator<Item = &LedgerRow<H>> {
         self.rows.iter().map(|(row, _)| row)
     }
 
     /// Rows that are not stored yet.
-    pub fn added(&self) -> impl Iterator<Item = &LedgerRow> {
+    pub fn added(&self) -> impl Iterator<Item = &LedgerRow<H>> {
         self.rows.iter().filter(|(_, change)| *change == Change::Added).map(|(row, _)| row)
     }
 
     /// Rows that are stored, and differ.
-    pub fn changed(&self) -> impl Iterator<Item = &LedgerRow> {
+    pub fn changed(&self) -> impl Iterator<Item = &LedgerRow<H>> {
         self.rows.iter().filter(|(_, change)| *change == Change::Changed).map(|(row, _)| row)
     }
 

@@ -34,6 +34,15 @@ where
     Box::new(Keyset { page, after: None, ended: false, rows: std::marker::PhantomData })
 }
 
+/// An answer that is there as a whole, as pages.
+pub fn rows<R: Row + Send + 'static>(rows: Vec<R>) -> Box<dyn Pages> {
+    let mut whole = Some(rows);
+    pages(move |_, _: Option<()>| {
+        let rows = whole.take().unwrap_or_default();
+        Box::pin(async move { Ok((rows, None)) })
+    })
+}
+
 struct Keyset<R, C, F> {
     page: F,
     after: Option<C>,

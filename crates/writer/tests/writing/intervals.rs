@@ -1,6 +1,6 @@
 //! Access intervals: hand-made cases, and random histories against a model that is written from the definitions alone.
 
-mod histories;
+pub(crate) mod histories;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -171,7 +171,7 @@ async fn an_answer_is_read_page_by_page() {
 }
 
 /// Histories on each engine; other numbers with `ANNALS_HISTORIES=10000`.
-fn wanted() -> usize {
+pub(crate) fn wanted() -> usize {
     #[expect(clippy::disallowed_methods, reason = "how much is tested is said from outside")]
     let asked = std::env::var("ANNALS_HISTORIES").ok().and_then(|wanted| wanted.parse().ok());
     asked.unwrap_or(120)

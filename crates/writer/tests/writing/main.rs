@@ -5,11 +5,13 @@
 mod any_order;
 mod at_once;
 mod brokered;
+mod changes;
 mod events;
 mod faults;
 mod intervals;
 mod life;
 mod patches;
+mod paths;
 mod read_back;
 mod redelivery;
 mod world;

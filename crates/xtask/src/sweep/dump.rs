@@ -197,7 +197,7 @@ impl Names {
         if matches!(table, "annals_parked_message" | "annals_dead_letter" | "annals_dead_letter_act") {
             row.remove("id");
         }
-        if table == "annals_access_interval" {
+        if matches!(table, "annals_access_interval" | "annals_access_grant") {
             row.remove("seq");
         }
         if table == "spt_hist_identity_req_item_capture" {

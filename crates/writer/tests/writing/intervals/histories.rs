@@ -21,15 +21,15 @@ const POOL: [(Access, &str); 9] = [
     ),
     (
         ("entitlement", "g1", "ann", "assigned+requested"),
-        r#"entitlements {"id": "e1", "applicationId": "a1", "nativeIdentity": "ann", "name": "m", "value": "g1", "assigned": true, "requestItemId": "ri1"}"#,
+        r#"entitlements {"id": "e1", "applicationId": "a1", "nativeIdentity": "ann", "name": "m", "value": "g1", "assigned": true, "requestItemId": "ri1", "source": "LCM"}"#,
     ),
     (
         ("entitlement", "g1", "ann", "granted"),
-        r#"entitlements {"id": "e2", "applicationId": "a1", "nativeIdentity": "ann", "name": "m", "value": "g1", "grantedByRole": true}"#,
+        r#"entitlements {"id": "e2", "applicationId": "a1", "nativeIdentity": "ann", "name": "m", "value": "g1", "grantedByRole": true, "source": "Rule"}"#,
     ),
     (
         ("entitlement", "g2", "ann", "detected"),
-        r#"entitlements {"id": "e3", "applicationId": "a1", "nativeIdentity": "ann", "name": "m", "value": "g2"}"#,
+        r#"entitlements {"id": "e3", "applicationId": "a1", "nativeIdentity": "ann", "name": "m", "value": "g2", "source": "Aggregation"}"#,
     ),
     (
         ("entitlement", "g1", "ann2", "detected"),
@@ -41,11 +41,20 @@ const POOL: [(Access, &str); 9] = [
     (("workgroup", "W", "-", "assigned"), r#"workgroups {"id": "w1", "name": "W"}"#),
 ];
 
+/// What brought what some entries say: of two causes of one access the greater one.
+fn cause(entries: &[usize]) -> Option<&'static str> {
+    let source = |entry: &usize| {
+        let (_, rest) = POOL[*entry].1.split_once(r#""source": ""#)?;
+        rest.split('"').next()
+    };
+    entries.iter().filter_map(source).max()
+}
+
 /// A state in a random history: which entries of the pool are there; none where the identity is gone.
-pub(super) type State = Option<u16>;
+pub(crate) type State = Option<u16>;
 
 /// One message of a random history: its state, and when that came about.
-pub(super) type Happened = (State, i64);
+pub(crate) type Happened = (State, i64);
 
 fn entries(state: u16) -> impl Iterator<Item = usize> {
     (0..POOL.len()).filter(move |entry| state & (1 << entry) != 0)
@@ -67,7 +76,7 @@ fn message(id: &str, (state, occurred_ms): Happened) -> Message {
 
 /// The model: what messages say of an instant, as far as they had come at another. What was held is what the newest state
 /// up to the instant says; since when, how far back each state says so.
-pub(super) fn model(told: &[(i64, Happened)], at_ms: i64, known_ms: i64) -> Vec<String> {
+pub(crate) fn model(told: &[(i64, Happened)], at_ms: i64, known_ms: i64) -> Vec<String> {
     let mut states: Vec<Happened> =
         told.iter().filter(|(came_ms, _)| *came_ms <= known_ms).map(|(_, happened)| *happened).collect();
     states.retain(|(_, occurred_ms)| *occurred_ms <= at_ms);
@@ -91,6 +100,28 @@ pub(super) fn model(told: &[(i64, Happened)], at_ms: i64, known_ms: i64) -> Vec<
     }
     shown.sort();
     shown
+}
+
+/// Kind, name and account of something that is held, and how it was come by.
+pub(crate) type Held =
+    BTreeMap<(&'static str, &'static str, &'static str), (BTreeSet<&'static str>, Option<&'static str>)>;
+
+/// The model once more: all that was held at an instant as far as messages had come at another, with its ways and cause.
+pub(crate) fn held(told: &[(i64, Happened)], at_ms: i64, known_ms: i64) -> Held {
+    let known =
+        told.iter().filter(|(came_ms, (_, occurred_ms))| *came_ms <= known_ms && *occurred_ms <= at_ms);
+    let newest = known.map(|(_, happened)| *happened).max_by_key(|(_, occurred_ms)| *occurred_ms);
+    let Some((Some(state), _)) = newest else { return Held::new() };
+    let mut by_access: BTreeMap<_, Vec<usize>> = BTreeMap::new();
+    for entry in entries(state) {
+        let (kind, name, account, _) = POOL[entry].0;
+        by_access.entry((kind, name, account)).or_default().push(entry);
+    }
+    let told = |entries: Vec<usize>| {
+        let ways = entries.iter().flat_map(|entry| POOL[*entry].0.3.split('+'));
+        (ways.filter(|way| !way.is_empty()).collect(), cause(&entries))
+    };
+    by_access.into_iter().map(|(access, entries)| (access, told(entries))).collect()
 }
 
 /// Histories of one identity: up to seven messages, and the rounds in which they come, several perhaps in one, or again.
@@ -117,14 +148,14 @@ fn histories() -> impl Strategy<Value = Vec<(usize, Happened)>> {
 }
 
 /// Random histories through the writer.
-pub(super) struct Histories {
+pub(crate) struct Histories {
     /// By identity: when each message came, and what it says.
-    pub(super) told: Vec<(String, Vec<(i64, Happened)>)>,
-    pub(super) rounds: i64,
+    pub(crate) told: Vec<(String, Vec<(i64, Happened)>)>,
+    pub(crate) rounds: i64,
 }
 
 impl Histories {
-    pub(super) async fn write(world: &World, wanted: usize) -> Self {
+    pub(crate) async fn write(world: &World, wanted: usize) -> Self {
         let config = Config { failure_persistence: None, ..Config::default() };
         let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
         let mut runner = TestRunner::new_with_rng(config, rng);
