@@ -97,17 +97,16 @@ async fn a_file_has_the_rows_of_the_answer() {
             format!("/api/v1/identities/{id}/timeline"),
             format!("/api/v1/identities/{id}/history"),
             "/api/v1/roles".to_owned(),
-            "/api/v1/changes?from=2026-01-05".to_owned(),
-            "/api/v1/changes/counts?from=2026-01-05&group=day".to_owned(),
+            "/api/v1/changes?from=2025-01-01".to_owned(),
+            "/api/v1/changes/counts?from=2025-01-01&group=day".to_owned(),
             format!("/api/v1/holders?item={role}"),
             "/api/v1/identities?$filter=deleted%20eq%20false&$select=name,since".to_owned(),
         ] {
-            let rows = rest.all(&path);
+            let between = if path.contains('?') { '&' } else { '?' };
+            // Pages of the size of an export's: within a page rows stand as people read them.
+            let rows = rest.all(&format!("{path}{between}$top=1000"));
             assert!(!rows.is_empty(), "{path}");
-            let with = |format: &str| {
-                let between = if path.contains('?') { '&' } else { '?' };
-                rest.export(&format!("{path}{between}export={format}"))
-            };
+            let with = |format: &str| rest.export(&format!("{path}{between}export={format}"));
             let ndjson = with("ndjson");
             assert_eq!(ndjson.lines(), rows, "{path}");
             let json: Vec<Value> = serde_json::from_slice(&with("json").bytes).unwrap();
