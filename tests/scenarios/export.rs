@@ -228,6 +228,7 @@ async fn every_question_goes_to_a_file() {
             &["changes", "--from", "2026-01-05T12:00:00Z"],
             &["changes", "--from", "2026-01-05T12:00:00Z", "--group", "cause"],
             &["orphans"],
+            &["find", "identity"],
         ] {
             let answer = annals(site.path(), &[question, &["-o", "json"]].concat()).exits(0).json();
             let printed = answer["items"].as_array().unwrap();
@@ -239,6 +240,6 @@ async fn every_question_goes_to_a_file() {
             let members = |row: &Value| row.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
             assert_eq!(written.first().map(members), printed.first().map(members), "{question:?}");
         }
-        assert_eq!(noted(&site).len(), 6);
+        assert_eq!(noted(&site).len(), 7);
     }
 }

@@ -19,6 +19,7 @@ mod exit_codes;
 mod export;
 mod failed_list;
 mod failures;
+mod find;
 mod holders;
 mod late_commits;
 mod new_task;

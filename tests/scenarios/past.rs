@@ -3,6 +3,7 @@
 use annals_model::ObjectType;
 use serde_json::{Value, json};
 
+use crate::program::annals;
 use crate::site::{DAY_MS, HOUR_MS, START_MS, Site, ready_made};
 
 /// Somebody who is in no workgroup.
@@ -287,5 +288,62 @@ async fn who_loses_a_deleted_entitlement_is_read_again() {
         assert_eq!(events, ["EntitlementRemoved"]);
         let own = site.as_of(ObjectType::Entitlement, &entitlement, gone_ms).await.unwrap();
         assert!(own.deleted);
+    }
+}
+
+/// TRAP-16: an answer says until when the object was surely so, from when on it was not, and whether a run that would have
+/// seen it failed in between.
+#[tokio::test]
+async fn an_answer_says_how_sure_it_is() {
+    for site in Site::on_each_history(20).await {
+        let id = somebody(&site);
+        let rename = |name: &str, at_ms: i64| {
+            site.change(&format!(
+                "update spt_identity set firstname = '{name}', significant_modified = {at_ms} where id = '{id}';"
+            ));
+        };
+        rename("Ann", START_MS);
+        site.run(START_MS + HOUR_MS).await.succeeds();
+        let window = |more: &[&str]| {
+            let arguments = [&["as-of", "identity", id.as_str(), "-o", "json"], more].concat();
+            let said = annals(site.path(), &arguments).exits(0).json();
+            ["since", "lastSeen", "nextSeen", "failedRuns"].map(|member| said[member].clone())
+        };
+        let [since, read, changed] =
+            ["2026-01-05 00:00:00+00:00", "2026-01-05 01:00:00+00:00", "2026-01-06 02:00:00+00:00"];
+        // History has not seen it otherwise.
+        assert_eq!(window(&[]), [json!(since), json!(read), Value::Null, json!(0)]);
+        rename("Bea", START_MS + DAY_MS + 2 * HOUR_MS);
+        site.run(START_MS + 2 * DAY_MS).await.succeeds();
+        let then = ["--at", "2026-01-05 01:30"];
+        assert_eq!(window(&then), [json!(since), json!(read), json!(changed), json!(0)]);
+        assert_eq!(window(&[])[..3], [json!(changed), json!("2026-01-07 00:00:00+00:00"), Value::Null]);
+        let known = [&then[..], &["--known-as-of", "2026-01-06"]].concat();
+        assert_eq!(window(&known), [json!(since), json!(read), Value::Null, json!(0)]);
+
+        site.run(START_MS + 2 * DAY_MS + HOUR_MS).await.succeeds();
+        let failed = |change: &str| {
+            site.history.sql(&format!("update annals_run set {change} where id = 3;"));
+            window(&then)[3].clone()
+        };
+        let between = START_MS + 5 * HOUR_MS;
+        assert_eq!(failed(&format!("started = {between}, status = 'error', result = 'Failure'")), 1);
+        assert_eq!(failed("result = 'LockTimeout'"), 0, "another run was under way");
+        assert_eq!(
+            failed("result = 'Failure', task = 'Another', by_type = '{}'"),
+            0,
+            "it reads no identities"
+        );
+        assert_eq!(failed(&format!("task = '{}'", crate::site::TASK)), 1);
+        assert_eq!(failed(&format!("started = {START_MS}")), 0, "before it was seen");
+        assert_eq!(failed(&format!("started = {between}, status = 'success'")), 0);
+        site.history.sql(&format!(
+            "insert into annals_run_failure (run_id, object_type, object_id, partition_no, stage, error)
+               values (3, 'identity', '{id}', 0, 'load', 'x');"
+        ));
+        assert_eq!(window(&then)[3], 1, "it could not be read");
+        annals(site.path(), &["as-of", "identity", &id, "--at", "2026-01-05 01:30"])
+            .exits(0)
+            .tells(&format!("last seen so {read}, otherwise {changed}; runs that failed in between: 1"));
     }
 }

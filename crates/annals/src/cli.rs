@@ -5,6 +5,7 @@ mod audit;
 mod compare;
 mod daemon;
 mod export;
+mod find;
 mod tasks;
 mod troubles;
 
@@ -19,6 +20,7 @@ pub use audit::{AccessLogArgs, ApiCommand, AuditCommand, NewTokenArgs, ScopeWord
 pub use compare::{ChangesArgs, DiffArgs, OrphansArgs};
 pub use daemon::{DaemonArgs, LedgerArgs, Role, ScheduleCommand};
 pub use export::ExportArgs;
+pub use find::{FindArgs, Held};
 pub use tasks::{NewTaskArgs, TaskCommand};
 pub use troubles::{DeadCommand, FailuresChoice, FailuresCommand, FailuresFilter, LetterArgs, LettersArgs};
 
@@ -144,6 +146,8 @@ pub enum Command {
     WhoHad(WhoHadArgs),
     /// Show every path by which an identity held something at an instant, and what is behind it
     Why(WhyArgs),
+    /// Find objects by what they are called, what they are, and what they hold or held
+    Find(FindArgs),
     /// Show what tells an object at one instant from itself at another, or from another object
     Diff(DiffArgs),
     /// Show what changed between two instants in what identities hold: each change, or counted

@@ -71,6 +71,10 @@ impl<'a> Question<'a> {
     ) -> Result<Self, Problem> {
         let Some(places) = asked.places.clone() else { return Err(Problem::not_found("what is no text")) };
         let hidden = api.hidden.of(&principal.roles);
+        if operation.of_access && hidden.hides_access() {
+            let detail = "a part of what identities hold is hidden from the roles of this token, and with it this question";
+            return Err(Problem::new(StatusCode::FORBIDDEN, detail));
+        }
         let (path, query) = (&*asked.path, &*asked.query);
         Ok(Self { api, operation, path, query, options, principal, scope: None, hidden, places })
     }

@@ -2,7 +2,7 @@
 
 use annals_history::Hidden;
 use annals_history::find::{
-    Collection, Comparison, Condition, Operand, Part, Property, PropertyKind, collections, properties,
+    ACCESS, Collection, Comparison, Condition, Operand, Part, Property, PropertyKind, collections, properties,
 };
 use annals_model::ObjectType;
 
@@ -118,10 +118,16 @@ impl Names<'_> {
         found.ok_or_else(|| unknown("property", path, names()))
     }
 
+    fn is_hidden(&self, collection: &Collection) -> bool {
+        match collection.name {
+            ACCESS => self.hidden.hides_access(),
+            name => self.hidden.hides(self.object_type, name),
+        }
+    }
+
     fn collection(&self, path: &Path) -> Result<&'static Collection, ParseError> {
         let all = if self.element_of.is_none() { collections(self.object_type) } else { &[] };
-        let there: Vec<&'static Collection> =
-            all.iter().filter(|one| !self.hidden.hides(self.object_type, one.name)).collect();
+        let there: Vec<&'static Collection> = all.iter().filter(|one| !self.is_hidden(one)).collect();
         let found = match &path.names[..] {
             [name] => there.iter().copied().find(|one| one.name == *name),
             _ => None,
@@ -189,7 +195,22 @@ mod tests {
         for (object_type, filter, message) in [
             (Capability, "‸nme eq 'a'", "PLACE, found `nme`"),
             (Capability, "name eq 'a' or not (‸a/b eq 1)", "PLACE, found `a/b`"),
-            (Capability, "‸x/any()", "expected no collection here, for there is none, found `x`"),
+            (Capability, "‸x/any()", "expected a collection that there is (history), found `x`"),
+            (
+                Identity,
+                "access/any(a: a/name eq 'x' and ‸a/curent eq true)",
+                "expected a property that there is (kind, id, name, application, applicationId, instance, permission, attribute, value, account, cause, assigner, requestItem, current, since, until), found `curent`",
+            ),
+            (
+                Identity,
+                "access/any(a: a/current eq ‸1)",
+                "expected true or false to compare `current` with, found 1",
+            ),
+            (
+                Identity,
+                "history/any(h: ‸h/phone eq '1')",
+                "expected a property that there is (managerId, displayName, firstname, lastname, email, managerStatus, inactive, type, name, since), found `phone`",
+            ),
             (Capability, "name eq ‸5", "expected a text in quotes to compare `name` with, found 5"),
             (
                 Capability,
@@ -210,7 +231,7 @@ mod tests {
             (
                 Identity,
                 "‸managers/any()",
-                "expected a collection that there is (accounts, entitlements, assignedRoles, detectedRoles, policyViolations), found `managers`",
+                "expected a collection that there is (accounts, entitlements, assignedRoles, detectedRoles, policyViolations, access, history), found `managers`",
             ),
             (
                 Identity,

@@ -43,6 +43,8 @@ pub(crate) struct Operation {
     pub(crate) heavy: bool,
     /// Its answer keeps to the scope of who asks ([`Question::scope`]), so that readers of a part of history may ask.
     pub(crate) within_scope: bool,
+    /// It tells what identities hold.
+    pub(crate) of_access: bool,
     /// The class of objects that it is about.
     pub(crate) object_type: Option<ObjectType>,
     /// The form of what is answered.
@@ -118,6 +120,7 @@ fn other(
         options: options.to_vec(),
         heavy: false,
         within_scope: false,
+        of_access: false,
         object_type: None,
         form,
         answer,

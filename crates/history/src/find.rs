@@ -11,11 +11,13 @@ use annals_model::{ObjectKey, ObjectType};
 use annals_sql::{Cell, Row, Stmt, Tx, Value as Param};
 use serde_json::Value;
 
-use crate::Error;
+use crate::{Error, has_intervals};
 use statement::{FIRST_VALUE, Statement};
 
 pub use condition::{Comparison, Condition, Operand, Part};
-pub use property::{Collection, Property, PropertyKind, collection, collections, properties, property};
+pub use property::{
+    ACCESS, Collection, HISTORY, Property, PropertyKind, collection, collections, properties, property,
+};
 
 pub(crate) const KINDS: Stmt = Stmt::new(
     "history.find_kinds",
@@ -82,9 +84,10 @@ pub struct FoundPage {
 /// A page of what is looked for.
 ///
 /// # Errors
-/// `Place` for a place of another list; else as any call.
+/// `Place` for a place of another list; `NoIntervals` where it is asked who holds what, and the captures of some have not
+/// become intervals yet; else as any call.
 pub async fn find(tx: &mut Tx, wanted: &Find) -> Result<FoundPage, Error> {
-    let kinds = kinds(tx, wanted.object_type).await?;
+    let kinds = kinds(tx, wanted).await?;
     if kinds.is_empty() {
         return Ok(FoundPage { rows: Vec::new(), next: None });
     }
@@ -104,7 +107,7 @@ pub async fn find(tx: &mut Tx, wanted: &Find) -> Result<FoundPage, Error> {
 /// # Errors
 /// As any call.
 pub async fn count(tx: &mut Tx, wanted: &Find) -> Result<u64, Error> {
-    let kinds = kinds(tx, wanted.object_type).await?;
+    let kinds = kinds(tx, wanted).await?;
     if kinds.is_empty() {
         return Ok(0);
     }
@@ -128,15 +131,18 @@ pub struct Ids {
 /// # Errors
 /// As any call.
 pub async fn ids(tx: &mut Tx, wanted: &Find) -> Result<Ids, Error> {
-    let kinds = kinds(tx, wanted.object_type).await?;
+    let kinds = kinds(tx, wanted).await?;
     let kinds: Vec<i64> = kinds.into_iter().map(|(id, _)| id).collect();
     let (text, params) = Statement::ids(tx.engine(), wanted, &kinds);
     Ok(Ids { text, params })
 }
 
 /// Under which numbers the heads of this type are kept, each with its source: nearly always one.
-async fn kinds(tx: &mut Tx, object_type: ObjectType) -> Result<Vec<(i64, String)>, annals_sql::Error> {
-    let rows = tx.fetch_all(&KINDS, vec![Param::from(object_type.as_str())]).await?;
+async fn kinds(tx: &mut Tx, wanted: &Find) -> Result<Vec<(i64, String)>, Error> {
+    if wanted.condition.as_ref().is_some_and(Condition::asks_for_access) && !has_intervals(tx).await? {
+        return Err(Error::NoIntervals);
+    }
+    let rows = tx.fetch_all(&KINDS, vec![Param::from(wanted.object_type.as_str())]).await?;
     rows.iter().map(|row| Ok((row.required_int(0)?, row.required_text(1)?.to_owned()))).collect()
 }
 

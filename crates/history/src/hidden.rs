@@ -6,10 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use annals_model::{ATTRIBUTES, EventTable, ObjectType};
+use annals_model::{ACCESS_LISTS, ATTRIBUTES, EventTable, ObjectType};
 use serde_json::{Map, Value};
 
-use crate::find::{Collection, Property};
+use crate::find::{ACCESS, Collection, HISTORY, Property};
 use crate::timeline::EventRow;
 
 /// What is hidden, by object type.
@@ -57,7 +57,19 @@ impl Hidden {
         collection: &Collection,
         property: &Property,
     ) -> bool {
-        property.paths.iter().any(|path| self.hides(object_type, &format!("{}.{path}", collection.name)))
+        match collection.name {
+            ACCESS => false,
+            HISTORY => self.hides_property(object_type, property),
+            name => property.paths.iter().any(|path| self.hides(object_type, &format!("{name}.{path}"))),
+        }
+    }
+
+    /// A part of what identities hold is hidden, which access intervals do not tell apart.
+    #[must_use]
+    pub fn hides_access(&self) -> bool {
+        let lists = ACCESS_LISTS.map(str::to_lowercase);
+        let field = |path: &String| path.split('.').next().unwrap_or_default().to_owned();
+        self.of(ObjectType::Identity).iter().map(field).any(|field| lists.contains(&field))
     }
 
     /// Takes what is hidden out of the fields of an image.

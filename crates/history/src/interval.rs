@@ -82,7 +82,7 @@ pub(crate) fn statements(engine: Engine) -> Vec<Stmt> {
     statements.extend(items::STATEMENTS);
     statements.extend(rebuild::statements());
     statements.extend(grant::statements());
-    statements.extend(holders::statements());
+    statements.extend(holders::statements(engine));
     statements
 }
 

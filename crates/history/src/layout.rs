@@ -29,6 +29,8 @@ pub(crate) struct Layout {
     pub(crate) chains: Stmt,
     /// The capture that was in force at an instant, as known at another.
     pub(crate) at: Stmt,
+    /// When the state after one that began at an instant began, as known at another.
+    pub(crate) next: Stmt,
     /// The identities to which a list of captures says that their objects belong; none for types that belong to no
     /// identity.
     pub(crate) owners: Option<Stmt>,
@@ -69,6 +71,7 @@ pub(crate) fn statements() -> Vec<&'static Stmt> {
                 &layout.inherit_before,
                 &layout.chains,
                 &layout.at,
+                &layout.next,
                 &layout.kept,
                 &layout.list,
                 &layout.page,
@@ -126,14 +129,8 @@ fn build(object_type: ObjectType) -> Layout {
                  from chain join {name} c on c.id = chain.id order by chain.head, chain.depth"
             ),
         ),
-        at: stmt(
-            "at",
-            format!(
-                "select id, effective_date, extended_to_date, created, transform_type, json_format from {name}
-                 where {object_id} = ? and effective_date <= ? and created <= ?
-                 order by effective_date desc, created desc, id desc limit 1"
-            ),
-        ),
+        at: stmt("at", at(object_id, name)),
+        next: stmt("next", next(object_id, name)),
         owners: mapping.identity.then(|| {
             stmt(
                 "owners",
@@ -165,6 +162,20 @@ fn list(mapping: &CaptureTable, name: &str, within: &str) -> String {
             case when full_hash is null and patch_doc_parent is null then json end
          from {name} where {} = ? and (created, id) > (?, ?) {within} order by created, id limit ?",
         mapping.object_id
+    )
+}
+
+fn at(object_id: &str, name: &str) -> String {
+    format!(
+        "select id, effective_date, extended_to_date, created, transform_type, json_format from {name}
+         where {object_id} = ? and effective_date <= ? and created <= ?
+         order by effective_date desc, created desc, id desc limit 1"
+    )
+}
+
+fn next(object_id: &str, name: &str) -> String {
+    format!(
+        "select min(effective_date) from {name} where {object_id} = ? and effective_date > ? and created <= ?"
     )
 }
 

@@ -43,6 +43,7 @@ mod tests;
 mod text;
 mod timeline;
 mod training;
+mod window;
 mod write;
 
 pub use at::{AsOf, FoundObject, as_of, find_objects};
@@ -74,6 +75,7 @@ pub use scope::Scope;
 pub use sequence::{Audit, KeptCapture, KeptDocument, drop_captures, kept_document, remove_events, sequence};
 pub use settle::settle_request_items;
 pub use timeline::{EventRow, TimelineRange, timeline, timeline_within};
+pub use window::{Window, window};
 pub use write::{FlushSummary, NewCapture, NewDocument, Writes};
 
 /// Every statement of this crate, for the test that prepares them on each engine.
@@ -103,7 +105,7 @@ fn statements(engine: annals_sql::Engine) -> Vec<annals_sql::Stmt> {
     ];
     statements.extend(interval::statements(engine));
     statements.extend(sequence::statements());
-    statements.extend([sighting::OF_CAPTURES, sighting::DROP]);
+    statements.extend([sighting::OF_CAPTURES, sighting::DROP, window::READ]);
     statements.extend(layout::statements().into_iter().cloned());
     statements.extend(scope::statements().into_iter().cloned());
     statements.extend(timeline::statements().into_iter().cloned());

@@ -201,6 +201,7 @@ macro_rules! migrations {
             18 "access grants" "0018_access_grants",
             19 "scopes" "0019_scopes",
             20 "SQL views" "0020_sql_views",
+            21 "questions" "0021_questions",
         )
     };
 }

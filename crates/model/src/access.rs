@@ -16,6 +16,17 @@ pub use grants::{Grant, GrantWay, grants};
 pub use holdings::holdings;
 pub use ledger::{AccessInterval, AccessState, IntervalEnd, Ledger, LedgerRow};
 
+/// The lists of an identity's image that say what it holds, and how it came by it.
+pub const ACCESS_LISTS: [&str; 7] = [
+    "accounts",
+    "assignedRoles",
+    "capabilities",
+    "detectedRoles",
+    "entitlements",
+    "roleAssignments",
+    "workgroups",
+];
+
 /// The kinds of access item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "each variant is the word of the architecture's word list")]

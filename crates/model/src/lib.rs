@@ -21,8 +21,8 @@ mod task;
 pub mod text;
 
 pub use access::{
-    AccessInterval, AccessItem, AccessKind, AccessState, Acquired, Grant, GrantWay, Holding, IntervalEnd,
-    Ledger, LedgerRow, grants, holdings,
+    ACCESS_LISTS, AccessInterval, AccessItem, AccessKind, AccessState, Acquired, Grant, GrantWay, Holding,
+    IntervalEnd, Ledger, LedgerRow, grants, holdings,
 };
 pub use access_role::{Role, ScopeRule};
 pub use capture::{Head, JsonFormat, SIGHTINGS_MAX, Sighting, TransformType};

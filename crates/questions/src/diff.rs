@@ -4,23 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use annals_history::AsOf;
 use annals_model::{
-    ATTRIBUTES, AccessItem, AccessKind, Acquired, Holding, Image, ImageSchema, ObjectKey, ObjectType,
-    holdings,
+    ACCESS_LISTS, ATTRIBUTES, AccessItem, AccessKind, Acquired, Holding, Image, ImageSchema, ObjectKey,
+    ObjectType, holdings,
 };
 use serde_json::{Map, Value, json};
 
 use crate::row::{Column, Kind, Row};
-
-/// The lists of an identity's image that say what it holds, and how it came by it.
-const ACCESS: [&str; 7] = [
-    "accounts",
-    "assignedRoles",
-    "capabilities",
-    "detectedRoles",
-    "entitlements",
-    "roleAssignments",
-    "workgroups",
-];
 
 /// What tells an element of a list from the others, for people.
 const NAMES: [&str; 5] = ["applicationName", "name", "displayName", "value", "nativeIdentity"];
@@ -161,7 +150,7 @@ pub fn diff(before: (&ObjectKey, &AsOf), after: (&ObjectKey, &AsOf)) -> Diff {
         }
     }
     if of_two_identities {
-        items.retain(|item| !ACCESS.contains(&item.property.as_str()));
+        items.retain(|item| !ACCESS_LISTS.contains(&item.property.as_str()));
         items.extend(access(old, new));
     }
     items.sort_by(|one, two| {

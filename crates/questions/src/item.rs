@@ -37,6 +37,10 @@ impl Access {
         Self { kind, permission: item.permission, texts }
     }
 
+    pub(crate) fn is_role(&self) -> bool {
+        self.kind == AccessKind::AssignedRole
+    }
+
     /// What finds all items that may be this.
     fn text(&self) -> (ItemText, Option<&str>) {
         let [first, _, value] = &self.texts;

@@ -5,10 +5,12 @@
 
 mod access;
 mod captures;
+mod certainty;
 mod changes;
 mod diff;
 mod error;
 pub mod export;
+mod find;
 mod item;
 mod names;
 mod orphans;
@@ -22,12 +24,14 @@ mod why;
 
 pub use access::access_pages;
 pub use captures::capture_pages;
+pub use certainty::{Certainty, certainty};
 pub use changes::{
     AccessChange, ChangeGroup, ChangeGroups, ChangeTotals, ChangesQuestion, GroupBy, change_group_pages,
     change_groups, change_pages, changes,
 };
 pub use diff::{Change, Counts, Diff, Difference, diff};
 pub use error::Error;
+pub use find::{found_pages, property_column};
 pub use orphans::{OrphanAccount, orphan_accounts, orphan_pages};
 pub use row::{Column, Kind, Row, camel, object, told_instant};
 pub use timeline::timeline_pages;
@@ -36,28 +40,3 @@ pub use why::{Reason, Why, why};
 
 /// Result of a call of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
-
-/// Every statement of this crate, for the test that prepares them on each engine.
-#[cfg(test)]
-fn statements() -> Vec<annals_sql::Stmt> {
-    vec![names::NAMES]
-}
-
-#[cfg(test)]
-mod tests {
-    use annals_sql::{Access, Db};
-    use annals_testkit::{database, history_engines};
-
-    #[tokio::test]
-    async fn statements_are_understood_by_each_engine() {
-        for engine in history_engines() {
-            let outside = database(engine);
-            let db = Db::open(outside.url(), Access::ReadWrite).await.unwrap();
-            db.migrate(annals_history::migrations(db.engine())).await.unwrap();
-            let mut tx = db.begin_read().await.unwrap();
-            for stmt in super::statements() {
-                tx.prepare(&stmt).await.unwrap();
-            }
-        }
-    }
-}

@@ -2,6 +2,7 @@
 //! it; and from when until when.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use annals_history::{Span, access_items, grants_of};
 use annals_model::{AccessItem, GrantWay};
@@ -21,6 +22,8 @@ pub(crate) type Stretch = (i64, i64);
 pub(crate) struct Path {
     /// Each step from the access that is held to the one that is asked for: `inherits Staff`. None where that is held itself.
     pub(crate) steps: Vec<String>,
+    /// What is held, what each step leads to, and what is asked for.
+    pub(crate) walked: Arc<[Access]>,
     /// When the path was there: in order, none touching the next.
     pub(crate) stretches: Vec<Stretch>,
 }
@@ -149,12 +152,13 @@ impl<'e> Walk<'e> {
         if self.count > PATHS_MAX {
             return Err(Error::TooManyPaths);
         }
+        walked.push(access);
         let path = Path {
             steps: steps.iter().rev().map(|step| (*step).to_owned()).collect(),
+            walked: walked.iter().rev().copied().cloned().collect(),
             stretches: stretches.to_vec(),
         };
         self.found.entry(access).or_default().push(path);
-        walked.push(access);
         for edge in self.edges.get(access).into_iter().flatten() {
             let both = common(stretches, &edge.stretches);
             if !both.is_empty()

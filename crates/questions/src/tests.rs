@@ -4,11 +4,12 @@ use annals_sql::{Access, Db, Engine, Stmt};
 use annals_testkit::{database, history_engines};
 
 use crate::changes::statements;
-use crate::{names, orphans};
+use crate::{certainty, names, orphans};
 
 fn all(engine: Engine) -> Vec<Stmt> {
     let mut all = vec![names::NAMES, orphans::statement(false), orphans::statement(true)];
     all.extend(statements(engine));
+    all.extend(certainty::STATEMENTS);
     all
 }
 

@@ -1,6 +1,7 @@
 //! `who-had`: the holders of an access item in a span of time, through roles and nested groups too.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use annals_history::{HolderRow, HoldersQuestion, Page, PageRequest, Position, Span, holders};
 use annals_model::{AccessInterval, AccessItem, LedgerRow, ObjectType};
@@ -8,7 +9,7 @@ use annals_sql::Tx;
 use serde_json::{Value, json};
 
 use crate::export::{PAGE_ROWS, Pages, pages};
-use crate::item::{called, find_item};
+use crate::item::{Access, called, find_item};
 use crate::names::names;
 use crate::paths::{Paths, Stretch, common, paths};
 use crate::row::{Column, Kind, Row};
@@ -79,6 +80,8 @@ pub struct Holder {
     pub until_ms: Option<i64>,
     /// The interval in which it was held so. It has no end where none was known.
     pub interval: AccessInterval,
+    /// What is held, and all that the path leads by.
+    pub(crate) walked: Arc<[Access]>,
 }
 
 impl Row for Holder {
@@ -215,6 +218,7 @@ pub(crate) fn holder_rows(held: Vec<HolderRow>, span: Span, paths: &Paths) -> Ve
                     since_ms,
                     until_ms: (until_ms != i64::MAX).then_some(until_ms),
                     interval: interval.clone(),
+                    walked: Arc::clone(&path.walked),
                 });
             }
         }

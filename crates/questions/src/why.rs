@@ -6,7 +6,7 @@ use annals_sql::Tx;
 use serde_json::{Map, Value, json};
 
 use crate::Result;
-use crate::item::find_item;
+use crate::item::{Access, called, find_item};
 use crate::paths::paths;
 use crate::row::{Column, Kind, Row};
 use crate::who_had::{Holder, holder_rows};
@@ -338,14 +338,13 @@ fn approvals(request: &Fields) -> Vec<Value> {
     summaries.iter().filter_map(one).collect()
 }
 
-/// The roles through which it came, where the row says that it came through one.
+/// The roles by which the same is had, where the row says that a role grants it.
 fn by_role(path: &Holder, all: &[Holder]) -> Option<Because> {
-    if !path.through.is_empty() {
-        return None;
-    }
-    let of_role = |other: &&Holder| other.item.kind != AccessKind::Entitlement;
-    let mut roles: Vec<&str> =
-        all.iter().filter(of_role).filter_map(|other| other.through.first()).map(String::as_str).collect();
+    let grants_it = |other: &&Holder| {
+        let before = other.walked.strip_suffix(&*path.walked).and_then(<[_]>::last);
+        other.walked.first().is_some_and(Access::is_role) && before.is_some_and(Access::is_role)
+    };
+    let mut roles: Vec<String> = all.iter().filter(grants_it).map(|other| called(&other.item)).collect();
     roles.sort_unstable();
     roles.dedup();
     let text = format!("granted by {}", roles.join(", "));

@@ -157,6 +157,33 @@ impl Engine {
         Ok((format!("with listed as materialized (select given.value, {besides} from {given})"), from))
     }
 
+    /// `from` of the first rows of `table` for each of a list of numbers, which is its first parameter: `key` is the column
+    /// that is compared with it, and the last parameter how many rows of each number are enough, in the order `order`. Where
+    /// an index has them in that order, no more of them are read.
+    ///
+    /// # Errors
+    /// As [`Engine::each_listed`].
+    pub fn first_of_each_listed(
+        self,
+        (table, alias): (&str, &str),
+        key: &str,
+        condition: &str,
+        order: &str,
+    ) -> Result<String> {
+        let condition = format!("{alias}.{key} = listed.value and {condition}");
+        match self {
+            Self::Postgres => Ok(format!(
+                "unnest(cast(? as bigint[])) as listed (value) cross join lateral \
+                 (select * from {table} {alias} where {condition} order by {order} limit ?) as {alias}"
+            )),
+            // It reads all: what is joined has no limit of its own.
+            Self::Sqlite => Ok(format!(
+                "json_each(?) as listed cross join {table} as {alias} on {condition} cross join (select ?) as enough"
+            )),
+            Self::MySql => Err(no_lists(table)),
+        }
+    }
+
     /// A column of instants as a date-time in UTC, whatever the session's zone: only so PostgreSQL lets an index hold what
     /// is made of it.
     #[must_use]

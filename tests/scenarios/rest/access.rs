@@ -177,10 +177,19 @@ async fn every_operation_is_for_those_who_may() {
             };
             // Objects of these classes may be in a scope, and these questions keep to it.
             let below = path.splitn(5, '/').nth(4).unwrap_or_default();
-            let is_scoped = matches!(resource, "v2" | "holders")
+            let is_scoped = matches!(resource, "v2" | "holders" | "changes" | "orphan-accounts")
                 || resource == "identities" && matches!(below, "{id}/access" | "{id}/why")
                 || IN_SCOPES.contains(&resource)
-                    && ["", "{id}", "{id}/history", "{id}/as-of", "{id}/timeline"].contains(&below);
+                    && [
+                        "",
+                        "{id}",
+                        "{id}/history",
+                        "{id}/as-of",
+                        "{id}/timeline",
+                        "{id}/diff",
+                        "{id}/diff/patch",
+                    ]
+                    .contains(&below);
             let filled = path.split('/').map(|part| if part.starts_with('{') { "1" } else { part });
             let filled = filled.collect::<Vec<_>>().join("/");
             let bearer = format!("Authorization: Bearer {token}\r\nContent-Length: 0\r\n");

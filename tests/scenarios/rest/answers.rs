@@ -172,6 +172,48 @@ async fn comparisons_are_told_as_the_commands_print_them() {
     }
 }
 
+/// Who holds what, and who held it.
+#[tokio::test]
+async fn holders_are_found_as_the_command_finds_them() {
+    for rest in Rest::everywhere().await {
+        let role = rest.site.look(
+            "select i.name from annals_access_interval x join annals_access_item i on i.id = x.item where i.kind = 3
+             group by i.name order by count(*) desc, i.name limit 1;",
+        );
+        let role = &role[0];
+        for (filter, command) in [
+            (
+                format!(
+                    "access/any(a: a/kind eq 'assignedRole' and a/name eq '{role}' and a/current eq true)"
+                ),
+                None,
+            ),
+            (
+                format!("access/any(a: a/kind in ('assignedRole', 'detectedRole') and a/name eq '{role}')"),
+                Some(["find", "identity", "--role", role, "--held", "all", "--limit", "1000"]),
+            ),
+            ("access/any(a: a/cause eq 'LCM') and not access/any(a: a/until gt 2026-01-05)".to_owned(), None),
+            ("history/any(h: h/since lt 2026-01-05) and not (email eq null)".to_owned(), None),
+        ] {
+            let by_filter = ["find", "identity", "--filter", &filter, "--limit", "1000"];
+            let path = format!("/api/v1/identities?$filter={filter}");
+            let all = rest.agrees(&path, &by_filter);
+            assert_eq!(rest.all(&format!("{path}&$top=2")), all, "{filter}");
+            let counted = rest.get(&format!("{path}&$top=0&$count=true"));
+            assert_eq!(counted["@odata.count"], all.len(), "{filter}");
+            if let Some(command) = command {
+                rest.agrees(&path, &command);
+            }
+        }
+        rest.site.history.sql("update annals_access_build set complete = 0;");
+        let (status, .., detail) = rest.problem("/api/v1/identities?$filter=access/any()");
+        assert_eq!(
+            (status, &*detail),
+            (503, "access intervals are not made yet: run `annals rebuild intervals`")
+        );
+    }
+}
+
 /// Each bad question is told with the place where it is wrong.
 #[tokio::test]
 async fn bad_comparisons_are_told_with_their_place() {

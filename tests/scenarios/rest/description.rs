@@ -88,6 +88,7 @@ async fn what_is_described_is_there() {
         (format!("identities/{id}/diff?all=true"), "Difference"),
         ("changes?$top=1".to_owned(), "AccessChange"),
         ("changes/counts".to_owned(), "ChangeGroup"),
+        ("holders?item=role:Organisation".to_owned(), "Holder"),
         ("tasks".to_owned(), "Task"),
         ("hosts".to_owned(), "Host"),
         ("access-log".to_owned(), "Access"),

@@ -89,6 +89,14 @@ async fn rest_and_commands_agree() {
                     .exits(0)
                     .json();
                 assert_eq!(state["captureId"], said["captureId"]);
+                assert_eq!(state["failedRuns"], said["failedRuns"]);
+                for member in ["lastSeen", "nextSeen"] {
+                    let seconds = |told: &Value| {
+                        let told = told.as_str().map(|told| told.replacen(' ', "T", 1));
+                        told.map(|told| told.parse::<jiff::Timestamp>().unwrap().as_second())
+                    };
+                    assert_eq!(seconds(&state[member]), seconds(&said[member]), "{member}");
+                }
                 assert_eq!(state["image"], said["document"]["eventImage"]["imageFields"], "{id} {at}");
                 told.push(state["captureId"].clone());
             }

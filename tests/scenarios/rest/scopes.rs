@@ -279,8 +279,11 @@ async fn scopes_are_given_with_a_token() {
     }
     let viewer = token_with(&rest.site, "vic", &["--role", "auditor", "--view-only"]);
     let rights = |token: &str| rest.ask(Some(token), "/api/v1/me").body["rights"].clone();
-    assert_eq!(rights(&viewer), json!(["description", "history", "runs", "access log"]));
-    assert_eq!(rights(&rest.auditor), json!(["description", "history", "runs", "access log", "export"]));
+    assert_eq!(rights(&viewer), json!(["description", "history", "runs", "session logs", "access log"]));
+    assert_eq!(
+        rights(&rest.auditor),
+        json!(["description", "history", "runs", "session logs", "access log", "export"])
+    );
 }
 
 /// Attributes that are hidden are in no image, list, event and filter, but for the roles that may see them.
@@ -324,6 +327,22 @@ async fn hidden_attributes_are_told_to_nobody_else() {
                 keeps(&format!("/api/v1/identities/{}{path}", row["id"].as_str().unwrap()));
             }
         }
+        // What tells of accounts besides is refused as a whole: access intervals do not tell them apart.
+        let id = rest.get("/api/v1/identities?$top=1")["value"][0]["id"].as_str().unwrap().to_owned();
+        let (access, of_role) = (format!("/api/v1/identities/{id}/access"), "item=role:Organisation");
+        let told = [
+            access.clone(),
+            format!("/api/v1/identities/{id}/why?{of_role}"),
+            format!("/api/v1/holders?{of_role}"),
+            "/api/v1/changes".to_owned(),
+            "/api/v1/orphan-accounts".to_owned(),
+        ];
+        for path in told {
+            assert_eq!(rest.problem(&path).0, 403, "{path}");
+        }
+        assert_eq!(rest.ask(Some(&admin), &access).status, 200);
+        keeps(&format!("/api/v1/identities/{id}/diff?all=true"));
+        assert_eq!(rest.problem("/api/v1/identities?$filter=access/any()").0, 400);
         // As though there were no such property: the same words, but for the name that was asked for.
         for (option, path) in [
             ("$filter", "$filter=NAME eq 'x'"),

@@ -107,7 +107,7 @@ pub enum RebuildCommand {
 /// Arguments of `rebuild intervals`.
 #[derive(Debug, Args)]
 pub struct RebuildArgs {
-    /// Identities in one transaction, at most
+    /// Identities, roles or groups in one transaction, at most
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10_000), value_name = "N")]
     pub batch: u32,
     /// Begin with the first identity, though another one was interrupted

@@ -30,6 +30,9 @@ pub(crate) async fn execute(global: &Global, config: &Config, arguments: &AsOfAr
             "History begins later; `annals timeline` shows when.",
         ));
     };
+    let certainty = annals_questions::certainty(&mut tx, &object.key, &state, known_at_ms).await?;
+    let [last_seen, next_seen] = [Some(certainty.window.last_seen_ms), certainty.window.next_seen_ms]
+        .map(|ms| ms.map(|ms| times::show(ms, &zone)));
     let document = json!({
         "objectType": object.key.object_type.as_str(),
         "objectId": object.key.object_id,
@@ -37,7 +40,9 @@ pub(crate) async fn execute(global: &Global, config: &Config, arguments: &AsOfAr
         "at": at,
         "deleted": state.deleted,
         "since": times::show(state.effective_ms, &zone),
-        "lastSeen": state.extended_to_ms.map(|ms| times::show(ms, &zone)),
+        "lastSeen": last_seen,
+        "nextSeen": next_seen,
+        "failedRuns": certainty.failed_runs,
         "recorded": times::show(state.recorded_ms, &zone),
         "captureId": state.capture_id,
         "transformType": state.transform_type,
@@ -55,6 +60,12 @@ pub(crate) async fn execute(global: &Global, config: &Config, arguments: &AsOfAr
         object.name,
         object.key.object_id,
         times::show(state.effective_ms, &zone)
+    );
+    eprintln!(
+        "last seen so {}, {}; runs that failed in between: {}",
+        last_seen.unwrap_or_default(),
+        next_seen.map_or("not seen otherwise".to_owned(), |next| format!("otherwise {next}")),
+        certainty.failed_runs
     );
     let mut listing = Listing::new(&["field", "value"]);
     for (field, value) in state.image.iter().flat_map(|image| &image.image_fields) {

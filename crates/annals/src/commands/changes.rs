@@ -12,6 +12,7 @@ use serde_json::json;
 
 use crate::cli::{ChangesArgs, Global, OrphansArgs};
 use crate::commands::export::ToFile;
+use crate::commands::find::read_filter;
 use crate::context::{SystemClock, open_history, time_zone};
 use crate::exit::{Exit, Failure};
 use crate::output::{Format, Listing};
@@ -24,20 +25,12 @@ pub(crate) async fn execute(
 ) -> Result<Exit, Failure> {
     let zone = time_zone(global, Some(config))?;
     let instant = |text: &str| read(text, &zone, "See `annals changes --help`.");
-    let condition = arguments.filter.as_deref().map(|text| {
-        annals_api::read_filter(ObjectType::Identity, text).map_err(|error| {
-            let place = text.chars().take(error.position).collect::<String>();
-            Failure::usage(
-                format!("--filter, after `{place}`: {}", error.message),
-                "docs/rest.md says how a condition is written.",
-            )
-        })
-    });
+    let filter = arguments.filter.as_deref().map(|text| read_filter(ObjectType::Identity, text));
     let question = ChangesQuestion {
         from_ms: instant(&arguments.from)?,
         to_ms: instant(&arguments.to)?,
         known_at_ms: arguments.known_as_of.as_deref().map(instant).transpose()?,
-        condition: condition.transpose()?,
+        condition: filter.transpose()?,
         within: None,
         unexplained_only: arguments.unexplained,
     };

@@ -13,6 +13,7 @@ mod diff;
 mod doctor;
 mod export;
 mod failures;
+mod find;
 mod hosts;
 mod init;
 mod migrate;
@@ -88,6 +89,7 @@ pub async fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Access(arguments) => access::execute(&global, &history_config(&global)?, &arguments).await,
         Command::WhoHad(arguments) => who_had::execute(&global, &history_config(&global)?, &arguments).await,
         Command::Why(arguments) => why::execute(&global, &history_config(&global)?, &arguments).await,
+        Command::Find(arguments) => find::execute(&global, &history_config(&global)?, &arguments).await,
         Command::Diff(arguments) => diff::execute(&global, &history_config(&global)?, &arguments).await,
         Command::Changes(arguments) => changes::execute(&global, &history_config(&global)?, &arguments).await,
         Command::Orphans(arguments) => changes::orphans(&global, &history_config(&global)?, &arguments).await,

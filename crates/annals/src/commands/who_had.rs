@@ -15,7 +15,7 @@ use crate::output::{Format, Listing};
 use crate::times;
 
 /// Rows that are read and, as CSV, printed at a time.
-const PAGE_ROWS: u32 = 10_000;
+const PAGE_ROWS: u32 = 20_000;
 
 pub(crate) async fn execute(
     global: &Global,

@@ -14,7 +14,7 @@ use crate::operation::operations;
 const THINGS: [(&str, &str); 15] = [
     (
         "State",
-        "id:text captureId:text since:instant lastSeen:instant? recorded:instant deleted:flag image:object?",
+        "id:text captureId:text since:instant lastSeen:instant nextSeen:instant? failedRuns:number recorded:instant deleted:flag image:object?",
     ),
     (
         "Run",

@@ -67,6 +67,7 @@ fn of_objects(class: &Class, id: String, path: &str, summary: String) -> Operati
         options: Vec::new(),
         heavy: false,
         within_scope: Scope::reaches(class.object_type),
+        of_access: false,
         object_type: Some(class.object_type),
         form: Form::One("Object"),
         answer: |question, tx| Box::pin(objects::get(question, tx)),
@@ -133,6 +134,7 @@ fn of_class(class: &Class) -> Vec<Operation> {
 fn of_identity(history: impl Fn(String, String, String) -> Operation) -> [Operation; 2] {
     [
         Operation {
+            of_access: true,
             options: vec!["at", "knownAsOf", "additionalOnly", "$top", "$skiptoken"],
             form: Form::List("HeldAccess"),
             answer: |question, tx| Box::pin(access::held(question, tx)),
@@ -143,6 +145,7 @@ fn of_identity(history: impl Fn(String, String, String) -> Operation) -> [Operat
             )
         },
         Operation {
+            of_access: true,
             options: vec!["item", "at", "knownAsOf"],
             form: Form::List("Reason"),
             answer: |question, tx| Box::pin(access::reasons(question, tx)),

@@ -11,6 +11,7 @@ pub(super) fn operations() -> Vec<Operation> {
         right: Right::ReadHistory,
         heavy: true,
         within_scope: true,
+        of_access: true,
         ..other(id, path, summary, &[options, PAGED.to_vec()].concat(), Form::List(form), answer)
     };
     vec![

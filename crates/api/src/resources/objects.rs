@@ -5,7 +5,7 @@ use annals_history::find::{
 };
 use annals_history::{AsOf, PageRequest, TimelineRange, head_images, heads};
 use annals_model::{ObjectKey, ObjectType};
-use annals_questions::{Column, Kind};
+use annals_questions::{Certainty, Column, property_column};
 use annals_sql::Tx;
 use serde_json::{Map, Value, json};
 
@@ -118,16 +118,7 @@ pub(super) fn columns(question: &Question<'_>) -> Result<Vec<Column>, Problem> {
     let told = properties(object_type)
         .iter()
         .filter(|property| selected.iter().any(|selected| selected.name == property.name));
-    let column = |property: &'static Property| {
-        let kind = match property.kind {
-            PropertyKind::Text => Kind::Text,
-            PropertyKind::Int => Kind::Integer,
-            PropertyKind::Flag => Kind::Flag,
-            PropertyKind::Instant => Kind::Instant,
-        };
-        Column::new(&property.name, kind)
-    };
-    Ok(told.map(column).collect())
+    Ok(told.map(property_column).collect())
 }
 
 fn expands_image(question: &Question<'_>) -> Result<bool, Problem> {
@@ -268,15 +259,18 @@ pub(crate) async fn as_of(question: &Question<'_>, tx: &mut Tx) -> Result<Answer
     if let Some(image) = &mut state.image {
         question.hidden.redact_image(object.key.object_type, &mut image.image_fields);
     }
-    Ok(Answer::one(state_told(&object.key, &state)))
+    let certainty = annals_questions::certainty(tx, &object.key, &state, known_at_ms).await?;
+    Ok(Answer::one(state_told(&object.key, &state, certainty)))
 }
 
-fn state_told(key: &ObjectKey, state: &AsOf) -> Value {
+fn state_told(key: &ObjectKey, state: &AsOf, certainty: Certainty) -> Value {
     json!({
         "id": key.object_id,
         "captureId": state.capture_id,
         "since": told(state.effective_ms),
-        "lastSeen": told_if(state.extended_to_ms),
+        "lastSeen": told(certainty.window.last_seen_ms),
+        "nextSeen": told_if(certainty.window.next_seen_ms),
+        "failedRuns": certainty.failed_runs,
         "recorded": told(state.recorded_ms),
         "deleted": state.deleted,
         "image": state.image.as_ref().map(|image| &image.image_fields),

@@ -1,6 +1,6 @@
 //! Conditions on objects.
 
-use super::property::{Collection, Property};
+use super::property::{ACCESS, Collection, Property};
 use crate::scope::Scope;
 
 /// A condition. It is true or false of every object: where a property is absent, nothing is equal to it, and it is
@@ -23,6 +23,18 @@ pub enum Condition {
     Some(&'static Collection, Option<Box<Condition>>),
     /// The object is in a scope, by its newest capture.
     Within(Scope),
+}
+
+impl Condition {
+    /// Whether it asks for what identities hold, which access intervals tell.
+    pub(crate) fn asks_for_access(&self) -> bool {
+        match self {
+            Self::All(parts) | Self::Any(parts) => parts.iter().any(Self::asks_for_access),
+            Self::Not(inner) => inner.asks_for_access(),
+            Self::Some(collection, _) => collection.name == ACCESS,
+            Self::Absent(_) | Self::Compare(..) | Self::Text(..) | Self::Within(_) => false,
+        }
+    }
 }
 
 /// How two values are compared; texts byte by byte.

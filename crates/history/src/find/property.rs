@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use annals_model::ObjectType;
+use annals_model::{AccessKind, ObjectType};
 
 use crate::columns::{ChildTable, Kind, Mapped};
 use crate::layout::layout;
@@ -22,7 +22,7 @@ pub struct Property {
     pub(crate) paths: Vec<&'static str>,
     /// The column, with the alias of its table.
     pub(crate) column: String,
-    /// It is an id: kept in byte order, where engines have capitals for ASCII alone, and in no index without case.
+    /// It is an id or the like: kept in byte order, where engines have capitals for ASCII alone, and in no index without case.
     pub(crate) is_id: bool,
 }
 
@@ -42,14 +42,29 @@ pub enum PropertyKind {
 /// Something that objects of a type have several of.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Collection {
-    /// Its name: a field of the image.
+    /// Its name: a field of the image, [`ACCESS`] or [`HISTORY`].
     pub name: &'static str,
     /// What each element has.
     pub elements: Vec<Property>,
-    /// Table of the elements, and its column with the capture's id.
-    pub(crate) table: &'static str,
-    pub(crate) parent: &'static str,
+    pub(crate) rows: Elements,
 }
+
+/// Where the elements of a collection are.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Elements {
+    /// In a table, as `c`, that has the newest capture's id in a column.
+    OfCapture { table: &'static str, parent: &'static str },
+    /// Access intervals as they are known, as `x` with their items as `i`.
+    Access,
+    /// All captures, as `p`: table, and its column with the object's id.
+    Captures { table: &'static str, object_id: &'static str },
+}
+
+/// The collection of what an identity holds and held.
+pub const ACCESS: &str = "access";
+
+/// The collection of all states that an object had.
+pub const HISTORY: &str = "history";
 
 /// What an object type is found by.
 struct Properties {
@@ -128,7 +143,55 @@ fn build(object_type: ObjectType) -> Properties {
         column.name = "itemName".to_owned();
     }
     of_object.append(&mut columns);
-    Properties { of_object, collections: mapping.children.iter().map(child).collect() }
+    let mut collections: Vec<Collection> = mapping.children.iter().map(child).collect();
+    if object_type == ObjectType::Identity {
+        collections.push(Collection { name: ACCESS, elements: access(), rows: Elements::Access });
+    }
+    let mut elements: Vec<Property> =
+        mapping.columns.iter().map(|column| of_column(column.column, column, "p", mapping.table)).collect();
+    elements
+        .extend(mapping.object_name.map(|column| exact("name", PropertyKind::Text, &format!("p.{column}"))));
+    elements.push(exact("since", PropertyKind::Instant, "p.effective_date"));
+    let rows = Elements::Captures { table: mapping.table, object_id: mapping.object_id };
+    collections.push(Collection { name: HISTORY, elements, rows });
+    Properties { of_object, collections }
+}
+
+/// What is said of access that an identity holds or held.
+fn access() -> Vec<Property> {
+    let kinds = AccessKind::ALL.map(|kind| format!("when {} then '{}'", kind.number(), kind.as_str()));
+    let kind = format!("case i.kind {} end", kinds.join(" "));
+    let text = |name, column| exact(name, PropertyKind::Text, column);
+    vec![
+        text("kind", &kind),
+        text("id", "i.item_id"),
+        text("name", "i.name"),
+        text("application", "i.application"),
+        text("applicationId", "i.application_id"),
+        text("instance", "i.instance"),
+        exact("permission", PropertyKind::Flag, "i.permission"),
+        text("attribute", "i.attribute"),
+        text("value", "i.value"),
+        text("account", "x.native_identity"),
+        text("cause", "x.cause"),
+        text("assigner", "x.assigner"),
+        text("requestItem", "x.request_item_id"),
+        exact("current", PropertyKind::Flag, "case when x.valid_to is null then 1 else 0 end"),
+        exact("since", PropertyKind::Instant, "x.valid_from"),
+        exact("until", PropertyKind::Instant, "x.valid_to"),
+    ]
+}
+
+/// A property of elements whose texts are in no index without case.
+fn exact(name: &str, kind: PropertyKind, column: &str) -> Property {
+    Property {
+        name: name.to_owned(),
+        kind,
+        nullable: true,
+        paths: Vec::new(),
+        column: column.to_owned(),
+        is_id: true,
+    }
 }
 
 fn child(table: &'static ChildTable) -> Collection {
@@ -139,8 +202,7 @@ fn child(table: &'static ChildTable) -> Collection {
             .iter()
             .map(|column| of_column(column.path, column, "c", table.table))
             .collect(),
-        table: table.table,
-        parent: table.parent,
+        rows: Elements::OfCapture { table: table.table, parent: table.parent },
     }
 }
 

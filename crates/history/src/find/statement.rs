@@ -4,7 +4,7 @@ use annals_model::ObjectType;
 use annals_sql::{Engine, Stmt, Value as Param};
 
 use super::condition::{Comparison, Condition, Operand, Part};
-use super::property::{Property, PropertyKind, properties};
+use super::property::{Elements, Property, PropertyKind, properties};
 use super::{Find, Order, PlaceValue};
 use crate::Error;
 use crate::layout::layout;
@@ -15,6 +15,11 @@ pub(crate) const FIRST_VALUE: usize = 2;
 
 /// Less than every number that is kept, for properties that are absent.
 const LEAST: &str = "-9223372036854775807";
+
+/// An object's id as the history tables have it: a UUID loses its dashes. Ids that are too long for them stand there as
+/// something else.
+const STORED_ID: &str =
+    "case length(h.object_id) when 36 then replace(h.object_id, '-', '') else h.object_id end";
 
 /// A statement as it grows.
 pub(crate) struct Statement<'f> {
@@ -75,12 +80,7 @@ impl<'f> Statement<'f> {
         let layout = layout(self.wanted.object_type);
         let newest = self.newest_capture();
         let join = match &layout.mapping.entity {
-            // Ids that are too long for the column stand there as something else; a UUID loses its dashes.
-            Some(entity) => format!(
-                "left join {} e on e.{} = case length(h.object_id) when 36 then replace(h.object_id, '-', '')
-                    else h.object_id end",
-                entity.table, entity.id
-            ),
+            Some(entity) => format!("left join {} e on e.{} = {STORED_ID}", entity.table, entity.id),
             None => format!("left join {} e on e.id = {newest}", layout.mapping.table),
         };
         self.text.push_str(&format!(" from annals_head h {join} where h.kind "));
@@ -191,9 +191,7 @@ impl<'f> Statement<'f> {
                 self.params.push(self.engine.like_pattern(before, text, after).into());
             }
             Condition::Some(collection, inner) => {
-                let newest = self.newest_capture();
-                let (table, parent) = (collection.table, collection.parent);
-                self.text.push_str(&format!("exists (select 1 from {table} c where c.{parent} = {newest}"));
+                self.elements(&collection.rows);
                 if let Some(inner) = inner {
                     self.text.push_str(" and ");
                     self.condition(inner);
@@ -229,6 +227,24 @@ impl<'f> Statement<'f> {
             ways.push("1 = 0".to_owned());
         }
         self.text.push_str(&format!("({})", ways.join(" or ")));
+    }
+
+    /// That the object has elements of which what follows holds. What is not of its newest capture alone is looked up first,
+    /// by whatever index the condition has, and not for each object.
+    fn elements(&mut self, rows: &Elements) {
+        let newest = self.newest_capture();
+        let text = match rows {
+            Elements::OfCapture { table, parent } => {
+                format!("exists (select 1 from {table} c where c.{parent} = {newest}")
+            }
+            Elements::Access => "h.object_id in (select x.identity_id from annals_access_item i
+                    join annals_access_interval x on x.item = i.id where x.recorded_to is null"
+                .to_owned(),
+            Elements::Captures { table, object_id } => {
+                format!("{STORED_ID} in (select p.{object_id} from {table} p where p.{object_id} is not null")
+            }
+        };
+        self.text.push_str(&text);
     }
 
     fn joined(&mut self, parts: &[Condition], word: &str, empty: &str) {

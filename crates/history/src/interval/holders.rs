@@ -1,7 +1,7 @@
 //! Who held an access item, between two instants and as known at another.
 
 use annals_model::{AccessInterval, Holding, LedgerRow};
-use annals_sql::{Stmt, Tx, Value};
+use annals_sql::{Engine, Stmt, Tx, Value};
 
 use super::fact::AccessFact as _;
 use super::rebuild::has_intervals;
@@ -72,23 +72,20 @@ pub struct HolderRow {
     pub row: LedgerRow<Holding>,
 }
 
-fn stmt(within: bool) -> Stmt {
-    let within = if within { "and a.identity_id {in} " } else { "" };
-    Stmt::built(
+fn stmt(engine: Engine, within: bool) -> Result<Stmt, annals_sql::Error> {
+    const ORDER: &str = "a.identity_id, a.seq";
+    let within = if within { " and a.identity_id {in}" } else { "" };
+    let condition = format!("a.identity_id >= ? and {IN_SPAN}{within}");
+    let from = engine.first_of_each_listed((Holding::TABLE, "a"), "item", &condition, ORDER)?;
+    Ok(Stmt::built(
         if within.is_empty() { "history.holders" } else { "history.holders_within" },
-        format!(
-            "select a.identity_id, 0, 1, {} from {} a
-             where a.item {{in}} and a.identity_id >= ? and {IN_SPAN} {within}
-             order by a.identity_id, a.seq limit ?",
-            columns::<Holding>(),
-            Holding::TABLE
-        ),
-    )
+        format!("select a.identity_id, 0, 1, {} from {from} order by {ORDER} limit ?", columns::<Holding>()),
+    ))
 }
 
 #[cfg(test)]
-pub(super) fn statements() -> Vec<Stmt> {
-    vec![stmt(false), stmt(true)]
+pub(super) fn statements(engine: Engine) -> Vec<Stmt> {
+    [stmt(engine, false), stmt(engine, true)].into_iter().flatten().collect()
 }
 
 /// Who held any of these items at some time of a span, in the order of identities and their rows.
@@ -103,9 +100,9 @@ pub async fn holders(tx: &mut Tx, question: HoldersQuestion<'_>) -> Result<Vec<H
     let mut params = vec![Value::from(items.to_vec()), Value::from(from_identity)];
     params.extend(span.params());
     params.extend(within.map(|within| Value::from(within.to_vec())));
-    params.push(Value::from(rows_max));
+    params.extend([Value::from(rows_max), Value::from(rows_max)]);
     let mut holders = Vec::new();
-    for row in tx.fetch_all(&stmt(within.is_some()), params).await? {
+    for row in tx.fetch_all(&stmt(tx.engine(), within.is_some())?, params).await? {
         if let Some(found) = read::<Holding>(&row)? {
             let interval = span.as_known(found.interval);
             let identity_id = row.required_text(0)?.to_owned();

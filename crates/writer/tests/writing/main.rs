@@ -8,6 +8,7 @@ mod brokered;
 mod changes;
 mod events;
 mod faults;
+mod finding;
 mod intervals;
 mod life;
 mod patches;

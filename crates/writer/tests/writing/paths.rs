@@ -10,7 +10,7 @@ use annals_questions::{Error, Holder, Mode, Reason, WhoHad, Why, who_had, why};
 use annals_sql::Tx;
 use serde_json::json;
 
-use self::universe::{Dice, IDENTITIES, Node, Row, Rows, Universe};
+use self::universe::{Behind, Dice, IDENTITIES, Node, Row, Rows, Universe};
 use crate::world::{FULL, START_MS, World, capture, capture_of, deletion_of, identity, worlds};
 
 const EVER: Span = Span { from_ms: i64::MIN, to_ms: i64::MAX, known_at_ms: None };
@@ -146,6 +146,7 @@ async fn a_name_of_several_is_refused() {
             "name": "x",
             "assignedRoles": [{"id": "r1", "name": "Audit"}, {"id": "r2", "name": "Audit"}],
             "capabilities": [{"id": "c1", "name": "Audit"}],
+            "accounts": [{"applicationId": "a", "applicationName": "A/D", "nativeIdentity": "n"}],
             "entitlements": [{"applicationId": "a", "applicationName": "A/D", "name": "m=", "value": "x=1,y=2"},
                              {"applicationId": "b", "applicationName": "B", "name": "m", "value": "x=1,y=2",
                               "type": "Permission"}]
@@ -171,7 +172,9 @@ async fn a_name_of_several_is_refused() {
         );
         assert_eq!(refused(&mut tx, "entitlement:A/D/m==x=1,y=2").await, "1 rows");
         assert_eq!(refused(&mut tx, "permission:B/m=x=1,y=2").await, "1 rows");
-        assert_eq!(refused(&mut tx, "role:r2").await, "1 rows");
+        for one in ["role:r2", "account:A/D", "account:a", "A/D", "c1"] {
+            assert_eq!(refused(&mut tx, one).await, "1 rows", "{one}");
+        }
         for nothing in ["", "role:", "role:Nobody", "entitlement:B/m=x=1,y=2", "workgroup:Audit", "audit"] {
             let told = format!("nothing that anybody can have access to is known as `{nothing}`");
             assert_eq!(refused(&mut tx, nothing).await, told);
@@ -181,6 +184,76 @@ async fn a_name_of_several_is_refused() {
         assert!(matches!(who_had(&mut tx, &asked, &page).await, Err(Error::EmptySpan)));
         let asked = WhoHad { mode: Mode::All, ..ever("role:r1") };
         assert!(matches!(who_had(&mut tx, &asked, &page).await, Err(Error::NoBeginning)));
+    }
+}
+
+/// IIQ-05: behind a path stand its request with who approved it, the certification that looked at it last with its
+/// decision, who assigned it, and the violation that was accepted.
+#[tokio::test]
+async fn what_is_behind_a_path_is_told() {
+    for world in worlds(&FULL).await {
+        let of = |object_type, id: &str, fields| capture_of(object_type, id, fields, 90, 91);
+        let image = json!({
+            "name": "ann",
+            "assignedRoles": [{"id": "r1", "name": "Payer"}, {"id": "r2", "name": "Clerk"}],
+            "roleAssignments": [{"id": "x1", "name": "assignedRoles", "roleId": "r1", "source": "LCM",
+                                 "assigner": "bob", "requestItemId": "ri1"}],
+            "policyViolations": [{"id": "v1", "status": "Mitigated"}, {"id": "v2", "status": "Open"}]
+        });
+        let violation = |roles| {
+            json!({"name": "V", "leftBundles": roles, "rightBundles": "Payer", "policyName": "P",
+                                       "constraintName": "C", "mitigator": "eve"})
+        };
+        world
+            .write(vec![
+                of(ObjectType::IdentityRequestItem, "ri1", json!({
+                    "identityRequest": {"id": "q1", "name": "0017"}, "operation": "Add", "approverName": "cy",
+                    "requester": {"id": "i9", "name": "dan"}, "approvalState": "Finished"
+                })),
+                of(ObjectType::IdentityRequest, "q1", json!({
+                    "name": "0017", "completionStatus": "Success",
+                    "attributes": {"approvalSummaries": {"owner": "cy", "completer": "flo", "state": "Finished"}}
+                })),
+                of(ObjectType::Entitlement, "x1", json!({"name": "assignedRoles", "certificationItemId": "ci1"})),
+                of(ObjectType::CertificationRemediation, "ci1", json!({
+                    "certification": {"id": "c1", "name": "Spring"}, "status": "Remediated", "actorName": "gil",
+                    "decisionDate": 80
+                })),
+                of(ObjectType::PolicyViolation, "v1", violation(json!(["Auditor", "Teller"]))),
+                of(ObjectType::PolicyViolation, "v2", violation(json!([]))),
+                capture("ann", image, 100, 101),
+            ])
+            .await;
+        let mut tx = world.db.begin_read().await.unwrap();
+        let ann = identity("ann");
+        let mut reasons = async |item: &str, at_ms| {
+            why(&mut tx, &Why { identity: &ann, item, at_ms, known_at_ms: None }).await.unwrap()
+        };
+        let told = reasons("role:Payer", 100).await;
+        let because: Vec<_> = told[0].because.iter().map(|one| (one.kind, one.text.as_str())).collect();
+        assert_eq!(
+            because,
+            [
+                ("request", "request 0017 by dan approved by cy"),
+                ("certification", "certification Spring: Remediated"),
+                ("assigner", "assigned by bob"),
+                ("mitigation", "violation of P, accepted by eve"),
+            ]
+        );
+        let detail: Vec<_> = told[0].because.iter().map(|one| one.detail.clone()).collect();
+        assert_eq!(detail[0]["approvals"], json!([{"owner": "cy", "completer": "flo", "state": "Finished"}]));
+        assert_eq!(
+            [&detail[0]["request"], &detail[0]["operation"], &detail[0]["completionStatus"]],
+            ["q1", "Add", "Success"]
+        );
+        assert_eq!((&detail[1]["decidedBy"], &detail[1]["decided"]), (&json!("gil"), &json!(80)));
+        assert_eq!(
+            detail[3],
+            json!({"policyViolation": "v1", "policy": "P", "constraint": "C", "mitigator": "eve"})
+        );
+        let told = reasons("role:Clerk", 100).await;
+        assert_eq!((told.len(), told[0].because.len()), (1, 0));
+        assert_eq!(reasons("role:Clerk", 99).await, []);
     }
 }
 
@@ -236,7 +309,7 @@ fn expected(
     (node, known, (from_ms, to_ms)): (Node, i64, (i64, i64)),
     mode: Mode,
 ) -> Rows {
-    let rows = universe.rows(node, known).into_iter().map(|(row, ..)| row);
+    let rows = universe.rows(node, known).into_iter().map(|behind| behind.row);
     let overlaps = |row: &Row| row.since_ms < to_ms && row.until_ms.is_none_or(|until_ms| until_ms > from_ms);
     let holders = match mode {
         Mode::Any => None,
@@ -311,24 +384,22 @@ fn reasons(
     id: &str,
     at_ms: i64,
 ) -> BTreeSet<(Row, Vec<&'static str>)> {
-    let rows = universe.rows(node, known);
-    let at: Vec<_> = rows
-        .iter()
-        .filter(|(row, ..)| {
-            row.identity == id
-                && row.since_ms <= at_ms
-                && row.until_ms.is_none_or(|until_ms| until_ms > at_ms)
-        })
-        .collect();
-    let by_role = at.iter().any(|(row, ..)| !row.through.is_empty() && row.kind != "entitlement");
-    let kinds = |row: &Row, request: bool, assigner: bool| {
-        let role = row.through.is_empty() && row.ways.contains("granted") && by_role;
-        let kinds = [(request, "request"), (role, "role"), (assigner, "assigner")];
+    let is_there = |row: &Row| {
+        row.identity == id && row.since_ms <= at_ms && row.until_ms.is_none_or(|until_ms| until_ms > at_ms)
+    };
+    let all: Vec<Behind> =
+        universe.rows(node, known).into_iter().filter(|behind| is_there(&behind.row)).collect();
+    let is_role = |node: Option<&Node>| matches!(node, Some(Node::Role(_)));
+    let kinds = |one: &Behind| {
+        let granted = one.row.ways.contains("granted")
+            && all.iter().any(|other| {
+                is_role(other.nodes.first())
+                    && is_role(other.nodes.strip_suffix(&one.nodes[..]).and_then(<[_]>::last))
+            });
+        let kinds = [(one.request, "request"), (granted, "role"), (one.assigner, "assigner")];
         kinds.into_iter().filter(|(is, _)| *is).map(|(_, kind)| kind).collect()
     };
-    at.into_iter()
-        .map(|(row, request, assigner)| (row.clone(), kinds(row, request.is_some(), assigner.is_some())))
-        .collect()
+    all.iter().map(|one| (one.row.clone(), kinds(one))).collect()
 }
 
 /// The rows of what roles and groups bring, made of captures alone, are those that were written.

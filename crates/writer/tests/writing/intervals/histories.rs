@@ -50,6 +50,11 @@ fn cause(entries: &[usize]) -> Option<&'static str> {
     entries.iter().filter_map(source).max()
 }
 
+/// Kind, name and account of everything that may be held.
+pub(crate) fn everything() -> BTreeSet<(&'static str, &'static str, &'static str)> {
+    POOL.iter().map(|((kind, name, account, _), _)| (*kind, *name, *account)).collect()
+}
+
 /// A state in a random history: which entries of the pool are there; none where the identity is gone.
 pub(crate) type State = Option<u16>;
 

@@ -106,6 +106,16 @@ pub(super) struct Row {
     pub(super) until_ms: Option<i64>,
 }
 
+/// A row with what is behind it.
+#[derive(Debug)]
+pub(super) struct Behind {
+    pub(super) row: Row,
+    pub(super) request: bool,
+    pub(super) assigner: bool,
+    /// What is held, and what each step leads to.
+    pub(super) nodes: Vec<Node>,
+}
+
 /// A path at an instant: what is held, and each step with the node that it leads to.
 type Walked = (u64, Held, Vec<(&'static str, Node)>);
 
@@ -289,11 +299,7 @@ impl Universe {
     }
 
     /// All rows about a node as known in a round: each path of somebody, for as long as it was there without a break.
-    pub(super) fn rows(
-        &self,
-        wanted: Node,
-        known: i64,
-    ) -> Vec<(Row, Option<&'static str>, Option<&'static str>)> {
+    pub(super) fn rows(&self, wanted: Node, known: i64) -> Vec<Behind> {
         let mut open: BTreeMap<Walked, i64> = BTreeMap::new();
         let mut rows = Vec::new();
         let ever = self.changes().into_iter().map(|at_ms| (at_ms, self.walked(wanted, at_ms, known)));
@@ -319,7 +325,7 @@ impl Universe {
         since_ms: i64,
         until_ms: Option<i64>,
         known: i64,
-    ) -> (Row, Option<&'static str>, Option<&'static str>) {
+    ) -> Behind {
         let mut through = Vec::new();
         let mut by = held.node;
         for (way, to) in steps {
@@ -339,7 +345,8 @@ impl Universe {
             since_ms,
             until_ms,
         };
-        (row, held.request, held.assigner)
+        let nodes = [vec![held.node], steps.iter().map(|(_, node)| *node).collect()].concat();
+        Behind { row, request: held.request.is_some(), assigner: held.assigner.is_some(), nodes }
     }
 
     /// Identities that have a path at an instant.
