@@ -6,9 +6,10 @@
 begin;
 
 -- annals_migrator owns the tables (`annals migrate`), annals_writer is the daemon's and that of `annals run`,
--- annals_reader is for `annals as-of`, `timeline`, `runs` and reports.
+-- annals_reader is for `annals as-of`, `timeline`, `runs` and exports, annals_reports for programs of others: it reads the
+-- views of docs/sql-views.md alone.
 select format('create role %I login', wanted.role)
-from (values ('annals_migrator'), ('annals_writer'), ('annals_reader')) wanted (role)
+from (values ('annals_migrator'), ('annals_writer'), ('annals_reader'), ('annals_reports')) wanted (role)
 where not exists (select 1 from pg_roles where rolname = wanted.role)
 \gexec
 
@@ -21,11 +22,11 @@ grant annals_migrator to current_user;
 \endif
 
 revoke connect, temporary on database :"DBNAME" from public;
-grant connect on database :"DBNAME" to annals_migrator, annals_writer, annals_reader;
+grant connect on database :"DBNAME" to annals_migrator, annals_writer, annals_reader, annals_reports;
 -- Up to PostgreSQL 14 everybody may make tables here.
 revoke create on schema public from public;
 grant usage, create on schema public to annals_migrator;
-grant usage on schema public to annals_writer, annals_reader;
+grant usage on schema public to annals_writer, annals_reader, annals_reports;
 
 grant select, insert, update, delete on all tables in schema public to annals_writer;
 grant select on all tables in schema public to annals_reader;
@@ -33,6 +34,12 @@ grant select on all tables in schema public to annals_reader;
 alter default privileges for role annals_migrator in schema public
     grant select, insert, update, delete on tables to annals_writer;
 alter default privileges for role annals_migrator in schema public grant select on tables to annals_reader;
+-- What the migrations do too, where these roles were there before: the views, and the access log for what is exported.
+select format('grant select on %I to annals_reports', viewname)
+from pg_views where schemaname = 'public' and viewname like 'annals\_v1\_%'
+\gexec
+select 'grant insert on annals_access to annals_reader' where to_regclass('public.annals_access') is not null
+\gexec
 
 -- Indexes that a first load makes at its end are logged compressed, where PostgreSQL (15) lets that be granted.
 -- Only a superuser may grant that, or whom one let; without it they are logged as they are.

@@ -46,8 +46,10 @@ class Database:
                 found[table] = [row[1] for row in self.rows(f"pragma table_info({table})")]
             return found
         catalogue = (
-            "select table_name, column_name from information_schema.columns"
-            " where table_schema = current_schema() order by table_name, ordinal_position"
+            "select c.table_name, c.column_name from information_schema.columns c"
+            " join information_schema.tables t using (table_schema, table_name)"
+            " where table_schema = current_schema() and t.table_type = 'BASE TABLE'"
+            " order by c.table_name, c.ordinal_position"
         )
         for table, column in self.rows(catalogue):
             if table.startswith(prefix):

@@ -8,6 +8,8 @@ mod acts;
 mod answers;
 #[path = "rest/description.rs"]
 mod description;
+#[path = "rest/exports.rs"]
+mod exports;
 #[path = "rest/letters.rs"]
 mod letters;
 #[path = "rest/objects.rs"]

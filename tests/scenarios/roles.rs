@@ -141,6 +141,7 @@ async fn each_role_does_its_own_work_alone() {
     annals(servers.config(), &["as-of", "identity", name.trim()]).exits(0);
     annals(servers.config(), &["timeline", "identity", name.trim()]).exits(0);
     annals(servers.config(), &["runs", "show"]).exits(0);
+    annals(servers.config(), &["timeline", "identity", name.trim(), "--export", "events.csv"]).exits(0);
     annals(servers.config(), &["run"]).exits(9).tells("permission denied");
 
     servers.refuses(
@@ -150,10 +151,12 @@ async fn each_role_does_its_own_work_alone() {
             "delete from annals_head",
             "update spt_hist_identity_capture set id = id",
             "insert into annals_host select * from annals_host",
+            "delete from annals_access",
             "create table t (a int)",
             "create temporary table t (a int)",
         ],
     );
+    reports_read_the_views_alone(&servers);
     servers.refuses(
         "annals",
         "annals_writer",
@@ -177,6 +180,32 @@ async fn each_role_does_its_own_work_alone() {
     servers.apply("source-role.sql", "identityiq", &["-v", "intercepted_deletes=remove"]);
     servers.sql("identityiq", Some("annals_source"), "delete from spt_intercepted_delete").unwrap();
     servers.refuses("identityiq", "annals_source", &["delete from spt_identity"]);
+}
+
+/// Reports have the views, whatever was there first: the roles or the tables.
+fn reports_read_the_views_alone(servers: &Servers) {
+    for _ in 0..2 {
+        let items = "select count(*) from annals_v1_access_as_of(now())";
+        let items = servers.sql("annals", Some("annals_reports"), items).unwrap();
+        assert!(items.trim().parse::<u32>().unwrap() >= 1_000, "{items}");
+        for view in ["identities", "access_intervals", "events", "runs", "history"] {
+            let any = format!("select * from annals_v1_{view} limit 1");
+            assert!(!servers.sql("annals", Some("annals_reports"), &any).unwrap().is_empty(), "{view}");
+        }
+        servers.sql("annals", None, "revoke all on all tables in schema public from annals_reports").unwrap();
+        servers.apply("roles.sql", "annals", &[]);
+    }
+    servers.refuses(
+        "annals",
+        "annals_reports",
+        &[
+            "select * from annals_access_interval",
+            "select * from spt_hist_identity",
+            "select * from annals_token",
+            "delete from annals_access",
+            "create table t (a int)",
+        ],
+    );
 }
 
 /// Indexes are left away by the writer while it is a member of the owning role, and else stay.

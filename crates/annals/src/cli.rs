@@ -4,6 +4,7 @@ mod access;
 mod audit;
 mod compare;
 mod daemon;
+mod export;
 mod find;
 mod tasks;
 mod troubles;
@@ -18,6 +19,7 @@ pub use access::{AccessArgs, ModeArg, RebuildArgs, RebuildCommand, WhoHadArgs, W
 pub use audit::{AccessLogArgs, ApiCommand, AuditCommand, NewTokenArgs, ScopeWord, TokenCommand};
 pub use compare::{ChangesArgs, DiffArgs, OrphansArgs};
 pub use daemon::{DaemonArgs, LedgerArgs, Role, ScheduleCommand};
+pub use export::ExportArgs;
 pub use find::{FindArgs, Held};
 pub use tasks::{NewTaskArgs, TaskCommand};
 pub use troubles::{DeadCommand, FailuresChoice, FailuresCommand, FailuresFilter, LetterArgs, LettersArgs};
@@ -427,8 +429,11 @@ pub struct TimelineArgs {
     #[arg(long, value_name = "INSTANT")]
     pub to: Option<String>,
     /// At most so many
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
+    #[arg(long, conflicts_with = "export", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
     pub limit: u32,
+    /// As a file.
+    #[command(flatten)]
+    pub file: ExportArgs,
 }
 
 /// Commands on the history database.

@@ -58,7 +58,7 @@ impl Failure {
     pub fn of_question(error: annals_questions::Error) -> Self {
         use annals_questions::Error;
         let help = match &error {
-            Error::History(_) => "",
+            Error::History(_) | Error::Export(_) => "",
             Error::NoItem(_) => {
                 "Write role:NAME, capability:NAME, workgroup:NAME, entitlement:APPLICATION/ATTRIBUTE=VALUE, \
                  permission:APPLICATION/TARGET=RIGHTS or account:APPLICATION."
@@ -70,6 +70,7 @@ impl Failure {
         };
         match error {
             Error::History(error) => error.into(),
+            Error::Export(_) => anyhow::Error::new(error).into(),
             Error::NoItem(_) => Self::new(Exit::NotFound, error, help),
             wrong => Self::new(Exit::Usage, wrong, help),
         }

@@ -12,15 +12,16 @@ use axum::http::header::{CONTENT_TYPE, HeaderValue};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::Value;
+use tokio::sync::SemaphorePermit;
 
 use crate::events;
-use crate::instant;
 use crate::odata::Options;
 use crate::operation::{Form, Method, Operation};
 use crate::problem::{OF_ALL_ANSWERS, Problem};
 use crate::right::{Reach, reach};
 use crate::who::{Principal, who};
 use crate::{Api, HEAVY_WAIT};
+use crate::{export, instant};
 
 /// Addresses that are counted before those are forgotten that have been silent.
 const ADDRESSES_MAX: usize = 10_000;
@@ -59,7 +60,25 @@ pub(crate) struct Question<'a> {
     places: BTreeMap<String, String>,
 }
 
-impl Question<'_> {
+impl<'a> Question<'a> {
+    /// What was asked, with its options; of all of history as yet.
+    pub(crate) fn new(
+        api: &'a Api,
+        operation: &'static Operation,
+        asked: &'a Asked,
+        principal: &'a Principal,
+        options: Options,
+    ) -> Result<Self, Problem> {
+        let Some(places) = asked.places.clone() else { return Err(Problem::not_found("what is no text")) };
+        let hidden = api.hidden.of(&principal.roles);
+        if operation.of_access && hidden.hides_access() {
+            let detail = "a part of what identities hold is hidden from the roles of this token, and with it this question";
+            return Err(Problem::new(StatusCode::FORBIDDEN, detail));
+        }
+        let (path, query) = (&*asked.path, &*asked.query);
+        Ok(Self { api, operation, path, query, options, principal, scope: None, hidden, places })
+    }
+
     /// What stands in an open place of the path.
     pub(crate) fn place(&self, name: &str) -> Result<&str, Problem> {
         // No engine keeps this character in a text: nothing can have such a name.
@@ -108,6 +127,9 @@ pub(crate) async fn answer(api: Arc<Api>, operation: &'static Operation, asked: 
         Ok(principal) => principal,
         Err(problem) => return problem.into_response(),
     };
+    if export::is_asked(operation, &asked) {
+        return export::answer(api, operation, asked, principal).await;
+    }
     let answered = match reach(operation, &principal) {
         Some(reach) => question(&api, operation, &asked, (&principal, reach)).await,
         None => Err(Problem::new(StatusCode::FORBIDDEN, "none of the roles of this token allows that")),
@@ -140,25 +162,11 @@ async fn question(
     (principal, reach): (&Principal, Reach<'_>),
 ) -> Result<Answer, Problem> {
     let options = Options::read(&asked.query, &operation.options)?;
-    let Some(places) = asked.places.clone() else { return Err(Problem::not_found("what is no text")) };
-    let _permit = if operation.heavy {
-        let permit = tokio::time::timeout(HEAVY_WAIT, api.heavy.acquire()).await;
-        let busy = |_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too many searches are under way");
-        Some(permit.map_err(busy)?)
-    } else {
-        None
-    };
-    let hidden = api.hidden.of(&principal.roles);
-    if operation.of_access && hidden.hides_access() {
-        let detail = "a part of what identities hold is hidden from the roles of this token, and with it this question";
-        return Err(Problem::new(StatusCode::FORBIDDEN, detail));
-    }
-    let (path, query) = (&*asked.path, &*asked.query);
-    let mut question =
-        Question { api, operation, path, query, options, principal, scope: None, hidden, places };
+    let mut question = Question::new(api, operation, asked, principal, options)?;
+    let _permit = if operation.heavy { Some(heavy(api).await?) } else { None };
     if operation.method == Method::Get {
         let mut tx = api.history.begin_read().await?;
-        let answered = read(&mut question, reach, &mut tx).await;
+        let answered = within_reach(&mut question, reach, &mut tx).await;
         tx.rollback().await?;
         return answered;
     }
@@ -174,8 +182,19 @@ async fn question(
     answered
 }
 
+/// Room among the questions that may take long; a problem where there is none in time.
+pub(crate) async fn heavy(api: &Api) -> Result<SemaphorePermit<'_>, Problem> {
+    let busy = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too many searches are under way");
+    let permit = tokio::time::timeout(HEAVY_WAIT, api.heavy.acquire()).await;
+    permit.map_err(|_| busy())?.map_err(|_| busy())
+}
+
 /// The answer of a question, within the scope of who asks.
-async fn read(question: &mut Question<'_>, reach: Reach<'_>, tx: &mut Tx) -> Result<Answer, Problem> {
+pub(crate) async fn within_reach(
+    question: &mut Question<'_>,
+    reach: Reach<'_>,
+    tx: &mut Tx,
+) -> Result<Answer, Problem> {
     if let Reach::Within(rule) = reach {
         let at_ms = match question.api.scope_as_of {
             ScopeAsOf::Now => None,
@@ -191,7 +210,7 @@ async fn read(question: &mut Question<'_>, reach: Reach<'_>, tx: &mut Tx) -> Res
 }
 
 /// A row of the access log in a transaction of its own.
-async fn note_apart(api: &Api, access: &Access) -> Result<(), Problem> {
+pub(crate) async fn note_apart(api: &Api, access: &Access) -> Result<(), Problem> {
     let mut tx = api.history.begin().await?;
     note_access(&mut tx, access).await?;
     tx.commit().await?;
@@ -199,7 +218,7 @@ async fn note_apart(api: &Api, access: &Access) -> Result<(), Problem> {
 }
 
 /// What the access log says of a request.
-fn noted(
+pub(crate) fn noted(
     api: &Api,
     operation: &'static Operation,
     asked: &Asked,

@@ -7,6 +7,7 @@ mod ask;
 mod condition;
 mod error;
 mod events;
+mod export;
 mod hidden_from;
 mod instant;
 pub mod odata;

@@ -3,8 +3,12 @@
 mod parameters;
 mod schemas;
 
+pub(crate) use schemas::columns;
+
+use annals_questions::export::ExportFormat;
 use serde_json::{Map, Value, json};
 
+use crate::export;
 use crate::operation::{Form, Operation, operations};
 
 /// OpenAPI 3.1.
@@ -53,7 +57,11 @@ fn described(operation: &Operation) -> Value {
         }
     };
     let media = if operation.form == Form::Events { "text/event-stream" } else { "application/json" };
-    let mut responses = json!({"200": {"description": "The answer", "content": {media: {"schema": schema}}}});
+    let mut content = json!({media: {"schema": schema}});
+    if operation.options.contains(&export::FORMAT) {
+        with_files(&mut content, media);
+    }
+    let mut responses = json!({"200": {"description": "The answer", "content": content}});
     for status in ["400", "401", "403", "404", "409", "429", "500", "503"] {
         responses[status] = json!({"$ref": "#/components/responses/Problem"});
     }
@@ -63,6 +71,17 @@ fn described(operation: &Operation) -> Value {
         "parameters": parameters::parameters(operation),
         "responses": responses,
     })
+}
+
+/// Besides the page that is answered, files of all rows: as JSON the rows alone, without what is about a page.
+fn with_files(content: &mut Value, media: &str) {
+    let page = content[media]["schema"].take();
+    let rows = page["properties"]["value"].clone();
+    content[media]["schema"] = json!({"anyOf": [page, rows]});
+    for format in [ExportFormat::Csv, ExportFormat::Ndjson, ExportFormat::Parquet] {
+        let media = format.media_type().split(';').next().unwrap_or_default();
+        content[media] = json!({"schema": {"type": "string"}});
+    }
 }
 
 /// Each class of objects has a schema of its own.

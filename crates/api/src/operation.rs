@@ -10,6 +10,8 @@ use annals_sql::Tx;
 use futures::future::BoxFuture;
 
 use crate::ask::{Answer, Question};
+use crate::export;
+use crate::openapi::columns;
 use crate::problem::Problem;
 use crate::resources::{acts, letters, runs, schedules, sessions};
 use crate::right::Right;
@@ -81,18 +83,24 @@ pub(crate) enum Form {
 }
 
 static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
-    classes::operations()
-        .chain(populations::operations())
-        .chain(of_runs())
-        .chain(of_service())
-        .chain(of_reference())
-        .chain(acts())
-        .collect()
+    let of_history = classes::operations().chain(populations::operations());
+    let all = of_history.chain(of_runs()).chain(of_service()).chain(of_reference()).chain(acts());
+    all.map(exported).collect()
 });
 
 /// Everything that can be asked.
 pub(crate) fn operations() -> &'static [Operation] {
     &OPERATIONS
+}
+
+/// Every answer of rows of history can be had as a file.
+fn exported(mut operation: Operation) -> Operation {
+    let has_columns =
+        matches!(operation.form, Form::List(name) if name == "Object" || columns(name).is_some());
+    if has_columns && operation.right == Right::ReadHistory {
+        operation.options.extend([export::FORMAT, export::TIME_ZONE]);
+    }
+    operation
 }
 
 fn other(

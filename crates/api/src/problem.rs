@@ -134,6 +134,7 @@ impl From<annals_questions::Error> for Problem {
         };
         match error {
             Error::History(error) => error.into(),
+            Error::Export(_) => Self::fault(None, &error),
             Error::NoItem(_) => Self::new(StatusCode::NOT_FOUND, error.to_string()),
             Error::AmbiguousItem { .. } | Error::TooManyPaths => wrong("item", &error),
             Error::EmptySpan | Error::NoBeginning => wrong("from", &error),

@@ -9,12 +9,13 @@ pub(crate) mod runs;
 pub(crate) mod schedules;
 pub(crate) mod sessions;
 
-use annals_questions::{Kind, Row};
-use serde_json::{Map, Value, json};
+use annals_questions::{Column, Row, object};
+use serde_json::{Value, json};
 
 use crate::ask::{Answer, Question};
-use crate::instant::told;
 use crate::odata::ParseError;
+use crate::openapi::columns;
+use crate::operation::Form;
 use crate::problem::Problem;
 
 /// Rows of a page where nobody says how many.
@@ -43,16 +44,19 @@ fn page(question: &Question<'_>, rows: Vec<Value>, next: Option<String>) -> Answ
 
 /// The rows of an answer, as they are told.
 fn told_rows<R: Row>(rows: &[R]) -> Vec<Value> {
-    let row = |row: &R| -> Map<String, Value> {
-        let cells = R::COLUMNS.iter().zip(row.cells());
-        cells
-            .map(|(column, cell)| match (column.kind, cell.as_i64()) {
-                (Kind::Instant, Some(ms)) => (column.name(), told(ms)),
-                _ => (column.name(), cell),
-            })
-            .collect()
-    };
-    rows.iter().map(|one| Value::Object(row(one))).collect()
+    rows.iter().map(|row| Value::Object(object(R::COLUMNS, row.cells()))).collect()
+}
+
+/// The columns of what is answered, for a file.
+pub(crate) fn exported_columns(question: &Question<'_>) -> Result<Vec<Column>, Problem> {
+    match question.operation.form {
+        Form::List("Object") => objects::columns(question),
+        Form::List(name) | Form::One(name) => {
+            let columns = columns(name).ok_or_else(|| Problem::not_found("a file of this answer"))?;
+            Ok(columns.to_vec())
+        }
+        Form::Events => Err(Problem::not_found("a file of this answer")),
+    }
 }
 
 /// An option that is true or false; false where it is absent.

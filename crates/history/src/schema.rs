@@ -200,6 +200,7 @@ macro_rules! migrations {
             17 "access log" "0017_access_log",
             18 "access grants" "0018_access_grants",
             19 "scopes" "0019_scopes",
+            20 "SQL views" "0020_sql_views",
             21 "questions" "0021_questions",
         )
     };

@@ -13,6 +13,7 @@ mod intervals;
 mod read_back;
 mod repacking;
 mod scopes;
+mod views;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

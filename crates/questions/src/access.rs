@@ -1,8 +1,10 @@
 //! `access`: all that an identity held at an instant.
 
-use annals_history::HeldAccess;
+use annals_history::{AccessQuestion, HeldAccess, PageRequest};
+use annals_model::ObjectKey;
 use serde_json::{Value, json};
 
+use crate::export::{PAGE_ROWS, Pages, pages};
 use crate::row::{Column, Kind, Row};
 
 impl Row for HeldAccess {
@@ -49,4 +51,16 @@ impl Row for HeldAccess {
             json!(interval.opened_by),
         ]
     }
+}
+
+/// All pages of what an identity held; none where history knows nothing of it at that instant.
+pub fn access_pages(key: ObjectKey, question: AccessQuestion) -> Box<dyn Pages> {
+    pages(move |tx, after| {
+        let key = key.clone();
+        Box::pin(async move {
+            let page = PageRequest { limit: PAGE_ROWS, after };
+            let found = annals_history::access(tx, &key, question, &page).await?;
+            Ok(found.map_or((Vec::new(), None), |found| (found.rows, found.next)))
+        })
+    })
 }

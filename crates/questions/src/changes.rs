@@ -14,6 +14,7 @@ use annals_sql::{Row as Fetched, Tx};
 use serde_json::{Value, json};
 
 use self::statement::Statement;
+use crate::export::{PAGE_ROWS, Pages, pages};
 use crate::names::names;
 use crate::row::{Column, Kind, Row};
 use crate::{Change, Error, Result};
@@ -221,4 +222,26 @@ impl Row for AccessChange {
             json!(item.permission),
         ]
     }
+}
+
+/// All pages of what changed.
+pub fn change_pages(question: ChangesQuestion<'static>) -> Box<dyn Pages> {
+    pages(move |tx, after| {
+        let question = question.clone();
+        Box::pin(async move {
+            let found = changes(tx, &question, &PageRequest { limit: PAGE_ROWS, after }).await?;
+            Ok((found.rows, found.next))
+        })
+    })
+}
+
+/// All pages of how much changed, by group.
+pub fn change_group_pages(question: ChangesQuestion<'static>, by: GroupBy) -> Box<dyn Pages> {
+    pages(move |tx, after| {
+        let question = question.clone();
+        Box::pin(async move {
+            let found = change_groups(tx, &question, by, &PageRequest { limit: PAGE_ROWS, after }).await?;
+            Ok((found.page.rows, found.page.next))
+        })
+    })
 }

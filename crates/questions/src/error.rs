@@ -6,6 +6,9 @@ pub enum Error {
     /// The history could not be read.
     #[error(transparent)]
     History(#[from] annals_history::Error),
+    /// An export could not be written.
+    #[error("the export cannot be written")]
+    Export(#[from] std::io::Error),
     /// Nothing is known by this name.
     #[error("nothing that anybody can have access to is known as `{0}`")]
     NoItem(String),

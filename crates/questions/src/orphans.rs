@@ -5,6 +5,7 @@ use annals_sql::{Stmt, Tx, Value as Param};
 use serde_json::{Value, json};
 
 use crate::Result;
+use crate::export::{PAGE_ROWS, Pages, pages};
 use crate::row::{Column, Kind, Row};
 
 /// Who may be told of whom is put in the place of `{within}`.
@@ -106,4 +107,15 @@ impl Row for OrphanAccount {
             json!(self.identity_id),
         ]
     }
+}
+
+/// All pages of the accounts that nobody answered for.
+pub fn orphan_pages(at_ms: i64, known_at_ms: Option<i64>) -> Box<dyn Pages> {
+    pages(move |tx, after| {
+        Box::pin(async move {
+            let page = PageRequest { limit: PAGE_ROWS, after };
+            let found = orphan_accounts(tx, at_ms, known_at_ms, None, &page).await?;
+            Ok((found.rows, found.next))
+        })
+    })
 }

@@ -1,6 +1,7 @@
 //! The form of answers: what REST tells, a command prints and an export writes is the same rows.
 
-use serde_json::Value;
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
 
 /// What stands in a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +58,22 @@ pub trait Row {
 
     /// What stands in them, in their order.
     fn cells(&self) -> Vec<Value>;
+}
+
+/// A row as an object of JSON, its instants in RFC 3339, UTC.
+#[must_use]
+pub fn object(columns: &[Column], cells: Vec<Value>) -> Map<String, Value> {
+    let told = |column: &Column, cell: Value| match (column.kind, cell.as_i64()) {
+        (Kind::Instant, Some(ms)) => told_instant(ms),
+        _ => cell,
+    };
+    columns.iter().zip(cells).map(|(column, cell)| (column.name(), told(column, cell))).collect()
+}
+
+/// An instant as JSON tells it: RFC 3339, UTC.
+#[must_use]
+pub fn told_instant(ms: i64) -> Value {
+    Timestamp::from_millisecond(ms).map_or(Value::Null, |instant| json!(instant.to_string()))
 }
 
 /// A heading as a member of JSON: `object type` becomes `objectType`.

@@ -8,6 +8,7 @@ use annals_model::{AccessInterval, AccessItem, LedgerRow, ObjectType};
 use annals_sql::Tx;
 use serde_json::{Value, json};
 
+use crate::export::{PAGE_ROWS, Pages, pages};
 use crate::item::{Access, called, find_item};
 use crate::names::names;
 use crate::paths::{Paths, Stretch, common, paths};
@@ -275,4 +276,17 @@ impl<'q> Reader<'q> {
             self.is_last = self.rows.len() < usize::try_from(self.rows_max).unwrap_or(usize::MAX);
         }
     }
+}
+
+/// All pages of the holders of an item.
+pub fn holder_pages(item: String, span: Span, mode: Mode, direct_only: bool) -> Box<dyn Pages> {
+    pages(move |tx, after| {
+        let item = item.clone();
+        Box::pin(async move {
+            let question = WhoHad { item: &item, span, mode, direct_only, within: None };
+            let page = PageRequest { limit: PAGE_ROWS, after };
+            let found = who_had(tx, &question, &page).await?;
+            Ok((found.rows, found.next))
+        })
+    })
 }

@@ -14,6 +14,7 @@ mod nights;
 mod peaks;
 mod processes;
 pub(crate) mod program;
+mod queries;
 mod report;
 pub(crate) mod server;
 mod spread;
@@ -25,6 +26,7 @@ use std::path::PathBuf;
 use std::thread;
 
 use anyhow::{Context, Result, bail};
+use clap::builder::ArgPredicate;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
@@ -61,7 +63,13 @@ const FORMATS: [&str; 4] = ["ZIPPED", "COMPACT", "MINIFIED", "PRETTY"];
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     /// Identities of the generated identity system; of several sizes each is measured in turn.
-    #[arg(long, default_value = "20000", value_name = "N,...", value_delimiter = ',')]
+    #[arg(
+        long,
+        default_value = "20000",
+        default_value_if("queries", ArgPredicate::IsPresent, "100000"),
+        value_name = "N,...",
+        value_delimiter = ','
+    )]
     identities: Vec<u32>,
     /// The same seed makes the same identity system.
     #[arg(long, default_value_t = 1, value_name = "N")]
@@ -86,6 +94,19 @@ pub(crate) struct Options {
     /// Give the identity system the indexes of `annals source indexes`.
     #[arg(long)]
     source_indexes: bool,
+    /// Instead of steps and floors: what questions cost on a history of two years, made by multiplying a small one.
+    #[arg(long, conflicts_with_all = ["nights", "beside", "source_indexes", "history", "keep"])]
+    queries: bool,
+    /// PostgreSQL database of the history that is asked: one that --queries has made before, or an empty one. Else a
+    /// throw-away server is started.
+    #[arg(long, requires = "queries", value_name = "URL")]
+    database: Option<String>,
+    /// So many times the captures, events and intervals of each identity, in the same two years.
+    #[arg(long, requires = "queries", default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=20))]
+    repeats: u32,
+    /// Make the history and measure nothing.
+    #[arg(long, requires = "database")]
+    make_only: bool,
     /// Write all figures to this file as well, as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -105,6 +126,9 @@ struct Bench<'b> {
 
 /// Builds the program, makes an identity system, measures, tells.
 pub(crate) fn run(root: &Root, options: &Options) -> Result<()> {
+    if options.queries {
+        return queries::run(root, options);
+    }
     setup::run()?;
     announce("building annals as it is released");
     let annals = program::build(root, "dist")?;

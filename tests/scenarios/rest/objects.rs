@@ -224,7 +224,7 @@ async fn bad_requests_are_told_with_their_place() {
             "filter=x",
             "filter",
             0,
-            "expected no such option here: there are $filter, $search, $orderby, $select, $expand, $top, $skiptoken, $count",
+            "expected no such option here: there are $filter, $search, $orderby, $select, $expand, $top, $skiptoken, $count, export, timeZone",
         ),
     ] {
         let expected = (400, Some(option.to_owned()), Some(position), detail.to_owned());

@@ -2,6 +2,8 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::ExportArgs;
+
 /// Arguments of `access`.
 #[derive(Debug, Args)]
 pub struct AccessArgs {
@@ -18,8 +20,11 @@ pub struct AccessArgs {
     #[arg(long)]
     pub additional_only: bool,
     /// At most so many
-    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
+    #[arg(long, conflicts_with = "export", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
     pub limit: u32,
+    /// As a file.
+    #[command(flatten)]
+    pub file: ExportArgs,
 }
 
 /// What an item may be called.
@@ -51,8 +56,11 @@ pub struct WhoHadArgs {
     #[arg(long, value_name = "INSTANT")]
     pub known_as_of: Option<String>,
     /// At most so many rows [default: all]
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
+    #[arg(long, conflicts_with = "export", value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
     pub limit: Option<u32>,
+    /// As a file.
+    #[command(flatten)]
+    pub file: ExportArgs,
 }
 
 /// Which holders are meant.
@@ -82,6 +90,9 @@ pub struct WhyArgs {
     /// Only what history knew at this instant
     #[arg(long, value_name = "INSTANT")]
     pub known_as_of: Option<String>,
+    /// As a file.
+    #[command(flatten)]
+    pub file: ExportArgs,
 }
 
 /// What can be made again from captures.

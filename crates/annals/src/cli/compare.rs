@@ -4,7 +4,7 @@ use annals_questions::GroupBy;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-use super::ObjectArgs;
+use super::{ExportArgs, ObjectArgs};
 
 /// Arguments of `diff`.
 #[derive(Debug, Args)]
@@ -28,8 +28,11 @@ pub struct DiffArgs {
     #[arg(long)]
     pub all: bool,
     /// As a JSON patch (RFC 6902) that makes the fields of the second image from those of the first
-    #[arg(long, conflicts_with = "all")]
+    #[arg(long, conflicts_with_all = ["all", "export"])]
     pub patch: bool,
+    /// As a file.
+    #[command(flatten)]
+    pub file: ExportArgs,
 }
 
 /// Arguments of `changes`.
@@ -54,8 +57,11 @@ pub struct ChangesArgs {
     #[arg(long, value_name = "INSTANT")]
     pub known_as_of: Option<String>,
     /// At most so many
-    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
+    #[arg(long, conflicts_with = "export", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
     pub limit: u32,
+    /// As a file.
+    #[command(flatten)]
+    pub file: ExportArgs,
 }
 
 /// Arguments of `orphans`.
@@ -68,8 +74,11 @@ pub struct OrphansArgs {
     #[arg(long, value_name = "INSTANT")]
     pub known_as_of: Option<String>,
     /// At most so many
-    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
+    #[arg(long, conflicts_with = "export", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
     pub limit: u32,
+    /// As a file.
+    #[command(flatten)]
+    pub file: ExportArgs,
 }
 
 /// The words for groups.

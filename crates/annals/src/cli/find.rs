@@ -1,5 +1,6 @@
 //! Looking for objects.
 
+use super::ExportArgs;
 use annals_model::ObjectType;
 use clap::{Args, ValueEnum};
 
@@ -28,8 +29,11 @@ pub struct FindArgs {
     #[arg(long, value_enum, default_value_t = Held::Current)]
     pub held: Held,
     /// At most so many
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
+    #[arg(long, conflicts_with = "export", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
     pub limit: u32,
+    /// As a file.
+    #[command(flatten)]
+    pub file: ExportArgs,
 }
 
 /// When something was held.

@@ -3,10 +3,12 @@
 use annals_config::Config;
 use annals_history::{AccessQuestion, HeldAccess, PageRequest};
 use annals_model::{Clock as _, ObjectType};
+use annals_questions::access_pages;
 use serde_json::json;
 
 use crate::cli::{AccessArgs, Global, ObjectArgs};
 use crate::commands::as_of::find_one;
+use crate::commands::export::ToFile;
 use crate::context::{SystemClock, open_history, time_zone};
 use crate::exit::{Exit, Failure};
 use crate::output::{Format, Listing};
@@ -27,6 +29,7 @@ pub(crate) async fn execute(
         known_at_ms: arguments.known_as_of.as_deref().map(instant).transpose()?,
         additional_only: arguments.additional_only,
     };
+    let to_file = ToFile::asked(&arguments.file, global.quiet)?;
     let history = open_history(config).await?;
     let mut tx = history.begin_read().await?;
     let named = ObjectArgs { object_type: ObjectType::Identity, name: arguments.identity.clone() };
@@ -39,6 +42,10 @@ pub(crate) async fn execute(
             "History begins later; `annals timeline` shows when.",
         ));
     };
+    if let Some(file) = to_file {
+        let pages = access_pages(object.key, question);
+        return file.write(&history, tx, ("exportAccess", pages), &zone).await;
+    }
     let mut listing = Listing::of(&page.rows, &zone).for_readers::<HeldAccess>(global.output);
     listing.more.insert("objectId".to_owned(), json!(object.key.object_id));
     listing.more.insert("name".to_owned(), json!(object.name));

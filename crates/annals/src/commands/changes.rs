@@ -3,11 +3,15 @@
 use annals_config::Config;
 use annals_history::{Page, PageRequest};
 use annals_model::{Clock as _, ObjectType};
-use annals_questions::{AccessChange, ChangeGroup, ChangesQuestion, OrphanAccount, Row};
+use annals_questions::{
+    AccessChange, ChangeGroup, ChangesQuestion, OrphanAccount, Row, change_group_pages, change_pages,
+    orphan_pages,
+};
 use jiff::tz::TimeZone;
 use serde_json::json;
 
 use crate::cli::{ChangesArgs, Global, OrphansArgs};
+use crate::commands::export::ToFile;
 use crate::commands::find::read_filter;
 use crate::context::{SystemClock, open_history, time_zone};
 use crate::exit::{Exit, Failure};
@@ -33,8 +37,16 @@ pub(crate) async fn execute(
     if question.from_ms > question.to_ms {
         return Err(Failure::usage("--from is later than --to", "Name the earlier instant with --from."));
     }
+    let to_file = ToFile::asked(&arguments.file, global.quiet)?;
     let history = open_history(config).await?;
     let mut tx = history.begin_read().await?;
+    if let Some(file) = to_file {
+        let asked = match arguments.group {
+            Some(by) => ("exportChangeCounts", change_group_pages(question, by)),
+            None => ("exportChanges", change_pages(question)),
+        };
+        return file.write(&history, tx, asked, &zone).await;
+    }
     let request = PageRequest { limit: arguments.limit, after: None };
     let [from, to] = [question.from_ms, question.to_ms].map(|ms| times::show(ms, &zone));
     let span = format!("after {from}, up to {to}");
@@ -72,8 +84,14 @@ pub(crate) async fn orphans(
     let instant = |text: &str| read(text, &zone, "See `annals orphans --help`.");
     let at_ms = instant(&arguments.at)?;
     let known_at_ms = arguments.known_as_of.as_deref().map(instant).transpose()?;
+    let to_file = ToFile::asked(&arguments.file, global.quiet)?;
     let history = open_history(config).await?;
     let mut tx = history.begin_read().await?;
+    if let Some(file) = to_file {
+        return file
+            .write(&history, tx, ("exportOrphanAccounts", orphan_pages(at_ms, known_at_ms)), &zone)
+            .await;
+    }
     let request = PageRequest { limit: arguments.limit, after: None };
     let found = annals_questions::orphan_accounts(&mut tx, at_ms, known_at_ms, None, &request).await?;
     let mut listing = listing::<OrphanAccount>(found, arguments.limit, global, &zone);

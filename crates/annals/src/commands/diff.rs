@@ -3,6 +3,7 @@
 use annals_config::Config;
 use annals_history::{AsOf, FoundObject, as_of};
 use annals_model::Clock as _;
+use annals_questions::export::rows;
 use annals_questions::{Counts, Difference};
 use annals_sql::Tx;
 use jiff::tz::TimeZone;
@@ -10,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{DiffArgs, Global, ObjectArgs};
 use crate::commands::as_of::find_one;
+use crate::commands::export::ToFile;
 use crate::context::{SystemClock, open_history, time_zone};
 use crate::exit::{Exit, Failure};
 use crate::output::{Format, Listing, print_json};
@@ -28,6 +30,7 @@ pub(crate) async fn execute(global: &Global, config: &Config, arguments: &DiffAr
         (None, None) => now_ms,
     };
     let known_at_ms = arguments.known_as_of.as_deref().map(instant).transpose()?;
+    let to_file = ToFile::asked(&arguments.file, global.quiet)?;
     let history = open_history(config).await?;
     let mut tx = history.begin_read().await?;
     let first = find_one(&mut tx, &arguments.object).await?;
@@ -41,6 +44,10 @@ pub(crate) async fn execute(global: &Global, config: &Config, arguments: &DiffAr
     let before = Side::of(&mut tx, first, at_ms, known_at_ms, &zone).await?;
     let after = Side::of(&mut tx, second, and_ms, known_at_ms, &zone).await?;
     let diff = annals_questions::diff((&before.object.key, &before.state), (&after.object.key, &after.state));
+    if let Some(file) = to_file {
+        let pages = rows(diff.told(arguments.all));
+        return file.write(&history, tx, ("exportDifferences", pages), &zone).await;
+    }
     if arguments.patch {
         print_json(&Value::Array(diff.patch))?;
         return Ok(Exit::Ok);

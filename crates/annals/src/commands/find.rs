@@ -6,9 +6,11 @@ use annals_history::find::{
     properties, property,
 };
 use annals_model::ObjectType;
+use annals_questions::found_pages;
 use serde_json::{Value, json};
 
 use crate::cli::{FindArgs, Global, Held};
+use crate::commands::export::ToFile;
 use crate::context::{open_history, time_zone};
 use crate::exit::{Exit, Failure};
 use crate::output::Listing;
@@ -28,8 +30,12 @@ pub(crate) async fn execute(global: &Global, config: &Config, arguments: &FindAr
         limit: arguments.limit,
         after: None,
     };
+    let to_file = ToFile::asked(&arguments.file, global.quiet)?;
     let history = open_history(config).await?;
     let mut tx = history.begin_read().await?;
+    if let Some(file) = to_file {
+        return file.write(&history, tx, ("exportObjects", found_pages(wanted)), &zone).await;
+    }
     let found = find(&mut tx, &wanted).await?;
     let of_type = properties(object_type);
     let columns: Vec<&str> = of_type.iter().map(|property| property.name.as_str()).collect();

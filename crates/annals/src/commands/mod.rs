@@ -11,6 +11,7 @@ mod dead;
 mod demo;
 mod diff;
 mod doctor;
+mod export;
 mod failures;
 mod find;
 mod hosts;

@@ -226,7 +226,7 @@ fn stop_on_signal(stop: &Stop) {
 }
 
 /// Waits for Ctrl-C, or for what supervisors send.
-async fn signalled() -> std::io::Result<()> {
+pub(crate) async fn signalled() -> std::io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {
         interrupted = tokio::signal::ctrl_c() => interrupted,

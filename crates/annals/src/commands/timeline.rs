@@ -3,11 +3,13 @@
 use annals_config::Config;
 use annals_history::{EventRow, PageRequest, TimelineRange};
 use annals_model::Clock as _;
+use annals_questions::timeline_pages;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use crate::cli::{Global, TimelineArgs};
 use crate::commands::as_of::find_one;
+use crate::commands::export::ToFile;
 use crate::context::{SystemClock, open_history, time_zone};
 use crate::exit::{Exit, Failure};
 use crate::output::Listing;
@@ -28,9 +30,14 @@ pub(crate) async fn execute(
         // A range of history is half open; people mean the instant they name as well.
         to_ms: arguments.to.as_ref().map(instant).transpose()?.map(|ms| ms.saturating_add(1)),
     };
+    let to_file = ToFile::asked(&arguments.file, global.quiet)?;
     let history = open_history(config).await?;
     let mut tx = history.begin_read().await?;
     let object = find_one(&mut tx, &arguments.object).await?;
+    if let Some(file) = to_file {
+        let pages = timeline_pages(object.key, range);
+        return file.write(&history, tx, ("exportTimeline", pages), &zone).await;
+    }
     let request = PageRequest { limit: arguments.limit, after: None };
     let page = annals_history::timeline(&mut tx, &object.key, range, &request).await?;
     let mut listing = listing(&page.rows, &zone);

@@ -3,11 +3,12 @@
 use annals_config::Config;
 use annals_history::{PageRequest, Span};
 use annals_model::Clock as _;
-use annals_questions::{Holder, Mode, WhoHad, who_had};
+use annals_questions::{Holder, Mode, WhoHad, holder_pages, who_had};
 use jiff::tz::TimeZone;
 use serde_json::json;
 
 use crate::cli::{Global, ModeArg, WhoHadArgs};
+use crate::commands::export::ToFile;
 use crate::context::{SystemClock, open_history, time_zone};
 use crate::exit::{Exit, Failure};
 use crate::output::{Format, Listing};
@@ -33,8 +34,13 @@ pub(crate) async fn execute(
         direct_only: arguments.direct_only,
         within: None,
     };
+    let to_file = ToFile::asked(&arguments.file, global.quiet)?;
     let history = open_history(config).await?;
     let mut tx = history.begin_read().await?;
+    if let Some(file) = to_file {
+        let pages = holder_pages(arguments.item.clone(), question.span, question.mode, question.direct_only);
+        return file.write(&history, tx, ("exportHolders", pages), &zone).await;
+    }
     let mut listing = Listing::of::<Holder>(&[], &zone).for_readers::<Holder>(global.output);
     listing.more.insert("item".to_owned(), json!(arguments.item));
     let mut left = arguments.limit.unwrap_or(u32::MAX);

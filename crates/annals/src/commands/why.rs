@@ -2,11 +2,13 @@
 
 use annals_config::Config;
 use annals_model::{Clock as _, ObjectType};
+use annals_questions::export::rows;
 use annals_questions::{Reason, Why};
 use serde_json::json;
 
 use crate::cli::{Global, ObjectArgs, WhyArgs};
 use crate::commands::as_of::find_one;
+use crate::commands::export::ToFile;
 use crate::context::{SystemClock, open_history, time_zone};
 use crate::exit::{Exit, Failure};
 use crate::output::{Format, Listing};
@@ -20,12 +22,16 @@ pub(crate) async fn execute(global: &Global, config: &Config, arguments: &WhyArg
     };
     let at_ms = instant(&arguments.as_of)?;
     let known_at_ms = arguments.known_as_of.as_deref().map(instant).transpose()?;
+    let to_file = ToFile::asked(&arguments.file, global.quiet)?;
     let history = open_history(config).await?;
     let mut tx = history.begin_read().await?;
     let named = ObjectArgs { object_type: ObjectType::Identity, name: arguments.identity.clone() };
     let object = find_one(&mut tx, &named).await?;
     let question = Why { identity: &object.key, item: &arguments.item, at_ms, known_at_ms };
     let reasons = annals_questions::why(&mut tx, &question).await.map_err(Failure::of_question)?;
+    if let Some(file) = to_file {
+        return file.write(&history, tx, ("exportReasons", rows(reasons)), &zone).await;
+    }
     let at = times::show(at_ms, &zone);
     if global.output != Format::Json {
         let paths = match reasons.len() {

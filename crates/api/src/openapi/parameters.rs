@@ -2,6 +2,7 @@
 
 use annals_history::find::properties;
 use annals_model::ObjectType;
+use annals_questions::export::ExportFormat;
 use annals_questions::{GroupBy, Mode};
 use serde_json::{Value, json};
 
@@ -44,6 +45,14 @@ fn option(operation: &Operation, name: &str) -> Value {
             ("Where the page before ended, as its nextLink says", schema)
         }
         "$count" => ("Say how many there are in all", json!({"type": "boolean"})),
+        "export" => {
+            let names = ExportFormat::ALL.map(ExportFormat::as_str);
+            (
+                "All rows as a file of this form, which takes the right to export; not with $top, $skiptoken, $count, $expand",
+                json!({"type": "string", "enum": names}),
+            )
+        }
+        "timeZone" => ("IANA time zone of local times in an exported CSV; UTC if left out", text),
         "at" => (instant, moment),
         "knownAsOf" => ("Only what history knew then: an instant, or a date", moment),
         "additionalOnly" => ("Only what is not granted through roles", json!({"type": "boolean"})),

@@ -1,7 +1,7 @@
 //! What answers consist of, described.
 
-use annals_history::HeldAccess;
 use annals_history::find::{PropertyKind, properties};
+use annals_history::{CaptureSummary, EventRow, HeldAccess};
 use annals_model::ObjectType;
 use annals_questions::{
     AccessChange, ChangeGroup, Column, Difference, Holder, Kind, OrphanAccount, Reason, Row,
@@ -11,21 +11,10 @@ use serde_json::{Map, Value, json};
 use crate::operation::operations;
 
 /// What things other than objects have: members with their kinds, of which those with a question mark may be null.
-const THINGS: [(&str, &str); 17] = [
-    (
-        "Capture",
-        "captureId:text recorded:instant since:instant lastSeen:instant? deleted:flag transformType:text jsonFormat:text
-         patchOf:text? fullHash:text? smartHash:text? storedBytes:number",
-    ),
+const THINGS: [(&str, &str); 15] = [
     (
         "State",
         "id:text captureId:text since:instant lastSeen:instant nextSeen:instant? failedRuns:number recorded:instant deleted:flag image:object?",
-    ),
-    (
-        "Event",
-        "id:text occurred:instant recorded:instant entityId:text entityName:text category:text type:text source:text
-         property:text? oldValue:text? newValue:text? detail:any captureId:text? previousCaptureId:text? account:object?
-         identityRequestId:text? requestItemId:text? entitlementId:text?",
     ),
     (
         "Run",
@@ -73,15 +62,22 @@ const THINGS: [(&str, &str); 17] = [
 ];
 
 /// What questions are answered with.
-const ANSWERS: [(&str, &[Column]); 7] = [
+const ANSWERS: [(&str, &[Column]); 9] = [
     ("AccessChange", <AccessChange as Row>::COLUMNS),
+    ("Capture", <CaptureSummary as Row>::COLUMNS),
     ("ChangeGroup", <ChangeGroup as Row>::COLUMNS),
     ("Difference", <Difference as Row>::COLUMNS),
+    ("Event", <EventRow as Row>::COLUMNS),
     ("HeldAccess", <HeldAccess as Row>::COLUMNS),
     ("Holder", <Holder as Row>::COLUMNS),
     ("OrphanAccount", <OrphanAccount as Row>::COLUMNS),
     ("Reason", <Reason as Row>::COLUMNS),
 ];
+
+/// The columns of what questions are answered with, by the schema's name.
+pub(crate) fn columns(schema: &str) -> Option<&'static [Column]> {
+    ANSWERS.into_iter().find(|(name, _)| *name == schema).map(|(_, columns)| columns)
+}
 
 /// All schemas by name.
 pub(super) fn schemas() -> Value {

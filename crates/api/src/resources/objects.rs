@@ -3,13 +3,13 @@
 use annals_history::find::{
     Comparison, Condition, Find, Found, Operand, Order, Property, PropertyKind, properties,
 };
-use annals_history::{AsOf, CaptureSummary, EventRow, PageRequest, TimelineRange, head_images, heads};
+use annals_history::{AsOf, PageRequest, TimelineRange, head_images, heads};
 use annals_model::{ObjectKey, ObjectType};
-use annals_questions::Certainty;
+use annals_questions::{Certainty, Column, property_column};
 use annals_sql::Tx;
 use serde_json::{Map, Value, json};
 
-use super::{page, top};
+use super::{page, told_rows, top};
 use crate::ask::{Answer, Question};
 use crate::condition::{condition, property_of, shown};
 use crate::instant::{self, told, told_if};
@@ -109,6 +109,16 @@ fn selected(question: &Question<'_>, object_type: ObjectType) -> Result<Vec<&'st
         selected.extend(shown(object_type, question.hidden));
     }
     Ok(selected)
+}
+
+/// The columns of a list of objects: the properties that are told.
+pub(super) fn columns(question: &Question<'_>) -> Result<Vec<Column>, Problem> {
+    let object_type = object_type(question)?;
+    let selected = selected(question, object_type)?;
+    let told = properties(object_type)
+        .iter()
+        .filter(|property| selected.iter().any(|selected| selected.name == property.name));
+    Ok(told.map(property_column).collect())
 }
 
 fn expands_image(question: &Question<'_>) -> Result<bool, Problem> {
@@ -232,23 +242,7 @@ pub(crate) async fn captures(question: &Question<'_>, tx: &mut Tx) -> Result<Ans
         None => annals_history::captures(tx, &object.key, &request).await?,
     };
     let next = found.next.map(|next| skip_token::of_position(next.recorded_ms, &next.id));
-    Ok(page(question, found.rows.iter().map(capture).collect(), next))
-}
-
-fn capture(capture: &CaptureSummary) -> Value {
-    json!({
-        "captureId": capture.capture_id,
-        "recorded": told(capture.recorded_ms),
-        "since": told(capture.effective_ms),
-        "lastSeen": told_if(capture.extended_to_ms),
-        "deleted": capture.deleted,
-        "transformType": capture.transform_type,
-        "jsonFormat": capture.json_format,
-        "patchOf": capture.patch_of,
-        "fullHash": capture.full_hash,
-        "smartHash": capture.smart_hash,
-        "storedBytes": capture.stored_bytes,
-    })
+    Ok(page(question, told_rows(&found.rows), next))
 }
 
 /// An object's state at an instant.
@@ -298,33 +292,5 @@ pub(crate) async fn timeline(question: &Question<'_>, tx: &mut Tx) -> Result<Ans
     };
     let next = found.next.map(|next| skip_token::of_position(next.recorded_ms, &next.id));
     let shown = found.rows.into_iter().filter_map(|event| question.hidden.redact_event(event));
-    Ok(page(question, shown.map(|shown| event(&shown)).collect(), next))
-}
-
-fn event(event: &EventRow) -> Value {
-    json!({
-        "id": event.id,
-        "occurred": told(event.event_date_ms),
-        "recorded": told(event.recorded_ms),
-        "entityId": event.entity_id,
-        "entityName": event.entity_name,
-        "category": event.category,
-        "type": event.event_type,
-        "source": event.source_type,
-        "property": event.property_name,
-        "oldValue": event.old_value,
-        "newValue": event.new_value,
-        "detail": event.detail,
-        "captureId": event.capture_id,
-        "previousCaptureId": event.prev_capture_id,
-        "account": event.account.as_ref().map(|account| json!({
-            "id": account.account_id,
-            "application": account.app_name,
-            "nativeIdentity": account.native_id,
-            "displayName": account.display_name,
-        })),
-        "identityRequestId": event.identity_request_id,
-        "requestItemId": event.request_item_id,
-        "entitlementId": event.identity_entitlement_id,
-    })
+    Ok(page(question, told_rows(&shown.collect::<Vec<_>>()), next))
 }

@@ -64,9 +64,10 @@ const CAPTURES: [(&str, &str); 14] = [
 pub(crate) fn raw(site: &Site, but: &[&str]) -> Result<Vec<(String, Map<String, Value>)>> {
     let columns = match site.history.engine() {
         Engine::Postgres => {
-            "select table_name, column_name from information_schema.columns
-             where table_schema = 'public' and (table_name like 'spt\\_hist\\_%' or table_name like 'annals\\_%')
-             order by table_name, ordinal_position;"
+            "select c.table_name, c.column_name from information_schema.columns c
+             join pg_tables t on t.schemaname = c.table_schema and t.tablename = c.table_name
+             where t.schemaname = 'public' and (t.tablename like 'spt\\_hist\\_%' or t.tablename like 'annals\\_%')
+             order by c.table_name, c.ordinal_position;"
         }
         _ => {
             "select m.name, p.name from sqlite_master m join pragma_table_info(m.name) p
