@@ -4,6 +4,7 @@
 
 mod database;
 mod load;
+mod multiple;
 mod population;
 mod service;
 
