@@ -14,6 +14,8 @@ mod exports;
 mod letters;
 #[path = "rest/objects.rs"]
 mod objects;
+#[path = "rest/oidc.rs"]
+mod oidc;
 #[path = "rest/scopes.rs"]
 mod scopes;
 #[path = "rest/secured.rs"]

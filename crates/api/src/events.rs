@@ -55,15 +55,14 @@ async fn look(
     let mut stopping = api.stopping.subscribe();
     let mut last = Value::Null;
     loop {
+        let principal = known(api, &asked.headers).await?;
+        if !principal.is_ok_and(|principal| reach(operation, &principal).is_some()) {
+            return Ok(());
+        }
         let mut tx = api.history.begin_read().await?;
-        let looked = match known(api, &mut tx, &asked.headers).await? {
-            Ok(principal) if reach(operation, &principal).is_some() => {
-                progress(&mut tx, run_id).await.map(Some)
-            }
-            _ => Ok(None),
-        };
+        let looked = progress(&mut tx, run_id).await;
         tx.rollback().await?;
-        let Some((state, progress)) = looked? else { return Ok(()) };
+        let (state, progress) = looked?;
         let name = if state == RunState::Ended { "end" } else { "progress" };
         if progress != last {
             let event = Event::default().event(name).data(progress.to_string());

@@ -11,6 +11,7 @@ mod export;
 mod hidden_from;
 mod instant;
 pub mod odata;
+mod oidc;
 mod openapi;
 mod operation;
 mod postman;
@@ -42,6 +43,7 @@ use tokio::sync::{Semaphore, watch};
 
 pub use error::Error;
 use hidden_from::HiddenFrom;
+use oidc::Oidc;
 pub use openapi::openapi;
 pub use postman::postman;
 pub use router::router;
@@ -68,6 +70,8 @@ pub struct Api {
     /// Whose managers count for scopes.
     scope_as_of: ScopeAsOf,
     hidden: HiddenFrom,
+    /// An issuer whose tokens are taken.
+    oidc: Option<Oidc>,
     heavy: Semaphore,
     /// Runs that are followed.
     followers: Arc<Semaphore>,
@@ -93,6 +97,7 @@ impl Api {
             tasks,
             scope_as_of: settings.scope_as_of,
             hidden: HiddenFrom::new(settings),
+            oidc: settings.oidc.as_deref().map(Oidc::new),
             followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
             stopping: watch::Sender::new(false),
             heavy: Semaphore::new(settings.heavy_queries as usize),

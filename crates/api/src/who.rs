@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, StatusCode};
 
 use crate::Api;
 use crate::ask::Asked;
+use crate::oidc::{Oidc, Refused};
 use crate::problem::Problem;
 use crate::right::Right;
 
@@ -45,15 +46,30 @@ type Unknown = (FailureReason, Option<String>);
 
 /// Who asks, by the token in the request, which is looked up each time: one that is revoked is of no use from then on,
 /// on whichever host.
-pub(crate) async fn known(
-    _api: &Api,
-    tx: &mut Tx,
-    headers: &HeaderMap,
-) -> Result<Result<Principal, Unknown>, Problem> {
+pub(crate) async fn known(api: &Api, headers: &HeaderMap) -> Result<Result<Principal, Unknown>, Problem> {
     let text = match token(headers) {
         Ok(text) => text,
         Err(reason) => return Ok(Err((reason, None))),
     };
+    // Before any transaction: it may take a look at the issuer.
+    let claims = match &api.oidc {
+        Some(oidc) if Oidc::is_token(text) => match oidc.claims(text).await {
+            Ok(claims) => Some((oidc, claims)),
+            Err(Refused::Token(reason)) => return Ok(Err((reason, None))),
+            Err(Refused::Away(problem)) => return Err(problem),
+        },
+        _ => None,
+    };
+    let mut tx = api.history.begin_read().await?;
+    let known = match claims {
+        Some((oidc, claims)) => oidc.principal(&mut tx, claims).await.map(Ok),
+        None => of_token(&mut tx, text).await,
+    };
+    tx.rollback().await?;
+    known
+}
+
+async fn of_token(tx: &mut Tx, text: &str) -> Result<Result<Principal, Unknown>, Problem> {
     Ok(match find_token(tx, text).await? {
         Standing::Good(token) => Ok(Principal::of_token(token)),
         Standing::Expired(token) => Err((FailureReason::ExpiredToken, Some(token.name))),
@@ -64,10 +80,7 @@ pub(crate) async fn known(
 
 /// Who asks. Who is not known is noted apart (AQL-05) before he is refused.
 pub(crate) async fn who(api: &Api, asked: &Asked) -> Result<Principal, Problem> {
-    let mut tx = api.history.begin_read().await?;
-    let known = known(api, &mut tx, &asked.headers).await;
-    tx.rollback().await?;
-    let (reason, principal) = match known? {
+    let (reason, principal) = match known(api, &asked.headers).await? {
         Ok(principal) => return Ok(principal),
         Err(unknown) => unknown,
     };

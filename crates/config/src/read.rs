@@ -6,6 +6,7 @@ pub(crate) mod columns;
 pub(crate) mod extract;
 pub(crate) mod filter;
 pub(crate) mod object_type;
+pub(crate) mod oidc;
 pub(crate) mod profile;
 pub(crate) mod property;
 pub(crate) mod schedule;

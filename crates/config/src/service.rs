@@ -226,6 +226,35 @@ pub struct ApiSettings {
     pub hidden_attributes: BTreeMap<ObjectType, Vec<String>>,
     /// `api.hiddenAttributesShownTo`, default nobody.
     pub hidden_shown_to: Vec<Role>,
+    /// `api.oidc`: an issuer whose tokens are taken beside our own.
+    pub oidc: Option<Box<OidcSettings>>,
+}
+
+/// `api.oidc`: an OpenID Connect issuer, and what its claims mean here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OidcSettings {
+    /// `issuer`: its URL, word for word as tokens say it.
+    pub issuer: String,
+    /// `audience`: what tokens for us name.
+    pub audience: String,
+    /// `algorithms`, default RS256 and ES256: what tokens may be signed with.
+    pub algorithms: Vec<String>,
+    /// `nameClaim`, default `sub`: by which somebody is known in the access log.
+    pub name_claim: String,
+    /// `rolesClaim`, default `roles`: a text or a list of texts.
+    pub roles_claim: String,
+    /// `roles`: which role each of those gives.
+    pub roles: BTreeMap<String, Role>,
+    /// `identityClaim`: name or id of his identity in history, for scopes.
+    pub identity_claim: Option<String>,
+    /// `scopes` has `own`.
+    pub own: bool,
+    /// `scopes` has `managerTree`.
+    pub manager_tree: bool,
+    /// `applications`: which applications each value of the roles' claim answers for.
+    pub applications: BTreeMap<String, Vec<String>>,
+    /// `clockSkewSeconds`, default 60: how far the issuer's clock may be from ours.
+    pub clock_skew_s: u32,
 }
 
 /// `api.scopeAsOf`: whose managers say who is below a manager.

@@ -9,6 +9,7 @@ use annals_model::{ObjectType, Role};
 use crate::fields::Fields;
 use crate::node::shortened;
 use crate::profile::{Profile, PropertyValue};
+use crate::read::oidc::oidc;
 use crate::service::{ApiSettings, ScopeAsOf};
 use crate::suggest::known_words;
 use crate::transform::{PropertySource, TransformConfig};
@@ -30,6 +31,7 @@ pub(crate) fn api(fields: &mut Fields<'_>, dir: &Path) -> (ApiSettings, HiddenAt
         scope_as_of: ScopeAsOf::Now,
         hidden_attributes: BTreeMap::new(),
         hidden_shown_to: Vec::new(),
+        oidc: None,
     };
     let Some(mut fields) = fields.get("api").and_then(|value| value.fields("`api`")) else {
         return (api, Vec::new());
@@ -66,6 +68,7 @@ pub(crate) fn api(fields: &mut Fields<'_>, dir: &Path) -> (ApiSettings, HiddenAt
     if let Some(value) = fields.get("hiddenAttributesShownTo") {
         api.hidden_shown_to = roles(&value);
     }
+    api.oidc = fields.get("oidc").and_then(|value| oidc(&value)).map(Box::new);
     fields.finish();
     (api, hidden_at)
 }

@@ -9,7 +9,7 @@ use super::{ChangesQuestion, GroupBy};
 use crate::Result;
 
 /// Which access items are the same access, whatever they are called: `AccessItem::access` in other words.
-const SAME_ACCESS: &str = "select id, kind, application_id, application,
+const SAME_ACCESS: &str = "select id,
         min(id) over (partition by kind, permission,
             case when kind in (1, 2) then coalesce(application_id, application) else coalesce(item_id, name) end,
             case when kind in (1, 2) then instance end, case when kind in (1, 2) then attribute end,
@@ -84,37 +84,34 @@ impl<'q> Statement<'q> {
         (Stmt::built(name, self.text), self.params)
     }
 
-    /// `with` of what changed.
+    /// `with` of what changed. The two halves of the steps each go through the table: what is kept for both is written to
+    /// disk and read again, which takes longer.
     fn with_changes(&mut self) {
         let known = self.known_ms.clone();
         let [from, to]: [Param; 2] = [self.question.from_ms.into(), self.question.to_ms.into()];
+        let columns =
+            "a.identity_id, a.item, a.native_identity, a.acquired, a.cause, a.assigner, a.request_item_id";
         self.add(
             &format!(
                 "with same_access as ({SAME_ACCESS}),
-                 known as (
-                    select a.identity_id, a.item, a.native_identity, a.acquired, a.cause, a.assigner,
-                        a.request_item_id, a.valid_from, a.recorded_from, a.valid_to, a.end_recorded
-                    from annals_access_interval a
-                    where {KNOWN} and ((a.valid_from > ? and a.valid_from <= ?)
-                        or (a.valid_to > ? and a.valid_to <= ? and a.end_recorded <= ?))"
+                 step as (
+                    select {columns}, a.valid_from as instant, a.recorded_from as recorded, 1 as step
+                    from annals_access_interval a where {KNOWN} and a.valid_from > ? and a.valid_from <= ?"
             ),
-            [&known, &known, &from, &to, &from, &to, &known].map(Param::clone),
+            [&known, &known, &from, &to].map(Param::clone),
         );
         self.of_population();
-        let columns = "identity_id, item, native_identity, acquired, cause, assigner, request_item_id";
         self.add(
             &format!(
-                "), step as (
-                    select {columns}, valid_from as instant, recorded_from as recorded, 1 as step
-                    from known where valid_from > ? and valid_from <= ?
-                    union all
-                    select {columns}, valid_to, end_recorded, -1
-                    from known where valid_to > ? and valid_to <= ? and end_recorded <= ?),
-                 change as ({})",
-                change()
+                " union all
+                    select {columns}, a.valid_to, a.end_recorded, -1
+                    from annals_access_interval a
+                    where {KNOWN} and a.valid_to > ? and a.valid_to <= ? and a.end_recorded <= ?"
             ),
-            [&from, &to, &from, &to, &known].map(Param::clone),
+            [&known, &known, &from, &to, &known].map(Param::clone),
         );
+        self.of_population();
+        self.add(&format!("), change as ({})", change()), []);
     }
 
     fn which(&self) -> &'static str {
@@ -182,7 +179,7 @@ impl<'q> Statement<'q> {
             &format!(
                 ", grouped as (
                     select {key} as grouped, {name} as name, {} as added, {} as removed
-                    from change c join same_access i on i.id = c.item where {which} group by 1),
+                    from change c join annals_access_item i on i.id = c.item where {which} group by 1),
                  counted as (select g.*, {} as all_added, {} as all_removed from grouped g)
                  select grouped, name, added, removed, all_added, all_removed from counted",
                 count(">"),
