@@ -1,6 +1,7 @@
 //! How long questions take as library calls, for `cargo x bench --queries`: `stopwatch URL FILE-OF-IDS COUNT` prints the
 //! microseconds of each call, and the rows of all answers, as JSON.
 
+use std::io::Write as _;
 use std::time::Instant;
 
 use annals_history::find::{Condition, Find, Order, Part, find, properties};
@@ -51,7 +52,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         found.insert(question.to_owned(), json!({"us": us, "rows": rows}));
     }
     tx.rollback().await?;
-    println!("{}", Value::Object(found));
+    writeln!(std::io::stdout(), "{}", Value::Object(found))?;
     Ok(())
 }
 

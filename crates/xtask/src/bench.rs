@@ -102,7 +102,7 @@ pub(crate) struct Options {
     #[arg(long, requires = "queries", value_name = "URL")]
     database: Option<String>,
     /// So many times the captures, events and intervals of each identity, in the same two years.
-    #[arg(long, requires = "queries", default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=20))]
+    #[arg(long, requires = "queries", default_value_t = 2, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=20))]
     repeats: u32,
     /// Make the history and measure nothing.
     #[arg(long, requires = "database")]

@@ -4,6 +4,7 @@
 
 mod database;
 mod load;
+mod multiple;
 mod population;
 mod service;
 
@@ -29,10 +30,10 @@ const HISTORY: &str = "history";
 /// Questions of a kind whose times are taken, one after the other.
 const QUESTIONS: u32 = 2_000;
 
-/// Identities that are asked about.
+/// Identities that are asked about: those that were there when the two years began (and a month).
 const ASKED: &str = "\
-select object_id from annals_head where kind = (select id from annals_object_kind where object_type = 'identity')
- order by md5(object_id) limit 1000";
+select identity_id from spt_hist_identity_capture group by identity_id having min(effective_date) < 1734652800000
+ order by md5(identity_id) limit 1000";
 
 /// What is asked for the whole population: who holds the assigned role that most hold, in the middle of the two years.
 const HOLDERS: &str = "\
