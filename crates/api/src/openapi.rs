@@ -39,7 +39,11 @@ pub fn openapi() -> Value {
 
 fn described(operation: &Operation) -> Value {
     let schema = match operation.form {
-        Form::Events => json!({"type": "string", "description": "Events `progress`, and `end` at the end"}),
+        Form::Events => json!({
+            "type": "object",
+            "description": "One of the events: `progress`, and `end` at the end, with JSON as data",
+            "properties": {"event": {"type": "string"}, "data": {"type": "string"}},
+        }),
         Form::One("Description") => json!({"type": "object"}),
         Form::One("Object") => reference(&schema_of(operation, "Object")),
         Form::One(name) => reference(name),

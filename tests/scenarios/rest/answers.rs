@@ -231,7 +231,7 @@ async fn bad_comparisons_are_told_with_their_place() {
             &format!("identities/{id}/diff?at=2026-01-01"),
             "at",
             0,
-            "expected no such option here: there are from, to, with, knownAsOf, all",
+            "expected no such option here: there are from, to, with, knownAsOf, all, export, timeZone",
         ),
         (
             &format!("identities/{id}/diff/patch?all=true"),
@@ -257,7 +257,8 @@ async fn bad_comparisons_are_told_with_their_place() {
             "changes?group=day",
             "group",
             0,
-            "expected no such option here: there are from, to, knownAsOf, $filter, unexplained, $top, $skiptoken",
+            "expected no such option here: there are from, to, knownAsOf, $filter, unexplained, $top, $skiptoken, \
+             export, timeZone",
         ),
         (
             "changes/counts?group=colour",

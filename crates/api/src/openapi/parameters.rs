@@ -52,7 +52,10 @@ fn option(operation: &Operation, name: &str) -> Value {
                 json!({"type": "string", "enum": names}),
             )
         }
-        "timeZone" => ("IANA time zone of local times in an exported CSV; UTC if left out", text),
+        "timeZone" => {
+            let schema = json!({"type": "string", "format": "iana-time-zone"});
+            ("IANA time zone of local times in an exported CSV; UTC if left out", schema)
+        }
         "at" => (instant, moment),
         "knownAsOf" => ("Only what history knew then: an instant, or a date", moment),
         "additionalOnly" => ("Only what is not granted through roles", json!({"type": "boolean"})),
