@@ -21,6 +21,9 @@ pub(crate) struct Options {
     /// Requests that schemathesis makes up for each operation, at most, beside those that cover the description.
     #[arg(long, value_name = "N", default_value_t = 5)]
     examples: u32,
+    /// Where schemathesis begins: the same requests for the same number.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
     /// How hard sqlmap tries.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=5))]
     level: u32,
@@ -34,7 +37,7 @@ pub(crate) fn run(root: &Root, options: &Options) -> Result<()> {
     let began = Instant::now();
     let tools = Tools::installed(root)?;
     let outsider = Outsider::new(root)?;
-    let requests = tools.schemathesis(&outsider, options.examples)?;
+    let requests = tools.schemathesis(&outsider, options.examples, options.seed)?;
     ensure!(requests >= REQUESTS_MIN, "schemathesis made {requests} requests: give more with --examples");
     let parameters = tools.sqlmap(&outsider, options.level)?;
     let seconds = began.elapsed().as_secs_f64();

@@ -42,11 +42,12 @@ impl Tools {
     }
 
     /// Lets schemathesis ask; how many requests it made.
-    pub(crate) fn schemathesis(&self, outsider: &Outsider, examples: u32) -> Result<u32> {
+    pub(crate) fn schemathesis(&self, outsider: &Outsider, examples: u32, seed: u64) -> Result<u32> {
         let mut command = Command::new(self.python.join("st"));
         command.arg("run").arg(&outsider.description).args(["--url", &outsider.url, "--checks", "all"]);
         command.args(["--header", &format!("Authorization: Bearer {}", outsider.token)]);
         command.args(["--workers", "2", "--no-color", "--max-examples", &examples.to_string()]);
+        command.args(["--seed", &seed.to_string()]);
         command.env("SCHEMATHESIS_HOOKS", "hooks").env("PYTHONPATH", &self.folder);
         command.env("PYTHONDONTWRITEBYTECODE", "1").current_dir(outsider.folder()).stdin(Stdio::null());
         let output = command.output().context("cannot start schemathesis")?;
