@@ -171,7 +171,7 @@ async fn a_batch_is_one_call_and_codes_are_listed() {
             of("not (operation eq 'GRUA' or operation eq 'OPC4')"),
             by_code(&|is| is != "GRUA" && is != "OPC4")
         );
-        assert_eq!(of("operation eq 'XXXX'"), Vec::<String>::new());
+        assert_eq!(of("operation eq 'NONE'"), Vec::<String>::new());
     }
 }
 
