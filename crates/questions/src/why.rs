@@ -1,6 +1,8 @@
 //! `why`: every path by which an identity held an access item at an instant, and what is behind it.
 
-use annals_history::{AsOf, HoldersQuestion, Span, as_of, holders};
+use std::collections::HashMap;
+
+use annals_history::{AsOf, Hidden, HoldersQuestion, Span, as_of, holders};
 use annals_model::{AccessKind, Acquired, ObjectKey, ObjectType};
 use annals_sql::Tx;
 use serde_json::{Map, Value, json};
@@ -25,6 +27,8 @@ pub struct Why<'q> {
     pub at_ms: i64,
     /// Only what history knew at this instant; none: what it knows now.
     pub known_at_ms: Option<i64>,
+    /// What is not told of the objects behind a path.
+    pub hidden: &'q Hidden,
 }
 
 /// A path by which an identity held something, and what is behind it.
@@ -135,7 +139,12 @@ pub async fn why(tx: &mut Tx, question: &Why<'_>) -> Result<Vec<Reason>> {
         return Ok(Vec::new());
     }
     let state = as_of(tx, question.identity, question.at_ms, question.known_at_ms).await?;
-    let mut evidence = Evidence { tx, question, fields: fields(state) };
+    let mut evidence = Evidence {
+        tx,
+        question,
+        fields: fields(state, ObjectType::Identity, question.hidden),
+        states: HashMap::new(),
+    };
     let mut reasons = Vec::with_capacity(rows.len());
     for path in &rows {
         let because = evidence.of(path, &rows).await?;
@@ -146,8 +155,10 @@ pub async fn why(tx: &mut Tx, question: &Why<'_>) -> Result<Vec<Reason>> {
 
 type Fields = Map<String, Value>;
 
-fn fields(state: Option<AsOf>) -> Fields {
-    state.and_then(|state| state.image).map(|image| image.image_fields).unwrap_or_default()
+fn fields(state: Option<AsOf>, object_type: ObjectType, hidden: &Hidden) -> Fields {
+    let mut fields = state.and_then(|state| state.image).map(|image| image.image_fields).unwrap_or_default();
+    hidden.redact_image(object_type, &mut fields);
+    fields
 }
 
 fn text<'f>(fields: &'f Fields, name: &str) -> Option<&'f str> {
@@ -169,6 +180,8 @@ struct Evidence<'t, 'q> {
     question: &'q Why<'q>,
     /// What the identity's image said.
     fields: Fields,
+    /// What others' said; each is asked for at one instant.
+    states: HashMap<ObjectKey, Fields>,
 }
 
 impl Evidence<'_, '_> {
@@ -194,9 +207,19 @@ impl Evidence<'_, '_> {
 
     /// The newest state of another object of the identity's source, as far as was known.
     async fn other(&mut self, object_type: ObjectType, object_id: &str) -> Result<Fields> {
-        let source = self.question.identity.source.clone();
-        let key = ObjectKey { source, object_type, object_id: object_id.to_owned() };
-        Ok(fields(as_of(self.tx, &key, i64::MAX, self.question.known_at_ms).await?))
+        self.state(object_type, object_id, i64::MAX).await
+    }
+
+    /// The state of an object of the identity's source at an instant, read once: several paths may begin with one holding.
+    async fn state(&mut self, object_type: ObjectType, object_id: &str, at_ms: i64) -> Result<Fields> {
+        let Why { identity, known_at_ms, hidden, .. } = *self.question;
+        let key = ObjectKey { source: identity.source.clone(), object_type, object_id: object_id.to_owned() };
+        if let Some(known) = self.states.get(&key) {
+            return Ok(known.clone());
+        }
+        let state = fields(as_of(self.tx, &key, at_ms, known_at_ms).await?, object_type, hidden);
+        self.states.insert(key, state.clone());
+        Ok(state)
     }
 
     /// The request item that brought it, with its request and approvals.
@@ -256,10 +279,7 @@ impl Evidence<'_, '_> {
 
     /// The certification that looked at it last, by the row's own captures.
     async fn certification(&mut self, row_id: &str) -> Result<Option<Because>> {
-        let source = self.question.identity.source.clone();
-        let key = ObjectKey { source, object_type: ObjectType::Entitlement, object_id: row_id.to_owned() };
-        let (at_ms, known_at_ms) = (self.question.at_ms, self.question.known_at_ms);
-        let row = fields(as_of(self.tx, &key, at_ms, known_at_ms).await?);
+        let row = self.state(ObjectType::Entitlement, row_id, self.question.at_ms).await?;
         let Some(item_id) = text(&row, "certificationItemId") else { return Ok(None) };
         // Only those that take something away have captures of their own.
         let item = self.other(ObjectType::CertificationRemediation, item_id).await?;

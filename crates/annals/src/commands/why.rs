@@ -1,6 +1,7 @@
 //! `annals why`: every path by which an identity held something at an instant, and what is behind it.
 
 use annals_config::Config;
+use annals_history::Hidden;
 use annals_model::{Clock as _, ObjectType};
 use annals_questions::export::rows;
 use annals_questions::{Reason, Why};
@@ -27,7 +28,8 @@ pub(crate) async fn execute(global: &Global, config: &Config, arguments: &WhyArg
     let mut tx = history.begin_read().await?;
     let named = ObjectArgs { object_type: ObjectType::Identity, name: arguments.identity.clone() };
     let object = find_one(&mut tx, &named).await?;
-    let question = Why { identity: &object.key, item: &arguments.item, at_ms, known_at_ms };
+    let question =
+        Why { identity: &object.key, item: &arguments.item, at_ms, known_at_ms, hidden: &Hidden::default() };
     let reasons = annals_questions::why(&mut tx, &question).await.map_err(Failure::of_question)?;
     if let Some(file) = to_file {
         return file.write(&history, tx, ("exportReasons", rows(reasons)), &zone).await;

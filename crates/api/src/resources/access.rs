@@ -51,7 +51,7 @@ pub(crate) async fn reasons(question: &Question<'_>, tx: &mut Tx) -> Result<Answ
     let at_ms = instant::option(question, "at")?.unwrap_or(i64::MAX - 1);
     let known_at_ms = instant::option(question, "knownAsOf")?;
     let identity = one_at(question, tx, at_ms, known_at_ms).await?;
-    let asked = Why { identity: &identity.key, item, at_ms, known_at_ms };
+    let asked = Why { identity: &identity.key, item, at_ms, known_at_ms, hidden: question.hidden };
     let found = annals_questions::why(tx, &asked).await?;
     Ok(page(question, told_rows(&found), None))
 }

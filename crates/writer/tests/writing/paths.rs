@@ -4,7 +4,7 @@ mod universe;
 
 use std::collections::BTreeSet;
 
-use annals_history::{AccessRebuild, PageRequest, Position, Rebuilt, Span};
+use annals_history::{AccessRebuild, Hidden, PageRequest, Position, Rebuilt, Span};
 use annals_model::ObjectType;
 use annals_questions::{Error, Holder, Mode, Reason, WhoHad, Why, who_had, why};
 use annals_sql::Tx;
@@ -226,10 +226,11 @@ async fn what_is_behind_a_path_is_told() {
             .await;
         let mut tx = world.db.begin_read().await.unwrap();
         let ann = identity("ann");
-        let mut reasons = async |item: &str, at_ms| {
-            why(&mut tx, &Why { identity: &ann, item, at_ms, known_at_ms: None }).await.unwrap()
+        let nothing = Hidden::default();
+        let mut reasons = async |item: &str, at_ms, hidden| {
+            why(&mut tx, &Why { identity: &ann, item, at_ms, known_at_ms: None, hidden }).await.unwrap()
         };
-        let told = reasons("role:Payer", 100).await;
+        let told = reasons("role:Payer", 100, &nothing).await;
         let because: Vec<_> = told[0].because.iter().map(|one| (one.kind, one.text.as_str())).collect();
         assert_eq!(
             because,
@@ -251,9 +252,25 @@ async fn what_is_behind_a_path_is_told() {
             detail[3],
             json!({"policyViolation": "v1", "policy": "P", "constraint": "C", "mitigator": "eve"})
         );
-        let told = reasons("role:Clerk", 100).await;
+        let told = reasons("role:Clerk", 100, &nothing).await;
         assert_eq!((told.len(), told[0].because.len()), (1, 0));
-        assert_eq!(reasons("role:Clerk", 99).await, []);
+        assert_eq!(reasons("role:Clerk", 99, &nothing).await, []);
+
+        // What is hidden of requests, rows and violations is not told by what stands behind a path either.
+        let hidden = Hidden::new([
+            (ObjectType::IdentityRequestItem, "approverName"),
+            (ObjectType::IdentityRequest, "approvalSummaries"),
+            (ObjectType::Entitlement, "certificationItemId"),
+            (ObjectType::PolicyViolation, "mitigator"),
+        ]);
+        let told = reasons("role:Payer", 100, &hidden).await;
+        let because: Vec<_> = told[0].because.iter().map(|one| one.text.as_str()).collect();
+        assert_eq!(because, ["request 0017 by dan", "assigned by bob", "violation of P"]);
+        let evidence = told[0].because.iter().map(|one| one.detail.to_string()).collect::<String>();
+        assert!(
+            !["cy", "flo", "gil", "eve"].iter().any(|name| evidence.contains(&format!("\"{name}\""))),
+            "{evidence}"
+        );
     }
 }
 
@@ -357,7 +374,13 @@ async fn random_histories_are_told_as_the_model_says() {
             let item = universe.item(node);
             let known_at_ms = Some(START_MS + 1_000 * known + 999);
             let key = identity(&id);
-            let found = match why(&mut tx, &Why { identity: &key, item: &item, at_ms, known_at_ms }).await {
+            let nothing = Hidden::default();
+            let found = match why(
+                &mut tx,
+                &Why { identity: &key, item: &item, at_ms, known_at_ms, hidden: &nothing },
+            )
+            .await
+            {
                 Err(Error::NoItem(_)) => Vec::new(),
                 found => found.unwrap(),
             };
